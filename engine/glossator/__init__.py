@@ -1,0 +1,42 @@
+"""Glossator: a plugin-based NLP annotation engine.
+
+`import glossator` is light: it loads neither spaCy nor a machine-learning framework. What needs
+them is imported when it is first touched.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from glossator.errors import GlossatorError
+from glossator.hookspecs import Command, Format, PipelineRecord, Stage, hookimpl
+
+if TYPE_CHECKING:
+    from glossator.pipeline import Pipeline, load
+    from glossator.train import train
+
+__all__ = [
+    "Command",
+    "Format",
+    "GlossatorError",
+    "Pipeline",
+    "PipelineRecord",
+    "Stage",
+    "hookimpl",
+    "load",
+    "train",
+]
+__version__ = "0.1.0"
+
+_LAZY = {"Pipeline": "glossator.pipeline", "load": "glossator.pipeline", "train": "glossator.train"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,114 @@
+"""The only code that writes predictions to Docs.
+
+Spans go where their layer says, with their scores in a `SpanGroup`: `doc.spans[HEAD]` for a head
+that writes `ents`, `doc.spans[KEY]` for `spans:KEY`. The group's `attrs` hold `scores`, one a span,
+and `layer`. A head that writes `tag` or `pos` leaves a group without spans whose `scores` are one a
+token. SpanGroups survive `DocBin` and `Doc.to_bytes` as they are; `doc.user_data`, where the
+pipeline's name and version stand under "glossator", needs `DocBin(store_user_data=True)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from spacy.attrs import IS_SPACE, POS, TAG
+from spacy.parts_of_speech import IDS
+from spacy.tokens import Span, SpanGroup
+
+from glossator.errors import ConfigError
+from glossator.layers import spans_key
+from glossator.stages import ScoredSpan, TokenTags
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from spacy.tokens import Doc
+    from spacy.vocab import Vocab
+
+PROVENANCE = "glossator"
+
+
+def write_spans(doc: Doc, head: str, layer: str, spans: Sequence[ScoredSpan]) -> None:
+    """Write predicted spans and their scores.
+
+    For `ents`, which cannot overlap, entities that stand already are kept, then the surest
+    predictions win, then the longer ones, then those further left. White-space tokens at a span's
+    edges are cut off; a span of nothing else is dropped.
+    """
+    spans = _without_outer_space(doc, spans)
+    if layer == "ents":
+        spans = _without_overlaps(spans, taken=[(entity.start, entity.end) for entity in doc.ents])
+    written = [Span(doc, span.start, span.end, label=span.label) for span in spans]
+    if layer == "ents":
+        doc.set_ents([*doc.ents, *written])
+    key = head if layer == "ents" else spans_key(layer)
+    scores = [float(span.score) for span in spans]
+    doc.spans[key] = SpanGroup(doc, name=key, attrs={"layer": layer, "scores": scores}, spans=written)
+
+
+def check_labels(layer: str, labels: Sequence[str]) -> None:
+    """Raise `ConfigError` if the layer is `pos` and a label is not a universal part of speech."""
+    unknown = [label for label in labels if layer == "pos" and label not in IDS]
+    if unknown:
+        raise ConfigError(
+            f"write = 'pos' takes universal parts of speech only, not {unknown[0]!r}: write = 'tag'"
+        )
+
+
+def clear_ents(doc: Doc) -> None:
+    """Say that a Doc has no entities: what a pass that writes `ents` starts from."""
+    doc.set_ents([])
+
+
+def write_tags(doc: Doc, head: str, layer: str, tags: TokenTags, labels: Sequence[str]) -> None:
+    """Write one tag a token, `labels` being what `tags.ids` count. White space gets `_SP` or `SPACE`."""
+    if len(doc):
+        values = _tag_values(doc.vocab, layer, labels)
+        is_space = doc.to_array([IS_SPACE]).astype(bool)
+        ids = np.where(is_space, len(values) - 1, tags.ids)
+        doc.from_array([TAG if layer == "tag" else POS], values[ids])
+    scores = np.asarray(tags.probabilities, dtype=float).tolist()
+    doc.spans[head] = SpanGroup(doc, name=head, attrs={"layer": layer, "scores": scores})
+
+
+def write_cats(doc: Doc, labels: Sequence[str], probabilities: Sequence[float]) -> None:
+    """Write the probability of each category."""
+    for label, probability in zip(labels, probabilities, strict=True):
+        doc.cats[label] = float(probability)
+
+
+def write_provenance(doc: Doc, provenance: dict[str, Any]) -> None:
+    """Say which pipeline annotated the Doc."""
+    doc.user_data[PROVENANCE] = provenance
+
+
+def _tag_values(vocab: Vocab, layer: str, labels: Sequence[str]) -> NDArray[np.uint64]:
+    """Return what spaCy stores for each label, and for white space, which is last."""
+    if layer == "tag":
+        return np.asarray([vocab.strings.add(label) for label in [*labels, "_SP"]], dtype=np.uint64)
+    return np.asarray([IDS[label] for label in [*labels, "SPACE"]], dtype=np.uint64)
+
+
+def _without_outer_space(doc: Doc, spans: Sequence[ScoredSpan]) -> list[ScoredSpan]:
+    kept = []
+    for span in spans:
+        start, end = span.start, span.end
+        while start < end and doc[start].is_space:
+            start += 1
+        while end > start and doc[end - 1].is_space:
+            end -= 1
+        if start < end:
+            kept.append(span._replace(start=start, end=end))
+    return kept
+
+
+def _without_overlaps(spans: Sequence[ScoredSpan], taken: Sequence[tuple[int, int]]) -> list[ScoredSpan]:
+    occupied = {token for start, end in taken for token in range(start, end)}
+    kept = []
+    for span in sorted(spans, key=lambda span: (-span.score, span.start - span.end, span.start, span.label)):
+        places = range(span.start, span.end)
+        if occupied.isdisjoint(places):
+            occupied.update(places)
+            kept.append(span)
+    return sorted(kept)

@@ -1,0 +1,101 @@
+"""Batches: bounded in words, of like length where sequences are padded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from spacy.tokens import Doc
+
+Item = TypeVar("Item")
+
+
+def by_words(items: Iterable[tuple[Item, int]], max_words: int) -> Iterator[list[Item]]:
+    """Group consecutive items, given with their sizes in words, into batches of at most `max_words`.
+
+    An item larger than that is a batch of its own. Order is kept.
+    """
+    batch: list[Item] = []
+    words = 0
+    for item, size in items:
+        if batch and words + size > max_words:
+            yield batch
+            batch, words = [], 0
+        batch.append(item)
+        words += size
+    if batch:
+        yield batch
+
+
+def of_like_length(lengths: NDArray[Any] | Sequence[int], max_words: int) -> list[NDArray[np.intp]]:
+    """Cut sequences into batches of like length, to be padded with little waste.
+
+    Args:
+        lengths: (sequences,) lengths.
+        max_words: A batch padded to its longest sequence has at most this many places; a longer
+            sequence is a batch of its own.
+
+    Returns:
+        Arrays of indices into `lengths`; each sequence is in exactly one.
+    """
+    order = np.argsort(np.asarray(lengths), kind="stable")
+    batches = []
+    start = 0
+    for end in range(1, len(order) + 1):
+        longest = int(lengths[order[end - 1]])
+        if end - start > 1 and (end - start) * longest > max_words:
+            batches.append(order[start : end - 1])
+            start = end - 1
+    if start < len(order):
+        batches.append(order[start:])
+    return batches
+
+
+def shuffled_batches(
+    lengths: Sequence[int], max_words: int, generator: np.random.Generator
+) -> list[NDArray[np.intp]]:
+    """Cut training examples into batches of like length, differently at every call.
+
+    Lengths are blurred by a tenth before sorting, so that batches differ from epoch to epoch, and
+    the batches come in random order.
+    """
+    sizes = np.asarray(lengths)
+    blurred = sizes * generator.uniform(0.9, 1.1, size=len(sizes)) + generator.uniform(0, 1, size=len(sizes))
+    order = np.argsort(blurred, kind="stable")
+    batches = [
+        np.asarray(batch, dtype=np.intp)
+        for batch in by_words(((index, int(sizes[index])) for index in order), max_words)
+    ]
+    generator.shuffle(batches)  # type: ignore[arg-type]
+    return batches
+
+
+def chunk_bounds(doc: Doc, max_words: int) -> list[tuple[int, int]]:
+    """Cut a long Doc into chunks of whole sentences, each of at most `max_words` tokens.
+
+    Returns:
+        (start, end) token positions, end to end. A sentence longer than that is cut inside.
+    """
+    from spacy.attrs import SENT_START
+
+    if len(doc) <= max_words:
+        return [(0, len(doc))]
+    sentence_starts = np.flatnonzero(doc.to_array([SENT_START]) == 1)
+    bounds = []
+    start = 0
+    while start < len(doc):
+        limit = start + max_words
+        end = len(doc) if limit >= len(doc) else _last_start(sentence_starts, start, limit)
+        bounds.append((start, end))
+        start = end
+    return bounds
+
+
+def _last_start(sentence_starts: NDArray[np.intp], start: int, limit: int) -> int:
+    """Return the last sentence start in (start, limit], or `limit` where there is none."""
+    index = int(np.searchsorted(sentence_starts, limit, side="right")) - 1
+    return int(sentence_starts[index]) if index >= 0 and sentence_starts[index] > start else limit

@@ -1,0 +1,117 @@
+"""What the engine ships with: the records of the built-in plugin.
+
+They name their factories as strings, so that this module stays light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from glossator.hookspecs import Format, Stage, hookimpl
+
+if TYPE_CHECKING:
+    from glossator.formats import Reader
+
+
+@hookimpl
+def glossator_tokenizers() -> Iterator[Stage]:
+    """Declare the built-in tokenizers."""
+    yield Stage(
+        name="spacy",
+        factory="glossator.builtin.tokenizers:SpacyTokenizer",
+        summary="spaCy's tokenizer for the pipeline's language",
+    )
+    yield Stage(
+        name="whitespace",
+        factory="glossator.builtin.tokenizers:WhitespaceTokenizer",
+        summary="words as white space parts them, for text already tokenized",
+    )
+
+
+@hookimpl
+def glossator_classifiers() -> Iterator[Stage]:
+    """Declare the built-in classifiers."""
+    yield Stage(
+        name="bow",
+        factory="glossator.builtin.bow:BagOfWords",
+        summary="linear classifier on hashed words and word pairs",
+    )
+
+
+@hookimpl
+def glossator_taggers() -> Iterator[Stage]:
+    """Declare the built-in taggers."""
+    yield Stage(
+        name="window",
+        factory="glossator.builtin.window:WindowTagger",
+        summary="feed-forward tagger on a window of hashed word features",
+    )
+    yield Stage(
+        name="gazetteer",
+        factory="glossator.builtin.gazetteer:Gazetteer",
+        summary="looks names up in a list",
+    )
+
+
+@hookimpl
+def glossator_formats() -> Iterator[Format]:
+    """Declare the built-in file formats."""
+    yield Format(name="text", factory=whole_files, suffixes=(".txt",), summary="text, a document a file")
+    yield Format(name="lines", factory=lines, summary="text, a document a line")
+    yield Format(
+        name="paragraphs",
+        factory=paragraphs,
+        summary="text, a document a paragraph, blank lines between",
+    )
+    yield Format(
+        name="jsonl",
+        factory="glossator.formats.jsonl:JsonLines",
+        suffixes=(".jsonl", ".ndjson"),
+        summary="a JSON object a line, with its text, spans and categories",
+    )
+    yield Format(
+        name="conll",
+        factory="glossator.formats.columns:Columns",
+        suffixes=(".conll", ".bio", ".iob"),
+        summary="a token a line in columns, its last an IOB tag",
+    )
+    yield Format(
+        name="iob2",
+        factory="glossator.formats.iob2:Iob2",
+        suffixes=(".iob2",),
+        summary="a token a line with comments, as Universal NER has it",
+    )
+    yield Format(
+        name="conllu",
+        factory="glossator.formats.conllu:ConllU",
+        suffixes=(".conllu",),
+        summary="CoNLL-U, as Universal Dependencies has it",
+    )
+    yield Format(
+        name="docbin",
+        factory="glossator.formats.docbin:DocBinFiles",
+        suffixes=(".spacy",),
+        summary="spaCy's own binary format",
+    )
+
+
+def whole_files() -> Reader:
+    """Make the format that takes a file as one document."""
+    from glossator.formats.text import TextFiles
+
+    return TextFiles(unit="file")
+
+
+def lines() -> Reader:
+    """Make the format that takes every line as a document."""
+    from glossator.formats.text import TextFiles
+
+    return TextFiles(unit="line")
+
+
+def paragraphs() -> Reader:
+    """Make the format that takes every paragraph as a document."""
+    from glossator.formats.text import TextFiles
+
+    return TextFiles(unit="paragraph")

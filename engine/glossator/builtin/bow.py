@@ -1,0 +1,222 @@
+"""The `bow` classifier: a bag of hashed words and pairs of words (Joulin et al. 2017, "Bag of tricks")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from spacy.attrs import IS_SPACE, LOWER
+from thinc.api import HashEmbed, Linear, Model
+
+from glossator.builtin import learning
+from glossator.calibration import fit_temperature
+from glossator.errors import ConfigError, StageError
+from glossator.stages import Vectors, VectorSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from spacy.tokens import Doc
+    from spacy.training import Example
+
+    from glossator.stages import TrainingState
+
+SLICE_KEYS = 50_000
+
+
+class BagOfWords:
+    """Classifies documents by the words and neighbouring pairs in them, whatever their order.
+
+    Args:
+        exclusive: Whether a document has exactly one label; otherwise any number of them.
+        width: Of the words' vectors.
+        rows: Of their table; words and pairs are hashed into it.
+        dropout: Share of a document's words and pairs left out of a training step.
+        learn_rate: Adam's.
+    """
+
+    def __init__(
+        self,
+        exclusive: bool = True,
+        width: int = 64,
+        rows: int = 20_000,
+        dropout: float = 0.3,
+        learn_rate: float = 0.003,
+    ) -> None:
+        if width < 1 or rows < 1:
+            raise ConfigError("bow: width and rows must be at least 1")
+        self.exclusive = exclusive
+        self.labels: tuple[str, ...] = ()
+        self._shape = {"width": width, "rows": rows}
+        self._dropout = dropout
+        self._learn_rate = learn_rate
+        self._temperature = 1.0
+
+    def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
+        """Collect the labels and draw fresh weights."""
+        if space.tables:
+            raise ConfigError("bow takes vectors as they are: remove tune = true")
+        labels = {label for example in examples for label in example.reference.cats}
+        if len(labels) < 1 + self.exclusive:
+            raise StageError(
+                f"bow: the training data has the categories {sorted(labels)}; it takes more to learn"
+            )
+        self._build(tuple(sorted(labels)), space.width)
+        learning.seed_everything(seed)
+        self._network.initialize()
+
+    def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
+        """Take one step down the mean cross-entropy of the batch."""
+        bags = [_dropped(keys, self._dropout) for keys in _keys([example.predicted for example in examples])]
+        given = self._given(vectors, len(examples))
+        logits, backprop = self._network.begin_update((bags, given))
+        gold = self._gold(examples)
+        probabilities = self._probabilities(logits)
+        known = ~np.isnan(gold)
+        gradient = np.where(known, probabilities - np.nan_to_num(gold), 0).astype(np.float32) / len(examples)
+        backprop(gradient)
+        self._network.finish_update(self._optimizer)
+        return -_log_likelihood(probabilities, gold, self.exclusive) / len(examples)
+
+    def predict(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
+        """Return (docs, labels) probabilities."""
+        return self._probabilities(self._logits(docs, vectors) / self._temperature)
+
+    def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
+        """Fit the temperature (Guo et al. 2017)."""
+        logits = self._logits([example.predicted for example in examples], vectors)
+        gold = self._gold(examples)
+        self._temperature = fit_temperature(
+            lambda t: _log_likelihood(self._probabilities(logits / t), gold, self.exclusive)
+        )
+
+    def training_state(self) -> TrainingState:
+        """Return Adam's moments and the random state."""
+        return learning.training_state(self._network, self._optimizer)
+
+    def restore(self, state: TrainingState) -> None:
+        """Put a training state back."""
+        learning.restore(self._network, self._optimizer, state)
+
+    def to_disk(self, path: Path) -> None:
+        """Write weights, labels and temperature."""
+        if not self.labels:
+            raise StageError("bow: it is not trained yet, there is nothing to save")
+        facts = {"labels": self.labels, "vectors": self._vector_width, "temperature": self._temperature}
+        learning.write_weights(path, self._network, {**facts, **self._shape, "exclusive": self.exclusive})
+
+    def from_disk(self, path: Path) -> None:
+        """Read what `to_disk` wrote."""
+        facts = learning.read_facts(path)
+        self._shape = {name: facts[name] for name in self._shape}
+        self.exclusive = bool(facts["exclusive"])
+        self._temperature = float(facts["temperature"])
+        self._build(tuple(facts["labels"]), facts["vectors"])
+        self._network.initialize()
+        learning.read_weights(path, self._network)
+
+    def _build(self, labels: tuple[str, ...], vector_width: int) -> None:
+        self.labels = labels
+        self._vector_width = vector_width
+        self._network = _network(labels=len(labels), vectors=vector_width, **self._shape)
+        self._optimizer = learning.adam(self._learn_rate)
+
+    def _logits(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
+        if not self.labels:
+            raise StageError("bow: it is not trained yet")
+        return np.asarray(self._network.predict((_keys(docs), self._given(vectors, len(docs)))))
+
+    def _given(self, vectors: Vectors, docs: int) -> NDArray[np.float32]:
+        """(docs, vectors) means of the given vectors."""
+        if not self._vector_width:
+            return np.zeros((docs, 0), dtype=np.float32)
+        means = [rows.mean(axis=0) if len(rows) else np.zeros(rows.shape[1]) for rows in vectors.values]
+        return np.asarray(means, dtype=np.float32)
+
+    def _gold(self, examples: Sequence[Example]) -> NDArray[np.float64]:
+        """(docs, labels) gold values, nan where the gold does not say."""
+        return np.asarray(
+            [[example.reference.cats.get(label, np.nan) for label in self.labels] for example in examples]
+        ).reshape(len(examples), len(self.labels))
+
+    def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.exclusive:
+            exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+            return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
+
+
+def _keys(docs: Sequence[Doc]) -> list[NDArray[np.uint64]]:
+    """Return the keys of each Doc: a lower-cased word each, and each pair of neighbours."""
+    keys = []
+    for doc in docs:
+        is_space, lower = doc.to_array([IS_SPACE, LOWER]).reshape(len(doc), 2).T
+        words = lower[is_space == 0]
+        # Multiplying by an odd number makes the pair's order count.
+        pairs = (words[:-1] * np.uint64(0x9E3779B97F4A7C15)) ^ words[1:]
+        keys.append(np.concatenate([words, pairs]))
+    return keys
+
+
+def _dropped(keys: NDArray[np.uint64], dropout: float) -> NDArray[np.uint64]:
+    kept = keys[np.random.random(len(keys)) >= dropout]  # noqa: NPY002: the state that is saved
+    return kept if len(kept) else keys
+
+
+def _network(*, labels: int, vectors: int, width: int, rows: int) -> Model[Any, Any]:
+    """Return a model from (keys of each Doc, given vectors (docs, vectors)) to logits (docs, labels)."""
+    return Model(
+        "bag_of_words",
+        _forward,
+        init=_initialize,
+        layers=[HashEmbed(width, rows, column=0, seed=1), Linear(labels, width + vectors)],
+        dims={"nO": labels},
+    )
+
+
+def _initialize(model: Model[Any, Any], X: Any = None, Y: Any = None) -> None:
+    for layer in model.layers:
+        layer.initialize()
+
+
+def _forward(
+    model: Model[Any, Any], inputs: tuple[list[NDArray[np.uint64]], NDArray[np.float32]], is_train: bool
+) -> tuple[NDArray[np.float32], Callable[[NDArray[np.float32]], Any]]:
+    embed, output = model.layers
+    bags, given = inputs
+    if not is_train:
+        means = (
+            np.stack([_mean(embed, keys) for keys in bags]) if bags else np.zeros((0, embed.get_dim("nO")))
+        )
+        return output.predict(np.hstack([means, given]).astype(np.float32)), lambda gradient: gradient
+    sizes = np.asarray([len(keys) for keys in bags])
+    owners = np.repeat(np.arange(len(bags)), sizes)
+    weights = (1 / np.maximum(sizes, 1))[owners, None].astype(np.float32)
+    rows, backprop_rows = embed.begin_update(np.concatenate(bags)[:, None])
+    means = np.zeros((len(bags), rows.shape[1]), dtype=np.float32)
+    np.add.at(means, owners, rows * weights)
+    logits, backprop_logits = output.begin_update(np.hstack([means, given]))
+
+    def backprop(gradient: NDArray[np.float32]) -> Any:
+        of_means = backprop_logits(gradient)[:, : means.shape[1]]
+        return backprop_rows(np.ascontiguousarray(of_means[owners] * weights))
+
+    return logits, backprop
+
+
+def _mean(embed: Model[Any, Any], keys: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """Return the mean row of one Doc's keys, a slice at a time: a Doc may hold millions."""
+    total = np.zeros(embed.get_dim("nO"), dtype=np.float64)
+    for start in range(0, len(keys), SLICE_KEYS):
+        total += embed.predict(keys[start : start + SLICE_KEYS, None]).sum(axis=0, dtype=np.float64)
+    return np.asarray(total / max(len(keys), 1), dtype=np.float32)
+
+
+def _log_likelihood(probabilities: NDArray[Any], gold: NDArray[np.float64], exclusive: bool) -> float:
+    """Return the summed log-likelihood of the gold values that are known."""
+    known = np.nan_to_num(gold)
+    likelihood = known * np.log(probabilities + 1e-12)
+    if not exclusive:
+        likelihood = likelihood + (1 - known) * np.log(1 - probabilities + 1e-12)
+    return float(np.where(np.isnan(gold), 0, likelihood).sum())

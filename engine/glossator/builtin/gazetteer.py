@@ -1,0 +1,112 @@
+"""The `gazetteer` tagger: phrases of a list, found wherever they stand; they may overlap."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import spacy
+from spacy.matcher import PhraseMatcher
+from spacy.tokens import Doc
+
+from glossator.errors import ConfigError, DataError, StageError
+from glossator.layers import check_tagger_layer, holds_spans
+from glossator.stages import ScoredSpan, Vectors
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+FILE = "phrases.jsonl"
+
+
+class Gazetteer:
+    """Finds the phrases of a list with spaCy's PhraseMatcher; each has the score 1.
+
+    The list is a file of JSON lines, {"label": "LOC", "phrase": "New York"}.
+
+    Args:
+        phrases: The file, counted from the config's folder.
+        write: "ents" or "spans:KEY".
+        lang: spaCy's language code: phrases are split as its tokenizer does, and at white space.
+        ignore_case: Whether "new york" is found too.
+    """
+
+    def __init__(
+        self, phrases: str = "", write: str = "ents", lang: str = "en", ignore_case: bool = False
+    ) -> None:
+        if not holds_spans(check_tagger_layer(write)):
+            raise ConfigError(f"gazetteer writes 'ents' or 'spans:KEY', not {write!r}")
+        self._file = phrases
+        # A vocab of its own: hashes are the same in all, and it outlives any memory zone.
+        self._nlp = spacy.blank(lang)
+        self._attribute = "LOWER" if ignore_case else "ORTH"
+        self._phrases: list[tuple[str, str]] | None = None
+        self.labels: tuple[str, ...] = ()
+
+    def prepare(self, folder: Path) -> None:
+        """Read the list."""
+        if not self._file:
+            raise ConfigError('gazetteer needs phrases = "FILE", JSON lines of label and phrase')
+        self._use(_read(folder / self._file))
+
+    def predict(self, docs: Sequence[Doc], vectors: Vectors) -> list[list[ScoredSpan]]:
+        """Return every match, overlapping ones too."""
+        if self._phrases is None:
+            raise StageError("gazetteer: its list is not read yet; call Pipeline.prepare()")
+        return [list(self._matches(doc)) for doc in docs]
+
+    def to_disk(self, path: Path) -> None:
+        """Write the list."""
+        if self._phrases is None:
+            raise StageError("gazetteer: its list is not read yet, there is nothing to save")
+        lines = [json.dumps({"label": label, "phrase": phrase}) for label, phrase in self._phrases]
+        (path / FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def from_disk(self, path: Path) -> None:
+        """Read the list back."""
+        self._use(_read(path / FILE))
+
+    def _use(self, phrases: list[tuple[str, str]]) -> None:
+        self._phrases = phrases
+        self.labels = tuple(sorted({label for label, _ in phrases}))
+        self._matcher = PhraseMatcher(self._nlp.vocab, attr=self._attribute)
+        for label in self.labels:
+            texts = [phrase for found, phrase in phrases if found == label]
+            self._matcher.add(label, [doc for text in texts for doc in _tokenized(self._nlp, text)])
+
+    def _matches(self, doc: Doc) -> Iterator[ScoredSpan]:
+        matches = {(start, end, key) for key, start, end in self._matcher(doc)}
+        for start, end, key in sorted(matches):
+            yield ScoredSpan(start, end, self._nlp.vocab.strings[key], 1.0)
+
+
+def _tokenized(nlp: Language, phrase: str) -> list[Doc]:
+    """Return a phrase as spaCy splits it and, where that differs, as white space does."""
+    docs = [nlp.make_doc(phrase), Doc(nlp.vocab, words=phrase.split())]
+    same = [token.text for token in docs[0]] == [token.text for token in docs[1]]
+    return docs[:1] if same else docs
+
+
+def _read(file: Path) -> list[tuple[str, str]]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the list of phrases: {error}", file=str(file)) from None
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    phrases = [_phrase(line, str(file), number) for number, line in numbered]
+    if not phrases:
+        raise DataError("the list of phrases is empty", file=str(file))
+    return phrases
+
+
+def _phrase(line: str, file: str, number: int) -> tuple[str, str]:
+    try:
+        entry = json.loads(line)
+        label, phrase = entry["label"], entry["phrase"]
+    except (ValueError, KeyError, TypeError):
+        label = phrase = None
+    if not (isinstance(label, str) and label and isinstance(phrase, str) and phrase.strip()):
+        raise DataError('not of the form {"label": "LOC", "phrase": "New York"}', file=file, line=number)
+    return label, phrase.strip()

@@ -1,0 +1,221 @@
+"""The `window` tagger: an honest baseline that trains in minutes and needs no framework but thinc."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from spacy.attrs import LOWER, PREFIX, SHAPE, SUFFIX
+from thinc.api import Optimizer, Ragged
+
+from glossator.batching import of_like_length
+from glossator.builtin import learning
+from glossator.builtin.window_network import build_network
+from glossator.calibration import fit_temperature, softmax_nll
+from glossator.decoding import SpanScheme, forward_backward, span_posteriors, viterbi
+from glossator.errors import ConfigError, StageError
+from glossator.layers import check_tagger_layer, gold_spans, gold_tags, holds_spans, without_overlaps
+from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
+from glossator.words import Words, words_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from spacy.tokens import Doc
+    from spacy.training import Example
+
+    from glossator.stages import TrainingState
+
+ATTRIBUTES = (LOWER, PREFIX, SUFFIX, SHAPE)
+TABLE_ROWS = (5000, 1000, 2500, 2500)
+DECODE_WORDS = 8192
+UNLABELLED = -1
+
+
+class WindowTagger:
+    """Tags words by themselves and their neighbours, with a softmax a word.
+
+    Entities and spans are decoded as BIO: the best sequence that is well-formed, each span with its
+    exact posterior under the same model.
+
+    Args:
+        write: The layer to predict.
+        width: Of all hidden layers.
+        depth: Layers that look at neighbours.
+        window: Neighbours a layer sees on each side; `depth * window` in all.
+        dropout: Of all hidden layers, in training.
+        learn_rate: Adam's.
+    """
+
+    def __init__(
+        self,
+        write: str = "ents",
+        width: int = 96,
+        depth: int = 4,
+        window: int = 1,
+        dropout: float = 0.1,
+        learn_rate: float = 0.001,
+    ) -> None:
+        for name, value in (("width", width), ("depth", depth), ("window", window)):
+            if value < 1:
+                raise ConfigError(f"window: {name} must be at least 1, not {value}")
+        self._layer = check_tagger_layer(write)
+        self._shape = {"width": width, "depth": depth, "window": window, "dropout": dropout}
+        self._learn_rate = learn_rate
+        self._temperature = 1.0
+        self.labels: tuple[str, ...] = ()
+
+    def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
+        """Collect the labels and draw fresh weights."""
+        if space.tables:
+            raise ConfigError("window takes vectors as they are: remove tune = true")
+        found = {label for example in examples for label in self._gold_labels(example)}
+        if not found:
+            raise StageError(f"window: the training data has no gold {self._layer!r} to learn from")
+        self._build(tuple(sorted(found)), space.width)
+        learning.seed_everything(seed)
+        self._network.initialize()
+
+    def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
+        """Take one step down the mean cross-entropy of the batch's words."""
+        words = words_of([example.predicted for example in examples], ATTRIBUTES)
+        gold = self._gold_ids(examples, words)
+        logits, backprop = self._network.begin_update(self._inputs(words, vectors))
+        known = gold != UNLABELLED
+        if not known.any():
+            return 0.0
+        probabilities = _softmax(logits.dataXd)
+        places = np.flatnonzero(known)
+        loss = -np.log(probabilities[places, gold[places]] + 1e-12).mean()
+        gradient = probabilities
+        gradient[places, gold[places]] -= 1
+        gradient[~known] = 0
+        backprop(Ragged(gradient / len(places), logits.lengths))
+        self._network.finish_update(self._optimizer)
+        return float(loss)
+
+    def predict(
+        self, docs: Sequence[Doc], vectors: Vectors
+    ) -> Sequence[TokenTags] | Sequence[Sequence[ScoredSpan]]:
+        """Return tags or spans, as the layer asks."""
+        words = words_of(docs, ATTRIBUTES)
+        logits = self._logits(words, vectors) / self._temperature
+        if self._scheme is not None:
+            return self._decode_spans(self._scheme, logits, words)
+        ids = logits.argmax(axis=1)
+        best = _softmax(logits)[np.arange(len(ids)), ids]
+        tags = zip(words.scatter(ids), words.scatter(best), strict=True)
+        return [TokenTags(ids=ids, probabilities=probabilities) for ids, probabilities in tags]
+
+    def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
+        """Fit the temperature of the softmax (Guo et al. 2017)."""
+        words = words_of([example.predicted for example in examples], ATTRIBUTES)
+        gold = self._gold_ids(examples, words)
+        logits = self._logits(words, vectors)[gold != UNLABELLED]
+        gold = gold[gold != UNLABELLED]
+        self._temperature = fit_temperature(lambda t: -softmax_nll(logits, gold, t))
+
+    def training_state(self) -> TrainingState:
+        """Return Adam's moments and the random state."""
+        return learning.training_state(self._network, self._optimizer)
+
+    def restore(self, state: TrainingState) -> None:
+        """Put a training state back."""
+        learning.restore(self._network, self._optimizer, state)
+
+    def to_disk(self, path: Path) -> None:
+        """Write weights, labels and temperature."""
+        if not self.labels:
+            raise StageError("window: it is not trained yet, there is nothing to save")
+        facts = {"labels": self.labels, "vectors": self._vector_width, "temperature": self._temperature}
+        learning.write_weights(path, self._network, {**facts, **self._shape})
+
+    def from_disk(self, path: Path) -> None:
+        """Read what `to_disk` wrote."""
+        facts = learning.read_facts(path)
+        self._shape = {name: facts[name] for name in self._shape}
+        self._build(tuple(facts["labels"]), facts["vectors"])
+        self._temperature = float(facts["temperature"])
+        self._network.initialize()
+        learning.read_weights(path, self._network)
+
+    def _build(self, labels: tuple[str, ...], vector_width: int) -> None:
+        self.labels = labels
+        self._scheme = SpanScheme.bio(labels) if holds_spans(self._layer) else None
+        self._vector_width = vector_width
+        self._network = build_network(
+            rows=TABLE_ROWS,
+            labels=len(self._scheme.labels if self._scheme else labels),
+            vectors=vector_width,
+            **self._shape,
+        )
+        self._optimizer: Optimizer = learning.adam(self._learn_rate)
+
+    def _inputs(self, words: Words, vectors: Vectors) -> tuple[Any, Any, Any]:
+        given = (
+            words.gather(vectors.values).astype(np.float32)
+            if self._vector_width
+            else np.zeros((len(words.features), 0), dtype=np.float32)
+        )
+        return words.features, given, words.lengths
+
+    def _logits(self, words: Words, vectors: Vectors) -> NDArray[np.float32]:
+        if not self.labels:
+            raise StageError("window: it is not trained yet")
+        if not len(words.features):
+            outputs = len(self._scheme.labels if self._scheme else self.labels)
+            return np.zeros((0, outputs), dtype=np.float32)
+        return np.asarray(self._network.predict(self._inputs(words, vectors)).dataXd)
+
+    def _gold_labels(self, example: Example) -> set[str]:
+        if holds_spans(self._layer):
+            return {span.label for span in gold_spans(example, self._layer)}
+        return {tag for tag in gold_tags(example, self._layer) if tag is not None}
+
+    def _gold_ids(self, examples: Sequence[Example], words: Words) -> NDArray[np.int64]:
+        """(words,) label ids; `UNLABELLED` where the gold says nothing."""
+        if self._scheme is not None:
+            ids = [self._span_ids(self._scheme, example) for example in examples]
+        else:
+            index: dict[str | None, int] = {label: i for i, label in enumerate(self.labels)}
+            ids = [
+                np.asarray([index.get(tag, UNLABELLED) for tag in gold_tags(example, self._layer)], dtype=int)
+                for example in examples
+            ]
+        return words.gather(ids).astype(np.int64)
+
+    def _span_ids(self, scheme: SpanScheme, example: Example) -> NDArray[np.intp]:
+        known = [span for span in gold_spans(example, self._layer) if span.label in self.labels]
+        return scheme.encode(without_overlaps(known), len(example.predicted))
+
+    def _decode_spans(
+        self, scheme: SpanScheme, logits: NDArray[np.float32], words: Words
+    ) -> list[list[ScoredSpan]]:
+        """Return the spans of the best well-formed sequences, a list a Doc, counted in tokens."""
+        transitions, start, end = scheme.constraints()
+        begins = words.sentence_starts[:-1]
+        found, posteriors = [], []
+        for batch in of_like_length(words.lengths, DECODE_WORDS):
+            lengths = words.lengths[batch]
+            emissions = _padded(logits, begins[batch], lengths)
+            best = viterbi(emissions, lengths, transitions, start, end)
+            spans = scheme.decode_batch(best, lengths)
+            messages = forward_backward(emissions, lengths, transitions, start, end)
+            posteriors.append(span_posteriors(messages, scheme, spans))
+            offsets = begins[batch][spans[:, 0]]
+            found.append(np.column_stack([spans[:, 1] + offsets, spans[:, 2] + offsets, spans[:, 3]]))
+        if not found:
+            return [[] for _ in range(len(words.doc_starts) - 1)]
+        return words.spans(np.concatenate(found), np.concatenate(posteriors), self.labels)
+
+
+def _padded(logits: NDArray[np.float32], begins: NDArray[np.intp], lengths: NDArray[np.int32]) -> Any:
+    """Lay sentences out as (sentences, longest, labels); the padding repeats words and is masked later."""
+    places = begins[:, None] + np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
+    return logits[places]
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

@@ -1,0 +1,351 @@
+"""Pipeline descriptions: thinc's config language read into checked, typed records and written back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from glossator.errors import ConfigError
+
+HeadKind = Literal["tagger", "classifier"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageConfig:
+    """A tokenizer or embedder: which stage, and the settings its factory gets."""
+
+    stage: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadConfig:
+    """A tagger or classifier.
+
+    Attributes:
+        name: Its name in the pipeline.
+        kind: "tagger" or "classifier".
+        stage: The stage, "name" or "plugin/name".
+        layer: What a tagger writes ("ents", "spans:KEY", "tag", "pos"); "cats" for classifiers.
+        prefix: Put before each label in `doc.cats`, so that labels of two classifiers do not collide.
+        vectors: Names of the embedders it gets, concatenated in this order.
+        tune: Whether it trains its own copy of those embedders' tables.
+        settings: What its factory gets as keyword arguments.
+    """
+
+    name: str
+    kind: HeadKind
+    stage: str
+    layer: str
+    prefix: str = ""
+    vectors: tuple[str, ...] = ()
+    tune: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """Where a head's labelled data is: a corpus of the manifest, or files of one's own."""
+
+    corpus: str = ""
+    train: str = ""
+    dev: str = ""
+    test: str = ""
+    format: str = ""
+    encoding: str = "utf-8"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """The training loop.
+
+    Attributes:
+        max_epochs: Passes over the training data at most.
+        patience: Stop after this many epochs without a better dev score.
+        batch_words: Words in a batch, at most (a longer document makes a batch of its own).
+    """
+
+    max_epochs: int = 30
+    patience: int = 5
+    batch_words: int = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineConfig:
+    """A whole pipeline, as a config file describes it."""
+
+    lang: str
+    name: str = "pipeline"
+    version: str = "0.0.0"
+    licence: str = ""
+    seed: int = 0
+    tokenizer: StageConfig = field(default_factory=lambda: StageConfig(stage="spacy"))
+    embedders: Mapping[str, StageConfig] = field(default_factory=dict)
+    heads: tuple[HeadConfig, ...] = ()
+    data: Mapping[str, DataConfig] = field(default_factory=dict)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    folder: Path = Path()
+
+
+def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> PipelineConfig:
+    """Read a config file; `overrides` are values by dotted name, e.g. {"training.max_epochs": 3}.
+
+    Raises:
+        ConfigError: The file is missing or cannot be understood; the message names the section.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: the config is not UTF-8: {error}") from None
+    return parse_config(text, folder=path.parent, source=str(path), overrides=overrides)
+
+
+def parse_config(
+    text: str, *, folder: Path, source: str = "config", overrides: Mapping[str, Any] | None = None
+) -> PipelineConfig:
+    """Read a config from its text; relative paths in it count from `folder`."""
+    from thinc.api import Config
+
+    try:
+        sections = dict(Config().from_str(text))
+    except ValueError as error:
+        raise ConfigError(f"{source}: not a config file: {error}") from None
+    for name, value in (overrides or {}).items():
+        _override(sections, name, value)
+    try:
+        return config_from_dict(sections, folder=folder)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> PipelineConfig:
+    """Check the sections of a config and return them typed."""
+    known = {"glossator", "tokenizer", "embedders", "taggers", "classifiers", "data", "training"}
+    _only(sections, known, "the config")
+    top = _section(sections, "glossator")
+    _only(top, {"lang", "name", "version", "licence", "stages", "seed"}, "[glossator]")
+    if not isinstance(top.get("lang"), str):
+        raise ConfigError('[glossator] needs lang, a spaCy language code such as lang = "en"')
+    heads = _heads(sections)
+    data = {
+        name: _typed(DataConfig, values, f"[data.{name}]")
+        for name, values in _section(sections, "data").items()
+    }
+    unknown = sorted(set(data) - {head.name for head in heads})
+    if unknown:
+        raise ConfigError(f"[data.{unknown[0]}] belongs to no tagger or classifier of that name")
+    embedders = {
+        _name(name, "embedders"): _stage(values, f"[embedders.{name}]")
+        for name, values in _section(sections, "embedders").items()
+    }
+    config = PipelineConfig(
+        lang=top["lang"],
+        name=str(top.get("name", "pipeline")),
+        version=str(top.get("version", "0.0.0")),
+        licence=str(top.get("licence", "")),
+        seed=_whole_number(top.get("seed", 0), "[glossator] seed"),
+        tokenizer=_stage({"stage": "spacy", **_section(sections, "tokenizer")}, "[tokenizer]"),
+        embedders=embedders,
+        heads=_in_order(heads, top.get("stages")),
+        data=data,
+        training=_training(_section(sections, "training")),
+        folder=folder,
+    )
+    _check_vectors(config)
+    return config
+
+
+def config_to_text(config: PipelineConfig) -> str:
+    """Write a config as text that `parse_config` reads back as the same config."""
+    from thinc.api import Config
+
+    sections: dict[str, Any] = {
+        "glossator": {
+            "lang": config.lang,
+            "name": config.name,
+            "version": config.version,
+            "licence": config.licence,
+            "stages": [head.name for head in config.heads],
+            "seed": config.seed,
+        },
+        "tokenizer": _stage_section(config.tokenizer),
+        "embedders": {name: _stage_section(stage) for name, stage in config.embedders.items()},
+        "taggers": {head.name: _head_section(head) for head in config.heads if head.kind == "tagger"},
+        "classifiers": {head.name: _head_section(head) for head in config.heads if head.kind == "classifier"},
+        "data": {name: _set_fields(data) for name, data in config.data.items()},
+        "training": {entry.name: getattr(config.training, entry.name) for entry in fields(TrainingConfig)},
+    }
+    return str(Config({name: section for name, section in sections.items() if section}).to_str())
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split "a.b=value" of the command line; the value is JSON, or else a string.
+
+    Raises:
+        ConfigError: There is no "=".
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"--set {text}: write it as SECTION.NAME=VALUE, e.g. training.max_epochs=5")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _heads(sections: Mapping[str, Any]) -> list[HeadConfig]:
+    heads = [
+        head_config(name, "tagger", values) for name, values in _section(sections, "taggers").items()
+    ] + [
+        head_config(name, "classifier", values) for name, values in _section(sections, "classifiers").items()
+    ]
+    names = [head.name for head in heads]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"{twice[0]!r} names both a tagger and a classifier: rename one")
+    return heads
+
+
+def head_config(name: str, kind: HeadKind, values: Any) -> HeadConfig:
+    """Check one `[taggers.NAME]` or `[classifiers.NAME]` section."""
+    where = f"[{kind}s.{name}]"
+    settings = dict(_stage(values, where).settings)
+    vectors = settings.pop("vectors", [])
+    if not isinstance(vectors, Sequence) or isinstance(vectors, str):
+        raise ConfigError(f'{where} vectors: give a list of embedders, e.g. vectors = ["words"]')
+    tune = bool(settings.pop("tune", False))
+    if tune and not vectors:
+        raise ConfigError(f"{where} tune = true needs vectors = [...]: there is nothing to tune")
+    if kind == "tagger":
+        from glossator.layers import check_tagger_layer
+
+        layer = check_tagger_layer(str(settings.pop("write", "ents")))
+        prefix = ""
+    else:
+        layer, prefix = "cats", str(settings.pop("prefix", ""))
+    return HeadConfig(
+        name=_name(name, f"{kind}s"),
+        kind=kind,
+        stage=str(values["stage"]),
+        layer=layer,
+        prefix=prefix,
+        vectors=tuple(str(vector) for vector in vectors),
+        tune=tune,
+        settings=settings,
+    )
+
+
+def _in_order(heads: list[HeadConfig], order: Any) -> tuple[HeadConfig, ...]:
+    if order is None:
+        return tuple(heads)
+    by_name = {head.name: head for head in heads}
+    if sorted(order) != sorted(by_name):
+        raise ConfigError(
+            f"[glossator] stages = {list(order)} must name each tagger and classifier once: {sorted(by_name)}"
+        )
+    return tuple(by_name[name] for name in order)
+
+
+def _check_vectors(config: PipelineConfig) -> None:
+    for head in config.heads:
+        for name in head.vectors:
+            if name not in config.embedders:
+                there = ", ".join(sorted(config.embedders)) or "none"
+                raise ConfigError(
+                    f"[{head.kind}s.{head.name}] vectors: no embedder {name!r} (embedders: {there})"
+                )
+
+
+def _name(name: str, section: str) -> str:
+    """Names become folders of a saved pipeline, so they must not reach outside it."""
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ConfigError(f"[{section}.{name}]: a name is made of letters, digits, '_', '-' and '.'")
+    return name
+
+
+def _section(sections: Mapping[str, Any], name: str) -> dict[str, Any]:
+    section = sections.get(name, {})
+    if not isinstance(section, Mapping):
+        raise ConfigError(f"{name} must be a section, [{name}]")
+    return dict(section)
+
+
+def _stage(values: Any, where: str) -> StageConfig:
+    if not isinstance(values, Mapping) or not isinstance(values.get("stage"), str):
+        raise ConfigError(f'{where} needs stage, the name of a stage (see "glossator plugins list")')
+    return StageConfig(stage=values["stage"], settings={k: v for k, v in values.items() if k != "stage"})
+
+
+def _typed(kind: type[Any], values: Any, where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} must be a section")
+    _only(values, {entry.name for entry in fields(kind)}, where)
+    return kind(**values)
+
+
+def _training(values: Mapping[str, Any]) -> TrainingConfig:
+    training: TrainingConfig = _typed(TrainingConfig, values, "[training]")
+    for entry in fields(TrainingConfig):
+        if _whole_number(getattr(training, entry.name), f"[training] {entry.name}") < 1:
+            raise ConfigError(f"[training] {entry.name} must be at least 1")
+    return training
+
+
+def _whole_number(value: Any, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"{where} must be a whole number, not {value!r}")
+    return value
+
+
+def _only(values: Mapping[str, Any], known: set[str], where: str) -> None:
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"{where} knows no {name!r}; it takes {', '.join(sorted(known))}")
+
+
+def _override(sections: dict[str, Any], name: str, value: Any) -> None:
+    *parents, last = name.split(".")
+    section = sections
+    for parent in parents:
+        section = section.setdefault(parent, {})
+        if not isinstance(section, dict):
+            raise ConfigError(f"--set {name}: {parent!r} is a value, not a section")
+    section[last] = value
+
+
+def _stage_section(config: StageConfig) -> dict[str, Any]:
+    return {"stage": config.stage, **config.settings}
+
+
+def _head_section(head: HeadConfig) -> dict[str, Any]:
+    section: dict[str, Any] = {"stage": head.stage}
+    if head.kind == "tagger":
+        section["write"] = head.layer
+    if head.prefix:
+        section["prefix"] = head.prefix
+    if head.vectors:
+        section["vectors"] = list(head.vectors)
+    if head.tune:
+        section["tune"] = True
+    return {**section, **head.settings}
+
+
+def _set_fields(data: DataConfig) -> dict[str, Any]:
+    default = DataConfig()
+    return {
+        entry.name: getattr(data, entry.name)
+        for entry in fields(DataConfig)
+        if getattr(data, entry.name) != getattr(default, entry.name)
+    }
+
+
+def with_seed(config: PipelineConfig, seed: int) -> PipelineConfig:
+    """Return the config with another seed."""
+    return replace(config, seed=seed)

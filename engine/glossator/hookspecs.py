@@ -1,0 +1,133 @@
+"""The plugin API, whole: the records a plugin declares and the hooks that declare them.
+
+A plugin is a module named by an entry point of the group `glossator`. Its hook functions return
+records; nothing heavy is imported until a stage is built, because a record names its factory
+as `"package.module:Class"`.
+
+    import glossator
+
+    @glossator.hookimpl
+    def glossator_taggers():
+        yield glossator.Stage(name="shouting", factory="shouting.tagger:ShoutingTagger",
+                              summary="marks words in capitals")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pluggy
+
+API_VERSION = 1
+
+Kind = Literal["tokenizer", "embedder", "classifier", "tagger"]
+KINDS: tuple[Kind, ...] = ("tokenizer", "embedder", "classifier", "tagger")
+
+hookspec = pluggy.HookspecMarker("glossator")
+hookimpl = pluggy.HookimplMarker("glossator")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A tokenizer, embedder, classifier or tagger on offer.
+
+    Attributes:
+        name: What a config calls it, e.g. "bilstm-crf"; unique per kind and plugin.
+        factory: "package.module:Class", imported when the stage is first built, or the callable
+            itself. It is called with the settings of the config's section as keyword arguments.
+        summary: One line for `glossator plugins list`.
+        api: The version of this API the stage was written for.
+    """
+
+    name: str
+    factory: str | Callable[..., Any]
+    summary: str = ""
+    api: int = API_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A file format: its factory makes an object of `glossator.formats.FileFormat`.
+
+    Attributes:
+        name: What `--from` and `--to` call it, e.g. "jsonl".
+        factory: As in `Stage`; called with the format's options as keyword arguments.
+        suffixes: File endings that mean this format when none is named, e.g. (".jsonl",).
+        summary: One line for `glossator plugins list`.
+        api: The version of this API the format was written for.
+    """
+
+    name: str
+    factory: str | Callable[..., Any]
+    suffixes: tuple[str, ...] = ()
+    summary: str = ""
+    api: int = API_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineRecord:
+    """A trained pipeline that a package carries.
+
+    Attributes:
+        name: What `glossator.load(name)` and `--pipeline` call it, e.g. "en".
+        path: The pipeline's folder inside the package.
+        summary: One line: language, what it writes, licence.
+        api: The version of this API the record was written for.
+    """
+
+    name: str
+    path: Path
+    summary: str = ""
+    api: int = API_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A subcommand of `glossator`; `--help` shows the summary without importing the command.
+
+    Attributes:
+        name: The word typed after `glossator`.
+        command: "package.module:function" of a click command.
+        summary: One line for `glossator --help`.
+        api: The version of this API the record was written for.
+    """
+
+    name: str
+    command: str
+    summary: str = ""
+    api: int = API_VERSION
+
+
+class Specs:
+    """The hooks. A plugin implements those it has something to declare in."""
+
+    @hookspec
+    def glossator_tokenizers(self) -> Iterable[Stage]:  # type: ignore[empty-body]
+        """Declare tokenizers: `glossator.stages.Tokenizer`."""
+
+    @hookspec
+    def glossator_embedders(self) -> Iterable[Stage]:  # type: ignore[empty-body]
+        """Declare embedders: `glossator.stages.Embedder` or `TableEmbedder`."""
+
+    @hookspec
+    def glossator_classifiers(self) -> Iterable[Stage]:  # type: ignore[empty-body]
+        """Declare document classifiers: `glossator.stages.Classifier`."""
+
+    @hookspec
+    def glossator_taggers(self) -> Iterable[Stage]:  # type: ignore[empty-body]
+        """Declare taggers: `glossator.stages.TokenTagger` or `SpanTagger`."""
+
+    @hookspec
+    def glossator_formats(self) -> Iterable[Format]:  # type: ignore[empty-body]
+        """Declare file formats that can be read, written or both."""
+
+    @hookspec
+    def glossator_pipelines(self) -> Iterable[PipelineRecord]:  # type: ignore[empty-body]
+        """Declare trained pipelines the package carries."""
+
+    @hookspec
+    def glossator_commands(self) -> Iterable[Command]:  # type: ignore[empty-body]
+        """Declare subcommands of the command line."""

@@ -1,0 +1,101 @@
+"""The layers of annotation a head can write: `ents`, `spans:KEY`, `tag`, `pos` and `cats`.
+
+Reading gold annotations lives here, so that every stage learns from the same ones; writing is in
+`annotate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from spacy.attrs import ORTH
+
+from glossator.errors import ConfigError
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Span
+    from spacy.training import Example
+
+
+class GoldSpan(NamedTuple):
+    """A labelled span of tokens [start, end)."""
+
+    start: int
+    end: int
+    label: str
+
+
+def check_tagger_layer(layer: str) -> str:
+    """Return `layer` if a tagger can write it; raise `ConfigError` otherwise."""
+    if layer in ("ents", "tag", "pos") or (layer.startswith("spans:") and spans_key(layer)):
+        return layer
+    raise ConfigError(f"write = {layer!r}: a tagger writes 'ents', 'spans:KEY', 'tag' or 'pos'")
+
+
+def holds_spans(layer: str) -> bool:
+    """Whether the layer holds spans (`ents`, `spans:KEY`) and not one label a token."""
+    return layer == "ents" or layer.startswith("spans:")
+
+
+def spans_key(layer: str) -> str:
+    """Return the KEY of `spans:KEY`."""
+    return layer.removeprefix("spans:")
+
+
+def gold_spans(example: Example, layer: str) -> list[GoldSpan]:
+    """Return the gold spans of `ents` or `spans:KEY`, on the tokens of `example.predicted`.
+
+    Where the two sides of the example are tokenized differently, spans that do not fall on
+    boundaries of the predicted tokens are left out.
+    """
+    spans = _spans_of(example.reference, layer)
+    if not _same_tokens(example):
+        spans = example.get_aligned_spans_y2x(spans, allow_overlap=True)
+    return [GoldSpan(span.start, span.end, span.label_) for span in spans]
+
+
+def gold_tags(example: Example, layer: str) -> list[str | None]:
+    """Return the gold label of `tag` or `pos` of each predicted token; None where there is none."""
+    if _same_tokens(example):
+        strings = [token.tag_ if layer == "tag" else token.pos_ for token in example.reference]
+    else:
+        strings = example.get_aligned(layer.upper(), as_string=True)
+    return [string or None for string in strings]
+
+
+def without_overlaps(spans: Iterable[GoldSpan]) -> list[GoldSpan]:
+    """Return what a one-label-a-word model can learn: of spans that overlap, the longer, then the first."""
+    taken: set[int] = set()
+    kept = []
+    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
+        places = range(span.start, span.end)
+        if taken.isdisjoint(places):
+            taken.update(places)
+            kept.append(span)
+    return sorted(kept)
+
+
+def annotated(doc: Doc, layer: str) -> bool:
+    """Whether a gold Doc says anything on the layer."""
+    if layer == "ents":
+        return doc.has_annotation("ENT_IOB")
+    if layer == "cats":
+        return bool(doc.cats)
+    if holds_spans(layer):
+        return spans_key(layer) in doc.spans
+    return doc.has_annotation(layer.upper())
+
+
+def _spans_of(doc: Doc, layer: str) -> list[Span]:
+    if layer == "ents":
+        return list(doc.ents)
+    return list(doc.spans[spans_key(layer)]) if spans_key(layer) in doc.spans else []
+
+
+def _same_tokens(example: Example) -> bool:
+    predicted, reference = example.predicted, example.reference
+    return len(predicted) == len(reference) and bool(
+        np.array_equal(predicted.to_array([ORTH]), reference.to_array([ORTH]))
+    )

@@ -1,0 +1,366 @@
+"""The pipeline: one tokenizer, then embedders, classifiers and taggers, composed by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from spacy.tokens import Doc
+
+from glossator.annotate import clear_ents, write_cats, write_provenance, write_spans, write_tags
+from glossator.batching import by_words
+from glossator.config import HeadConfig, PipelineConfig, StageConfig, head_config
+from glossator.errors import ConfigError, GlossatorError, StageError
+from glossator.factories import build
+from glossator.hookspecs import Kind, Stage
+from glossator.layers import holds_spans
+from glossator.plugins import Plugin, PluginManager
+from glossator.predict import Batch
+from glossator.stages import Embedder, Preparable, TableEmbedder, Tokenizer, Vectors, VectorSpace
+
+if TYPE_CHECKING:
+    from spacy.vocab import Vocab
+
+BATCH_WORDS = 20_000
+
+_OWN = Plugin("(none)", "", "")  # of a stage that was given as a record and not by name
+
+
+@dataclass(slots=True)
+class Head:
+    """A tagger or classifier in its place: the stage, and what the pipeline knows about it."""
+
+    config: HeadConfig
+    stage: Any
+    plugin: Plugin
+
+    @property
+    def name(self) -> str:
+        """Its name in the pipeline."""
+        return self.config.name
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels as they stand on a Doc, prefix included; empty before training."""
+        return tuple(self.config.prefix + label for label in self.stage.labels)
+
+    def __str__(self) -> str:
+        return f"{self.config.kind} {self.name!r} (stage {self.config.stage!r}, plugin {self.plugin.name!r})"
+
+
+class Pipeline:
+    """Annotates texts and Docs.
+
+    Compose one in Python, read it from a config (`from_config`) or load a saved one
+    (`glossator.load`):
+
+        pipeline = Pipeline("en")
+        pipeline.add_tagger("ner", "window", write="ents")
+
+    Args:
+        lang: spaCy's language code.
+        tokenizer: The tokenizer stage; other keyword arguments are its settings.
+        name: The pipeline's name, written to each Doc.
+        version: The pipeline's version, written to each Doc.
+        licence: The licence of what it has learned.
+        seed: Where all randomness of its training starts.
+        plugins: Where stages are looked up; by default all that are installed.
+
+    Attributes:
+        config: Its description, kept up to date by `add_...`.
+        meta: What training found out, saved with it: dev scores, sums of the data.
+    """
+
+    def __init__(
+        self,
+        lang: str,
+        *,
+        tokenizer: str | Stage = "spacy",
+        name: str = "pipeline",
+        version: str = "0.0.0",
+        licence: str = "",
+        seed: int = 0,
+        plugins: PluginManager | None = None,
+        **tokenizer_settings: Any,
+    ) -> None:
+        self.plugins = plugins or PluginManager.from_environment()
+        self.config = PipelineConfig(
+            lang=lang,
+            name=name,
+            version=version,
+            licence=licence,
+            seed=seed,
+            tokenizer=StageConfig(stage=_stage_name(tokenizer), settings=tokenizer_settings),
+        )
+        self.tokenizer: Tokenizer = self._build("tokenizer", tokenizer, {"lang": lang, **tokenizer_settings})[
+            0
+        ]
+        self.embedders: dict[str, Embedder] = {}
+        self.heads: dict[str, Head] = {}
+        self.meta: dict[str, Any] = {}
+
+    @classmethod
+    def from_config(
+        cls,
+        config: PipelineConfig,
+        *,
+        plugins: PluginManager | None = None,
+        only: Collection[str] = (),
+        without: Collection[str] = (),
+    ) -> Self:
+        """Build a pipeline's stages, untrained; `only` and `without` choose among its heads."""
+        heads = _chosen(config.heads, only, without)
+        pipeline = cls(
+            config.lang,
+            tokenizer=config.tokenizer.stage,
+            plugins=plugins,
+            **config.tokenizer.settings,
+        )
+        for name, stage in config.embedders.items():
+            if any(name in head.vectors for head in heads):
+                pipeline.add_embedder(name, stage.stage, **stage.settings)
+        for head in heads:
+            pipeline._add_head(head, head.stage)
+        pipeline.config = replace(
+            config,
+            embedders={name: config.embedders[name] for name in pipeline.embedders},
+            heads=heads,
+            data={head.name: config.data[head.name] for head in heads if head.name in config.data},
+        )
+        return pipeline
+
+    def add_embedder(self, name: str, stage: str | Stage, **settings: Any) -> Self:
+        """Add an embedder that heads can name in `vectors`."""
+        self.embedders[name] = self._build("embedder", stage, settings)[0]
+        added = StageConfig(stage=_stage_name(stage), settings=settings)
+        self.config = replace(self.config, embedders={**self.config.embedders, name: added})
+        return self
+
+    def add_tagger(
+        self,
+        name: str,
+        stage: str | Stage,
+        *,
+        write: str = "ents",
+        vectors: Sequence[str] = (),
+        tune: bool = False,
+        **settings: Any,
+    ) -> Self:
+        """Add a tagger that writes `ents`, `spans:KEY`, `tag` or `pos`.
+
+        Args:
+            name: Its name in this pipeline.
+            stage: The stage, "name", "plugin/name" or a record of one's own.
+            write: The layer it writes.
+            vectors: Embedders whose vectors it gets.
+            tune: Whether it trains its own copy of them.
+            **settings: What its factory gets.
+        """
+        values = {"write": write, "vectors": list(vectors), "tune": tune, **settings}
+        return self._add_head(head_config(name, "tagger", {"stage": _stage_name(stage), **values}), stage)
+
+    def add_classifier(
+        self,
+        name: str,
+        stage: str | Stage,
+        *,
+        prefix: str = "",
+        vectors: Sequence[str] = (),
+        tune: bool = False,
+        **settings: Any,
+    ) -> Self:
+        """Add a classifier that writes `doc.cats`, each label behind `prefix`."""
+        values = {"prefix": prefix, "vectors": list(vectors), "tune": tune, **settings}
+        return self._add_head(head_config(name, "classifier", {"stage": _stage_name(stage), **values}), stage)
+
+    @property
+    def vocab(self) -> Vocab:
+        """The vocab of every Doc the tokenizer makes."""
+        return self.tokenizer("").vocab
+
+    def __call__(self, text: str | Doc) -> Doc:
+        """Annotate one text, or one Doc in place."""
+        doc = self.tokenizer(text) if isinstance(text, str) else text
+        self.annotate([doc])
+        return doc
+
+    def pipe(self, texts: Iterable[str | Doc], *, batch_words: int = BATCH_WORDS) -> Iterator[Doc]:
+        """Annotate a stream, in order, holding about `batch_words` words at a time.
+
+        The vocab grows with every new word; for long streams see `memory_zone`.
+        """
+        docs = (self.tokenizer(text) if isinstance(text, str) else text for text in texts)
+        for batch in by_words(((doc, len(doc)) for doc in docs), batch_words):
+            self.annotate(batch)
+            yield from batch
+
+    def annotate(self, docs: Sequence[Doc]) -> None:
+        """Annotate Docs in place, as one batch.
+
+        Raises:
+            StageError: A stage failed or answered nonsense; no later head has run.
+        """
+        if any(head.config.layer == "ents" for head in self.heads.values()):
+            for doc in docs:
+                clear_ents(doc)
+        batch = Batch(docs, self.embedders)
+        for head in self.heads.values():
+            self._write(head, docs, self.predict(head, batch))
+        for doc in docs:
+            write_provenance(doc, {"pipeline": self.config.name, "version": self.config.version})
+
+    def predict(self, head: Head, batch: Batch) -> Any:
+        """Return what a head's stage answers for a batch, writing nothing."""
+        try:
+            return batch.run(head.stage, head.config)
+        except GlossatorError:
+            raise
+        except Exception as error:
+            raise StageError(f"{head} failed: {type(error).__name__}: {error}") from error
+
+    @contextmanager
+    def memory_zone(self) -> Iterator[None]:
+        """Forget every word first met inside the block when it ends: memory stays bounded.
+
+        Docs made inside must not be touched afterwards (spaCy's `Language.memory_zone`).
+        """
+        from cymem.cymem import Pool
+
+        pool = Pool()
+        with ExitStack() as stack:
+            stack.enter_context(self.vocab.memory_zone(pool))
+            zone = getattr(self.tokenizer, "memory_zone", None)
+            if zone is not None:
+                stack.enter_context(zone(pool))
+            yield
+
+    def vector_space(self, head: HeadConfig) -> VectorSpace:
+        """Return the space of the vectors a head will be given.
+
+        Raises:
+            ConfigError: It tunes an embedder that has no table.
+        """
+        named = [self.embedders[name] for name in head.vectors]
+        if not head.tune:
+            return VectorSpace(width=sum(embedder.width for embedder in named))
+        for name, embedder in zip(head.vectors, named, strict=True):
+            if not isinstance(embedder, TableEmbedder):
+                raise ConfigError(
+                    f"[{head.kind}s.{head.name}] tune = true: embedder {name!r} has no table to tune"
+                )
+        return VectorSpace(tables=tuple(e.table for e in named if isinstance(e, TableEmbedder)))
+
+    def vectors(self, head: HeadConfig, docs: Sequence[Doc]) -> Vectors:
+        """Return the vectors of one batch for a head."""
+        return Batch(docs, self.embedders).vectors(head)
+
+    def prepare(self) -> Self:
+        """Let the stages read the files their settings name; needed once after composing."""
+        stages = [*self.embedders.values(), *(head.stage for head in self.heads.values())]
+        for stage in stages:
+            if isinstance(stage, Preparable):
+                stage.prepare(self.config.folder)
+        return self
+
+    def check_labels(self) -> None:
+        """Raise `ConfigError` if two classifiers write the same key of `doc.cats`."""
+        owners: dict[str, str] = {}
+        for head in self.heads.values():
+            if head.config.kind != "classifier":
+                continue
+            for label in head.labels:
+                if label in owners:
+                    raise ConfigError(
+                        f"classifiers {owners[label]!r} and {head.name!r} both write doc.cats[{label!r}]: "
+                        f'give one a prefix, e.g. [classifiers.{head.name}] prefix = "{head.name}:"'
+                    )
+                owners[label] = head.name
+
+    def save(self, path: str | Path) -> None:
+        """Save to a folder, whole or not at all: a folder that is there is replaced at the end."""
+        from glossator.store import save
+
+        save(self, Path(path))
+
+    def _write(self, head: Head, docs: Sequence[Doc], predictions: Any) -> None:
+        layer = head.config.layer
+        if len(predictions) != len(docs):
+            raise StageError(f"{head} answered for {len(predictions)} of {len(docs)} documents")
+        if layer == "cats":
+            for doc, row in zip(docs, predictions, strict=True):
+                write_cats(doc, head.labels, row)
+        elif holds_spans(layer):
+            for doc, spans in zip(docs, predictions, strict=True):
+                write_spans(doc, head.name, layer, spans)
+        else:
+            for doc, tags in zip(docs, predictions, strict=True):
+                write_tags(doc, head.name, layer, tags, head.stage.labels)
+
+    def _add_head(self, config: HeadConfig, stage: str | Stage) -> Self:
+        self._check_place(config)
+        settings = dict(config.settings)
+        if config.kind == "tagger":
+            settings["write"] = config.layer
+        built, plugin = self._build(config.kind, stage, settings)
+        self.heads[config.name] = Head(config=config, stage=built, plugin=plugin)
+        self.config = replace(self.config, heads=(*self.config.heads, config))
+        return self
+
+    def _check_place(self, config: HeadConfig) -> None:
+        if config.name in self.heads:
+            raise ConfigError(f"there is a head {config.name!r} already: choose another name")
+        missing = [name for name in config.vectors if name not in self.embedders]
+        if missing:
+            there = ", ".join(sorted(self.embedders)) or "none"
+            raise ConfigError(f"head {config.name!r}: no embedder {missing[0]!r} (embedders: {there})")
+
+    def _build(self, kind: Kind, stage: str | Stage, settings: Mapping[str, Any]) -> tuple[Any, Plugin]:
+        if isinstance(stage, Stage):
+            return build(stage, settings, plugin=_OWN.name), _OWN
+        plugin = self.plugins.owner(kind, stage)
+        return build(self.plugins.stage(kind, stage), settings, plugin=plugin.name), plugin
+
+
+def load(
+    pipeline: str | Path,
+    *,
+    only: Collection[str] = (),
+    without: Collection[str] = (),
+    plugins: PluginManager | None = None,
+) -> Pipeline:
+    """Load a saved pipeline: a folder, or the name of one that an installed package carries.
+
+    Args:
+        pipeline: The folder or the name.
+        only: Load these heads alone.
+        without: Leave these heads out.
+        plugins: Where stages are looked up; by default all that are installed.
+
+    Raises:
+        PipelineError: There is no such pipeline, or it is damaged.
+        PluginError: A stage it needs is not installed.
+    """
+    from glossator.store import load as load_folder
+
+    manager = plugins or PluginManager.from_environment()
+    path = Path(pipeline)
+    if not path.exists() and path.name == str(pipeline):
+        path = manager.pipeline(str(pipeline)).path
+    return load_folder(path, only=only, without=without, plugins=manager)
+
+
+def _chosen(
+    heads: Sequence[HeadConfig], only: Collection[str], without: Collection[str]
+) -> tuple[HeadConfig, ...]:
+    names = [head.name for head in heads]
+    for name in (*only, *without):
+        if name not in names:
+            raise ConfigError(f"the pipeline has no head {name!r}; it has {', '.join(names) or 'none'}")
+    return tuple(head for head in heads if (not only or head.name in only) and head.name not in without)
+
+
+def _stage_name(stage: str | Stage) -> str:
+    return stage if isinstance(stage, str) else stage.name

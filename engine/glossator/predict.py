@@ -1,0 +1,137 @@
+"""One batch of Docs on its way through the stages: long ones cut, vectors made once, results merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from spacy.attrs import SENT_START
+from spacy.tokens import Doc
+
+from glossator.batching import by_words, chunk_bounds
+from glossator.layers import holds_spans
+from glossator.stages import Embedder, ScoredSpan, TableEmbedder, TokenTags, Vectors, VectorSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from glossator.config import HeadConfig
+
+CHUNK_WORDS = 10_000
+
+
+class Batch:
+    """Docs to be predicted together, with the vectors of each embedder made at most once.
+
+    Taggers and embedders see no Doc longer than `CHUNK_WORDS` tokens: long ones come as chunks of
+    whole sentences. Classifiers see every Doc whole.
+    """
+
+    def __init__(self, docs: Sequence[Doc], embedders: Mapping[str, Embedder]) -> None:
+        self.docs = docs
+        self._embedders = embedders
+        self._bounds = [chunk_bounds(doc, CHUNK_WORDS) for doc in docs]
+        self._made: dict[tuple[str, bool], list[NDArray[Any]]] = {}
+
+    def run(self, stage: Any, head: HeadConfig) -> Any:
+        """Return what a head's stage predicts for each Doc."""
+        if head.kind == "classifier":
+            return stage.predict(self.docs, self.vectors(head))
+        chunks = self._groups(self.vectors(head))
+        predictions = [answer for docs, vectors in chunks for answer in _checked(stage, docs, vectors)]
+        merge = _merged_spans if holds_spans(head.layer) else _merged_tags
+        answers = iter(predictions)
+        return [merge([next(answers) for _ in bounds], bounds) for bounds in self._bounds]
+
+    def vectors(self, head: HeadConfig) -> Vectors:
+        """Return the vectors a head named, for its whole Docs."""
+        if head.tune:
+            tables = tuple(cast(TableEmbedder, self._embedders[name]).table for name in head.vectors)
+            empty = [np.zeros((len(doc), 0), dtype=np.float32) for doc in self.docs]
+            rows = tuple(self._embedded(name, rows=True) for name in head.vectors)
+            return Vectors(space=VectorSpace(tables=tables), values=empty, rows=rows)
+        parts = [self._embedded(name, rows=False) for name in head.vectors]
+        width = sum(self._embedders[name].width for name in head.vectors)
+        values = [
+            np.concatenate([part[i] for part in parts], axis=1) if parts else _no_vectors(doc)
+            for i, doc in enumerate(self.docs)
+        ]
+        return Vectors(space=VectorSpace(width=width), values=values)
+
+    def _embedded(self, name: str, *, rows: bool) -> list[NDArray[Any]]:
+        if (name, rows) not in self._made:
+            embedder = self._embedders[name]
+            embed = cast(TableEmbedder, embedder).rows if rows else embedder.embed
+            answers = iter(array for docs in self._chunk_groups() for array in embed(docs))
+            self._made[name, rows] = [
+                np.concatenate([next(answers) for _ in bounds]) for bounds in self._bounds
+            ]
+        return self._made[name, rows]
+
+    def _groups(self, vectors: Vectors) -> Iterator[tuple[list[Doc], Vectors]]:
+        """Cut vectors as the Docs are cut."""
+        pieces = iter(self._pieces())
+        for docs in self._chunk_groups():
+            places = [next(pieces) for _ in docs]
+            values = [vectors.values[i][start:end] for i, start, end in places]
+            rows = tuple([table[i][start:end] for i, start, end in places] for table in vectors.rows)
+            yield docs, Vectors(space=vectors.space, values=values, rows=rows)
+
+    def _chunk_groups(self) -> Iterator[list[Doc]]:
+        """Yield groups of chunks, each group small enough to predict at once."""
+        if all(len(bounds) == 1 for bounds in self._bounds):
+            yield list(self.docs)
+            return
+        chunks = ((_chunk(self.docs[i], start, end), end - start) for i, start, end in self._pieces())
+        yield from by_words(chunks, 2 * CHUNK_WORDS)
+
+    def _pieces(self) -> Iterable[tuple[int, int, int]]:
+        return ((i, start, end) for i, bounds in enumerate(self._bounds) for start, end in bounds)
+
+
+def _checked(stage: Any, docs: Sequence[Doc], vectors: Vectors) -> Sequence[Any]:
+    answers: Sequence[Any] = stage.predict(docs, vectors)
+    if len(answers) != len(docs):
+        raise ValueError(f"predict answered for {len(answers)} of {len(docs)} documents")
+    return answers
+
+
+def _chunk(doc: Doc, start: int, end: int) -> Doc:
+    """Copy part of a Doc: its words, spaces and sentences. `Span.as_doc` would walk the whole Doc."""
+    if start == 0 and end == len(doc):
+        return doc
+    tokens = doc[start:end]
+    chunk = Doc(
+        doc.vocab,
+        words=[token.text for token in tokens],
+        spaces=[bool(token.whitespace_) for token in tokens],
+    )
+    if len(chunk):
+        chunk.from_array([SENT_START], tokens.to_array([SENT_START]))
+    return chunk
+
+
+def _no_vectors(doc: Doc) -> NDArray[np.float32]:
+    return np.zeros((len(doc), 0), dtype=np.float32)
+
+
+def _merged_tags(parts: Sequence[TokenTags], bounds: Sequence[tuple[int, int]]) -> TokenTags:
+    if len(parts) == 1:
+        return parts[0]
+    return TokenTags(
+        ids=np.concatenate([part.ids for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+    )
+
+
+def _merged_spans(
+    parts: Sequence[Sequence[ScoredSpan]], bounds: Sequence[tuple[int, int]]
+) -> Sequence[ScoredSpan]:
+    if len(parts) == 1:
+        return parts[0]
+    return [
+        span._replace(start=span.start + start, end=span.end + start)
+        for part, (start, _) in zip(parts, bounds, strict=True)
+        for span in part
+    ]
