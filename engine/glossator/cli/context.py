@@ -1,0 +1,33 @@
+"""What the options of `glossator` itself say, for every subcommand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from glossator.plugins import PluginManager
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The global options.
+
+    Attributes:
+        no_plugin: Names of plugins not to use.
+        debug: Whether to show tracebacks.
+    """
+
+    no_plugin: tuple[str, ...] = ()
+    debug: bool = False
+
+    def plugins(self) -> PluginManager:
+        """Return the manager of the installed plugins, less those that are not to be used."""
+        return self._manager
+
+    @cached_property
+    def _manager(self) -> PluginManager:  # one for all callers, so that no problem is reported twice
+        from glossator.plugins import PluginManager
+
+        return PluginManager.from_environment(block=self.no_plugin)

@@ -1,0 +1,402 @@
+"""Plugins: found, isolated where they fail, and asked which record a name means."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import textwrap
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar, overload
+
+import pluggy
+
+from glossator import __version__, builtin
+from glossator.errors import PluginError
+from glossator.factories import FAILURES
+from glossator.hookspecs import API_VERSION, KINDS, Command, Format, Kind, PipelineRecord, Specs, Stage
+from glossator.wording import did_you_mean, listed, one_line
+
+GROUP = "glossator"
+ALLOW_VARIABLE = "GLOSSATOR_PLUGINS"
+
+AnyRecord = Stage | Format | PipelineRecord | Command
+AnyKind = Kind | Literal["format", "pipeline", "command"]
+State = Literal["active", "faulty", "failed", "blocked"]
+R = TypeVar("R", bound=AnyRecord)
+
+_RECORDS: Mapping[AnyKind, type[AnyRecord]] = {
+    **dict.fromkeys(KINDS, Stage),
+    "format": Format,
+    "pipeline": PipelineRecord,
+    "command": Command,
+}
+_HOOKS: Mapping[AnyKind, str] = {kind: f"glossator_{kind}s" for kind in _RECORDS}
+
+
+class PluginWarning(UserWarning):
+    """A plugin that does not work, in whole or in part; everything else does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A plugin and the distribution that installed it."""
+
+    name: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"plugin {self.name!r} ({self.distribution} {self.version})"
+
+
+_BUILTIN = Plugin("builtin", "glossator", __version__)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared(Generic[R]):
+    """A record and the name of the plugin that declared it."""
+
+    plugin: str
+    record: R
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginInfo:
+    """What `glossator plugins list` says of a plugin.
+
+    Attributes:
+        name: The name of its entry point.
+        distribution: The pip package that brought it.
+        version: That package's version.
+        state: "active"; "faulty": something it declares does not work; "failed": nothing of it
+            works; "blocked": it was not imported.
+        reason: Why it is not active, one line; "" where it is.
+        provides: Names it declares, by kind ("tagger", "format", ...); kinds without any are left out.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    state: State
+    reason: str
+    provides: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Problem:
+    """A fault of a plugin: its `kind` of record is missing, or, where None, any kind may be."""
+
+    plugin: Plugin
+    reason: str
+    kind: AnyKind | None = None
+    details: str = ""
+
+
+class PluginManager:
+    """Finds plugins, isolates what fails, and answers which record a name means.
+
+    A plugin that fails leaves everything else working. Each of its faults is one `PluginWarning`,
+    and the whole reason is in the error of whoever asks for something it might have declared.
+
+    Args:
+        allow: Names of the plugins to use besides the built-in ones; None: all that are installed.
+        block: Names of plugins not to use. What is not used is not imported.
+    """
+
+    def __init__(self, *, allow: Collection[str] | None = None, block: Collection[str] = ()) -> None:
+        self._pluggy = pluggy.PluginManager(GROUP)
+        self._pluggy.add_hookspecs(Specs)
+        self._loaded: dict[str, Plugin] = {}
+        self._failed: list[Plugin] = []
+        self._blocked: dict[Plugin, str] = {}
+        self._problems: list[_Problem] = []
+        self._declared: dict[AnyKind, list[Declared[Any]]] = {}
+        self._add_builtin(block)
+        self._add_installed(allow, block)
+
+    @classmethod
+    def from_environment(cls, block: Collection[str] = ()) -> PluginManager:
+        """Allow what `GLOSSATOR_PLUGINS` lists ("a,b"): all where it is unset, built-ins only where empty."""
+        variable = os.environ.get(ALLOW_VARIABLE)
+        if variable is None:
+            return cls(block=block)
+        return cls(allow={name.strip() for name in variable.split(",") if name.strip()}, block=block)
+
+    @overload
+    def find(self, kind: Kind, name: str) -> Declared[Stage]: ...
+    @overload
+    def find(self, kind: Literal["format"], name: str) -> Declared[Format]: ...
+    @overload
+    def find(self, kind: Literal["pipeline"], name: str) -> Declared[PipelineRecord]: ...
+    @overload
+    def find(self, kind: Literal["command"], name: str) -> Declared[Command]: ...
+    def find(self, kind: AnyKind, name: str) -> Declared[Any]:
+        """Return the record called `name`, or "plugin/name", and whose it is.
+
+        Raises:
+            PluginError: There is none, or there are several; the message holds the whole error of
+                every plugin that failed and might have declared it.
+        """
+        owner, _, plain = name.rpartition("/")
+        candidates = [found for found in self._collect(kind) if owner in ("", found.plugin)]
+        fits = [found for found in candidates if found.record.name == plain]
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            raise PluginError(f"several plugins have a {kind} {plain!r}; write one of: {_listed(fits)}")
+        nearest = did_you_mean(plain, [found.record.name for found in candidates])
+        place = f" in plugin {owner!r}" if owner else ""
+        lines = [f"no {kind} {plain!r}{place}{nearest}; available: {_listed(candidates) or 'none'}"]
+        raise PluginError("\n".join([*lines, *self._excuses(kind, owner)]))
+
+    def stage(self, kind: Kind, name: str) -> Stage:
+        """Return the stage called `name`, or "plugin/name"; raise as `find` does."""
+        return self.find(kind, name).record
+
+    def stages(self, kind: Kind) -> list[Declared[Stage]]:
+        """Return all stages of a kind, sorted by name."""
+        return self._collect(kind)
+
+    def owner(self, kind: AnyKind, name: str) -> Plugin:
+        """Return the plugin a record comes from, with its version; raise as `find` does."""
+        return self._loaded[self.find(kind, name).plugin]
+
+    def format(self, name: str) -> Format:
+        """Return the file format called `name`, or "plugin/name"; raise as `find` does."""
+        return self.find("format", name).record
+
+    def formats(self) -> list[Declared[Format]]:
+        """Return all file formats, sorted by name."""
+        return self._collect("format")
+
+    def format_for(self, path: Path) -> Format:
+        """Return the format the file's ending stands for; raise `PluginError` if it is not exactly one."""
+        fits = [found for found in self.formats() if path.name.lower().endswith(found.record.suffixes)]
+        if len(fits) == 1:
+            return fits[0].record
+        if fits:
+            raise PluginError(f"{path}: its ending can mean {_listed(fits)}; name the format")
+        endings = [f"{s} ({found.record.name})" for found in self.formats() for s in found.record.suffixes]
+        lines = [f"{path}: no format has this ending; name the format, or use one of: {', '.join(endings)}"]
+        raise PluginError("\n".join([*lines, *self._excuses("format")]))
+
+    def pipeline(self, name: str) -> PipelineRecord:
+        """Return the installed pipeline called `name`, or "plugin/name"; raise as `find` does."""
+        return self.find("pipeline", name).record
+
+    def pipelines(self) -> list[Declared[PipelineRecord]]:
+        """Return all installed pipelines, sorted by name."""
+        return self._collect("pipeline")
+
+    def command(self, name: str) -> Declared[Command]:
+        """Return the subcommand called `name`, or "plugin/name"; raise as `find` does."""
+        return self.find("command", name)
+
+    def commands(self) -> list[Declared[Command]]:
+        """Return all subcommands that plugins add, sorted by name."""
+        return self._collect("command")
+
+    def plugins(self) -> list[PluginInfo]:
+        """Return every plugin found, blocked and broken ones too, sorted by name; calls every hook."""
+        for kind in _RECORDS:
+            self._collect(kind)
+        found = [*self._loaded.values(), *self._failed, *self._blocked]
+        return [self._info(plugin) for plugin in sorted(found, key=lambda p: (p.name, p.distribution))]
+
+    def _info(self, plugin: Plugin) -> PluginInfo:
+        problems = [problem.reason for problem in self._problems if problem.plugin == plugin]
+        works = plugin in self._loaded.values()
+        provides = {
+            kind: tuple(found.record.name for found in declared if works and found.plugin == plugin.name)
+            for kind, declared in self._declared.items()
+        }
+        return PluginInfo(
+            name=plugin.name,
+            distribution=plugin.distribution,
+            version=plugin.version,
+            state=self._state(plugin, bool(problems)),
+            reason=self._blocked.get(plugin) or "; ".join(problems),
+            provides={kind: names for kind, names in provides.items() if names},
+        )
+
+    def _state(self, plugin: Plugin, faulty: bool) -> State:
+        if plugin in self._blocked:
+            return "blocked"
+        if plugin in self._failed:
+            return "failed"
+        return "faulty" if faulty else "active"
+
+    def _add_builtin(self, block: Collection[str]) -> None:
+        if _BUILTIN.name in block:
+            self._blocked[_BUILTIN] = "blocked by name"
+        else:
+            self._pluggy.register(builtin, _BUILTIN.name)
+            self._loaded[_BUILTIN.name] = _BUILTIN
+
+    def _add_installed(self, allow: Collection[str] | None, block: Collection[str]) -> None:
+        installed = _installed()
+        for name, found in installed.items():
+            plugins = list(found)
+            if name == _BUILTIN.name:
+                self._fail(plugins, f"the name {name!r} is Glossator's own")
+            elif name in block:
+                self._blocked.update(dict.fromkeys(plugins, "blocked by name"))
+            elif allow is not None and name not in allow:
+                self._blocked.update(dict.fromkeys(plugins, f"not in the allow-list ({ALLOW_VARIABLE})"))
+            elif len(plugins) > 1:
+                rivals = " and ".join(f"{plugin.distribution} {plugin.version}" for plugin in plugins)
+                self._fail(plugins, f"{rivals} each provide a plugin of this name: uninstall one")
+            else:
+                self._load(plugins[0], found[plugins[0]])
+        for name in sorted({*block, *(allow or ())} - {*installed, _BUILTIN.name}):
+            _warn(f"no plugin {name!r} is installed to block or allow; installed: {listed(installed)}")
+
+    def _load(self, plugin: Plugin, entry_point: EntryPoint) -> None:
+        try:
+            module = entry_point.load()
+            self._pluggy.register(module, plugin.name)
+            faults = _hook_faults(self._pluggy, module)
+        except FAILURES as error:
+            # pluggy keeps the hooks it took before it met one it refuses.
+            self._pluggy.unregister(name=plugin.name)
+            self._fail([plugin], f"it failed to load: {one_line(error)}", _traceback(error))
+        else:
+            self._loaded[plugin.name] = plugin
+            self._report([_Problem(plugin=plugin, reason=fault) for fault in faults])
+
+    def _fail(self, plugins: list[Plugin], reason: str, details: str = "") -> None:
+        self._failed += plugins
+        self._report([_Problem(plugin=plugin, reason=reason, details=details) for plugin in plugins])
+
+    def _report(self, problems: list[_Problem]) -> None:
+        self._problems += problems
+        for problem in problems:
+            _warn(f"{problem.plugin}: {problem.reason}")
+
+    def _collect(self, kind: AnyKind) -> list[Declared[Any]]:
+        """Call the kind's hook, the first time; each plugin by itself, as pluggy's errors name no plugin."""
+        if kind not in self._declared:
+            hook: pluggy.HookCaller = getattr(self._pluggy.hook, _HOOKS[kind])
+            answers = [
+                answer
+                for impl in hook.get_hookimpls()
+                for answer in _answers(impl, kind, self._loaded[impl.plugin_name])
+            ]
+            declared = [answer for answer in answers if isinstance(answer, Declared)]
+            times = Counter(map(_name_and_plugin, declared))
+            unique = [found for found in declared if times[_name_and_plugin(found)] == 1]
+            self._declared[kind] = sorted(unique, key=_name_and_plugin)
+            problems = [answer for answer in answers if isinstance(answer, _Problem)]
+            problems += [
+                _Problem(plugin=self._loaded[plugin], reason=f"it declares {kind} {name!r} twice", kind=kind)
+                for (name, plugin), count in times.items()
+                if count > 1
+            ]
+            self._report(problems)
+        return self._declared[kind]
+
+    def _excuses(self, kind: AnyKind, owner: str = "") -> Iterator[str]:
+        """Say of each plugin (of `owner` alone where named) why it may lack what was asked for."""
+        known = {plugin.name for plugin in (*self._loaded.values(), *self._failed, *self._blocked)}
+        if owner and owner not in known:
+            yield f"no plugin {owner!r} is installed; installed: {listed(known)}"
+        for plugin, reason in self._blocked.items():
+            if owner in ("", plugin.name):
+                yield f"{plugin} might provide it, but is not used: {reason}"
+        for problem in self._problems:
+            if owner in ("", problem.plugin.name) and problem.kind in (None, kind):
+                yield f"{problem.plugin} might provide it, but {problem.reason}"
+                yield from [textwrap.indent(problem.details.rstrip(), "    ")] if problem.details else []
+
+
+def _installed() -> dict[str, dict[Plugin, EntryPoint]]:
+    """Return the entry points by name, sorted, since importlib's order depends on the file system."""
+    found = [(_plugin(entry_point), entry_point) for entry_point in entry_points(group=GROUP)]
+    found.sort(key=lambda pair: (pair[0].name, pair[0].distribution))
+    return {name: dict(pairs) for name, pairs in itertools.groupby(found, key=lambda pair: pair[0].name)}
+
+
+def _plugin(entry_point: EntryPoint) -> Plugin:
+    distribution = entry_point.dist
+    if distribution is None:
+        return Plugin(entry_point.name, "", "")
+    # A damaged installation may lack either.
+    return Plugin(entry_point.name, distribution.name or "", distribution.version or "")
+
+
+def _hook_faults(manager: pluggy.PluginManager, module: Any) -> list[str]:
+    """Say what pluggy passes over in silence: hooks that do not exist, and hooks without the marker."""
+    hooks = manager.get_hookcallers(module) or []
+    known = list(_HOOKS.values())
+    faults = [
+        f"there is no hook {hook.name!r}{did_you_mean(hook.name, known)}"
+        for hook in hooks
+        if not hook.has_spec()
+    ]
+    implemented = [impl.function for hook in hooks for impl in hook.get_hookimpls()]
+    faults += [
+        f"{name} is not marked with @glossator.hookimpl"
+        for name in known
+        if hasattr(module, name) and getattr(module, name) not in implemented
+    ]
+    return faults or ([] if hooks else ["it implements no hook"])
+
+
+def _answers(impl: pluggy.HookImpl, kind: AnyKind, plugin: Plugin) -> Iterator[Declared[Any] | _Problem]:
+    """Yield what one plugin's hook declares, and a problem for each thing that is no good."""
+    try:
+        records: Any = impl.function()
+        for record in records or ():
+            fault = _record_fault(record, kind)
+            if fault:
+                yield _Problem(plugin=plugin, reason=fault, kind=kind)
+            else:
+                yield Declared(plugin.name, record)
+    except FAILURES as error:
+        reason = f"its hook {_HOOKS[kind]} failed: {one_line(error)}"
+        yield _Problem(plugin=plugin, reason=reason, kind=kind, details=_traceback(error))
+
+
+def _record_fault(record: object, kind: AnyKind) -> str:
+    if not isinstance(record, _RECORDS[kind]):
+        return f"its hook {_HOOKS[kind]} declares {record!r}, which is no {_RECORDS[kind].__name__}"
+    if not isinstance(record.name, str) or not record.name or "/" in record.name:
+        return f"it declares a {kind} named {record.name!r}: a name is a string without '/'"
+    if isinstance(record, Format) and not _are_suffixes(record.suffixes):
+        return f"its format {record.name!r} has suffixes={record.suffixes!r}: they are a tuple like ('.txt',)"
+    if record.api != API_VERSION:
+        older = "Glossator" if record.api > API_VERSION else "the plugin"
+        versions = f"written for version {record.api} of the plugin API, this is version {API_VERSION}"
+        return f"its {kind} {record.name!r} is {versions}: upgrade {older}"
+    return ""
+
+
+def _name_and_plugin(found: Declared[Any]) -> tuple[str, str]:
+    return found.record.name, found.plugin
+
+
+def _are_suffixes(suffixes: object) -> bool:
+    return isinstance(suffixes, tuple) and all(isinstance(s, str) and s[:1] == "." for s in suffixes)
+
+
+def _listed(declared: Collection[Declared[Any]]) -> str:
+    """Name what there is, as "plugin/name" where the plain name does not tell which."""
+    times = Counter(found.record.name for found in declared)
+    return ", ".join(
+        found.record.name if times[found.record.name] == 1 else f"{found.plugin}/{found.record.name}"
+        for found in declared
+    )
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, PluginWarning, stacklevel=2)

@@ -1,0 +1,8 @@
+"""One of two plugins that each are called "rival"."""
+
+import glossator
+
+
+@glossator.hookimpl
+def glossator_taggers():
+    yield glossator.Stage(name="rival-b", factory=dict)
