@@ -1,0 +1,448 @@
+"""Linear chains over labels: the best sequence, and exact probabilities of labels and of spans.
+
+A batch of chains is given by
+
+* `emissions`: (batch, time, labels), finite; what stands at or after a row's length is never read
+* `lengths`: (batch,), at most `time`; 0 is allowed
+* `transitions`: (labels, labels), from row to column; `start`, `end`: (labels,)
+
+all of them log potentials; -inf forbids. Where the constraints leave a row no sequence at all, a
+`ValueError` says so. Work is vectorised over the batch and done in float64, so that sequences may be
+thousands of steps long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Reals: TypeAlias = NDArray[np.floating[Any]]
+Integers: TypeAlias = NDArray[np.integer[Any]]
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.intp]
+Bools: TypeAlias = NDArray[np.bool_]
+
+# Above this, what underflowed in the exponential domain is too small to show in a float64 sum.
+_SAFE = 1e-290
+
+
+@dataclass(frozen=True)
+class SpanScheme:
+    """How spans of entity types become one label a token.
+
+    Attributes:
+        types: The entity types.
+        prefixes: "BI" for BIO, "BIES" for BIOES: the labels each type has beside the common "O".
+    """
+
+    types: tuple[str, ...]
+    prefixes: Literal["BI", "BIES"]
+
+    @classmethod
+    def bio(cls, types: Iterable[str]) -> SpanScheme:
+        """Begin, inside, outside."""
+        return cls(tuple(types), "BI")
+
+    @classmethod
+    def bioes(cls, types: Iterable[str]) -> SpanScheme:
+        """Begin, inside, outside, end, single."""
+        return cls(tuple(types), "BIES")
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels: "O", then e.g. "B-PER", "I-PER" of the first type, and so on."""
+        return ("O", *(f"{prefix}-{name}" for name in self.types for prefix in self.prefixes))
+
+    @cached_property
+    def roles(self) -> Ints:
+        """(4, types): labels of a span's first, inner and last token, and of the only one it has."""
+        prefixes = "BIES" if "E" in self.prefixes else "BIIB"
+        offsets = np.array([self.prefixes.index(prefix) for prefix in prefixes])
+        return 1 + offsets[:, None] + len(self.prefixes) * np.arange(len(self.types))
+
+    @cached_property
+    def label_types(self) -> Ints:
+        """(labels,) index into `types`, -1 for "O"."""
+        return np.concatenate(([-1], np.repeat(np.arange(len(self.types)), len(self.prefixes))))
+
+    @cached_property
+    def continues(self) -> Bools:
+        """(labels, labels): whether the second label goes on with the span that the first is in."""
+        same_type: Bools = self.label_types[:, None] == self.label_types[None, :]
+        return same_type & self._has_prefix("BI")[:, None] & self._has_prefix("IE")[None, :]
+
+    @cached_property
+    def start_allowed(self) -> Bools:
+        """(labels,): whether a sequence may start with the label."""
+        return ~self._has_prefix("IE")
+
+    @cached_property
+    def end_allowed(self) -> Bools:
+        """(labels,): whether a sequence may end with the label."""
+        return ~self._has_prefix("BI") if "E" in self.prefixes else np.ones(len(self.labels), dtype=bool)
+
+    @cached_property
+    def transition_allowed(self) -> Bools:
+        """(labels, labels): whether the second label may follow the first."""
+        return self.continues | (self.end_allowed[:, None] & self.start_allowed[None, :])
+
+    def constraints(self) -> tuple[Floats, Floats, Floats]:
+        """Return transitions, start and end potentials: 0 where allowed, -inf where not."""
+        allowed = (self.transition_allowed, self.start_allowed, self.end_allowed)
+        transitions, start, end = (np.where(each, 0.0, -np.inf) for each in allowed)
+        return transitions, start, end
+
+    def encode(self, spans: Iterable[tuple[int, int, str]], length: int) -> Ints:
+        """Return the (length,) labels of spans (start, end, type).
+
+        Raises:
+            ValueError: Where spans overlap, are empty or out of range, or a type is unknown.
+        """
+        ids = np.zeros(length, dtype=np.intp)
+        for start, end, name in spans:
+            if not 0 <= start < end <= length or ids[start:end].any():
+                raise ValueError(f"span [{start}, {end}) is empty, overlaps or leaves the {length} tokens")
+            if name not in self.types:
+                raise ValueError(f"span type {name!r} is not one of {self.types}")
+            begin, inside, last, single = self.roles[:, self.types.index(name)]
+            ids[start:end] = inside
+            ids[start] = begin
+            ids[end - 1] = last if end - start > 1 else single
+        return ids
+
+    def decode(self, ids: Integers) -> list[tuple[int, int, str]]:
+        """Return the spans (start, end, type) of one (length,) sequence of labels.
+
+        Sequences against the scheme are read as conlleval reads them: what no label goes on with ends there,
+        and what goes on with nothing begins there.
+        """
+        found = self.decode_batch(np.asarray(ids)[None, :], np.array([len(ids)]))
+        return [(start, end, self.types[kind]) for _, start, end, kind in found.tolist()]
+
+    def decode_batch(self, ids: Integers, lengths: Integers) -> Ints:
+        """Return the spans of (batch, time) labels as (n, 4): row, start, end, index into `types`."""
+        padded = np.zeros((ids.shape[0], ids.shape[1] + 2), dtype=np.intp)
+        padded[:, 1:-1] = np.where(np.arange(ids.shape[1]) < np.asarray(lengths)[:, None], ids, 0)
+        kinds = self.label_types[padded[:, 1:-1]]
+        joined = self.continues[padded[:, :-1], padded[:, 1:]]
+        rows, starts = np.nonzero((kinds >= 0) & ~joined[:, :-1])
+        _, lasts = np.nonzero((kinds >= 0) & ~joined[:, 1:])
+        return np.stack((rows, starts, lasts + 1, kinds[rows, starts]), axis=1)
+
+    def _has_prefix(self, prefixes: str) -> Bools:
+        return np.array([label[0] in prefixes for label in self.labels])
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """A batch laid out for sweeping: all of one time lies together, longest row first.
+
+    Attributes:
+        order: (batch,) the row that each column holds.
+        potentials: (time, labels, batch) emissions, 0 in the padding.
+        lengths: (batch,) of the rows in this order.
+        active: (time, batch): whether the row is that long.
+        counts: (time,) how many rows are active: always the first ones.
+    """
+
+    order: Ints
+    potentials: Floats
+    lengths: Ints
+    active: Bools
+    counts: list[int]
+
+    @classmethod
+    def of(cls, order: Ints, potentials: Floats, lengths: Ints) -> _Columns:
+        active = np.arange(len(potentials))[:, None] < lengths
+        return cls(order, potentials, lengths, active, active.sum(axis=1).tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What forward-backward knows about a batch, for `marginals` and `span_posteriors`.
+
+    Attributes:
+        log_partition: (batch,) log of the sum over all label sequences; 0 for rows of length 0.
+        shape: Batch, time and labels of the emissions.
+        columns: The emissions, a row of the batch each column.
+        forward: (time, labels, batch) log sum over everything up to a label, its own emission included.
+        backward: (time, labels, batch) log sum over everything from a label on, its own emission included.
+        transitions, end: As given.
+    """
+
+    log_partition: Floats
+    shape: tuple[int, int, int]
+    columns: _Columns
+    forward: Floats
+    backward: Floats
+    transitions: Floats
+    end: Floats
+
+
+def viterbi(emissions: Reals, lengths: Integers, transitions: Reals, start: Reals, end: Reals) -> Ints:
+    """Return the (batch, time) labels of the best sequence of each row, 0 in the padding."""
+    transitions, start, end = _chain(transitions, start, end)
+    columns = _arrange(emissions, lengths)
+    best = _sweep(columns, transitions, start, 1, partial(np.max, axis=0))
+    _require_finite(np.max(_final(columns, best, end), axis=0), columns)
+    ids = np.zeros(emissions.shape[:2], dtype=np.intp)
+    ids[columns.order, : len(best)] = _trace_back(columns, best, transitions, end).T
+    return ids
+
+
+def path_score(
+    emissions: Reals, lengths: Integers, ids: Integers, transitions: Reals, start: Reals, end: Reals
+) -> Floats:
+    """Return the (batch,) log potential of the given (batch, time) labels.
+
+    Less `log_partition`, it is their log probability.
+    """
+    transitions, start, end = _chain(transitions, start, end)
+    left = np.asarray(lengths)[:, None] - np.arange(emissions.shape[1])
+    inside = left > 0
+    ids = np.where(inside, ids, 0)
+    chosen = np.take_along_axis(np.asarray(emissions), ids[:, :, None], axis=2)[:, :, 0]
+    steps = np.where(inside, chosen, 0.0).astype(np.float64)
+    steps[:, :1] += np.where(inside[:, :1], start[ids[:, :1]], 0.0)
+    steps[:, 1:] += np.where(inside[:, 1:], transitions[ids[:, :-1], ids[:, 1:]], 0.0)
+    steps += np.where(left == 1, end[ids], 0.0)
+    total: Floats = steps.sum(axis=1)
+    return total
+
+
+def log_partition(
+    emissions: Reals, lengths: Integers, transitions: Reals, start: Reals, end: Reals
+) -> Floats:
+    """Return the (batch,) log of the sum over all label sequences; 0 for rows of length 0."""
+    transitions, start, end = _chain(transitions, start, end)
+    columns = _arrange(emissions, lengths)
+    return _log_partition(columns, _sum_sweep(columns, transitions, start, 1), end)
+
+
+def forward_backward(
+    emissions: Reals, lengths: Integers, transitions: Reals, start: Reals, end: Reals
+) -> Messages:
+    """Sum over all label sequences, from both sides."""
+    transitions, start, end = _chain(transitions, start, end)
+    columns = _arrange(emissions, lengths)
+    forward = _sum_sweep(columns, transitions, start, 1)
+    total = _log_partition(columns, forward, end)
+    backward = _sum_sweep(columns, transitions.T, end, -1)
+    batch, time, labels = emissions.shape
+    return Messages(total, (batch, time, labels), columns, forward, backward, transitions, end)
+
+
+def marginals(messages: Messages) -> Floats:
+    """Return the (batch, time, labels) probability of each label at each step, 0 in the padding."""
+    columns = messages.columns
+    logs = messages.forward + messages.backward
+    logs -= columns.potentials  # which both sides hold
+    logs -= messages.log_partition[columns.order]
+    logs.transpose(0, 2, 1)[~columns.active] = -np.inf
+    result = np.zeros(messages.shape)
+    result[columns.order, : len(logs)] = np.exp(logs, out=logs).transpose(2, 0, 1)
+    return result
+
+
+def span_posteriors(messages: Messages, scheme: SpanScheme, spans: Integers) -> Floats:
+    """Return the (n,) exact probability of each span: it begins here, has this type and ends here.
+
+    Args:
+        messages: Of a chain over `scheme.labels`.
+        scheme: What the labels mean.
+        spans: (n, 4): row, start, end and index into `scheme.types`, as `decode_batch` returns them.
+
+    Raises:
+        ValueError: Where a span is empty or leaves its row.
+    """
+    rows, starts, ends, types = np.asarray(spans, dtype=np.intp).reshape(-1, 4).T
+    column = np.argsort(messages.columns.order)[rows]
+    lengths = messages.columns.lengths[column]
+    if not ((starts >= 0) & (starts < ends) & (ends <= lengths)).all():
+        raise ValueError("a span is empty or leaves its row")
+    single = ends - starts == 1
+    begin, _, last, only = scheme.roles[:, types]
+    last = np.where(single, only, last)
+    logs = messages.forward[starts, np.where(single, only, begin), column]
+    logs += np.where(single, 0.0, _log_inside(messages, scheme, column, starts, ends, types))
+    logs += np.where(ends == lengths, messages.end[last], _log_leaving(messages, scheme, column, ends, last))
+    posteriors: Floats = np.exp(logs - messages.log_partition[rows])
+    return np.minimum(posteriors, 1.0)
+
+
+def _log_inside(
+    messages: Messages, scheme: SpanScheme, column: Ints, starts: Ints, ends: Ints, types: Ints
+) -> Floats:
+    """Log potential of a span's labels after its first; of spans of one token, anything."""
+    potentials, transitions = messages.columns.potentials, messages.transitions
+    begin, inside, last, _ = scheme.roles[:, types]
+    sizes = ends - starts
+    repeats = sizes - 3
+    # where= keeps 0 times -inf from being NaN
+    stay = np.multiply(repeats, transitions[inside, inside], where=repeats > 0, out=np.zeros(len(sizes)))
+    longer = transitions[begin, inside] + stay + transitions[inside, last]
+    # cumulated, so that a long span costs no more than a short one
+    upto = np.zeros((len(potentials) + 1, len(scheme.types), potentials.shape[2]))
+    np.cumsum(potentials[:, scheme.roles[1]], axis=0, out=upto[1:])
+    between = upto[ends - 1, types, column] - upto[starts + 1, types, column]
+    logs: Floats = np.where(sizes == 2, transitions[begin, last], longer)
+    logs += between + potentials[ends - 1, last, column]
+    return logs
+
+
+def _log_leaving(messages: Messages, scheme: SpanScheme, column: Ints, ends: Ints, last: Ints) -> Floats:
+    """Log sum over all that may follow a span without going on with it; where nothing follows, anything."""
+    following = np.minimum(ends, len(messages.backward) - 1)
+    onward = np.where(scheme.continues[last], -np.inf, messages.transitions[last])
+    onward += messages.backward[following, :, column]
+    return _log_sum(onward.T)
+
+
+def _chain(transitions: Reals, start: Reals, end: Reals) -> tuple[Floats, Floats, Floats]:
+    transitions, start, end = (np.asarray(each, dtype=np.float64) for each in (transitions, start, end))
+    for each in (transitions, start, end):
+        if not (each < np.inf).all():
+            raise ValueError("transition, start and end potentials must be finite or -inf")
+    return transitions, start, end
+
+
+def _arrange(emissions: Reals, lengths: Integers) -> _Columns:
+    batch, time, labels = emissions.shape
+    sizes = np.asarray(lengths, dtype=np.intp)
+    if sizes.shape != (batch,) or ((sizes < 0) | (sizes > time)).any():
+        raise ValueError(f"lengths must be one a row, from 0 to the {time} steps there are")
+    order = np.argsort(-sizes, kind="stable")
+    steps = int(sizes.max(initial=0))
+    potentials = np.empty((steps, labels, batch))
+    potentials[...] = emissions[order, :steps].transpose(1, 2, 0)
+    columns = _Columns.of(order, potentials, sizes[order])
+    potentials.transpose(0, 2, 1)[~columns.active] = 0.0
+    if not np.isfinite(potentials).all():
+        raise ValueError("emissions must be finite")
+    return columns
+
+
+def _sweep(
+    columns: _Columns,
+    transitions: Floats,
+    initial: Floats,
+    step: Literal[1, -1],
+    combine: Callable[[Floats], Floats],
+) -> Floats:
+    """Combine over all label sequences, step by step; `step` -1 goes from the end to the start.
+
+    Returns:
+        (time, labels, batch) log potentials of all that leads to a label, its own emission included.
+    """
+    messages = columns.potentials.copy()
+    previous = np.empty((len(initial), 0))
+    for time in range(len(messages))[::step]:
+        current = messages[time, :, : columns.counts[time]]
+        carried = previous[:, : current.shape[1]]
+        current[:, : carried.shape[1]] += combine(carried[:, None, :] + transitions[:, :, None])
+        current[:, carried.shape[1] :] += initial[:, None]  # the rows that begin here
+        previous = current
+    return messages
+
+
+def _sum_sweep(columns: _Columns, transitions: Floats, initial: Floats, step: Literal[1, -1]) -> Floats:
+    """Do as `_sweep` with `_log_sum`, several times faster where no row's potentials differ by hundreds."""
+    messages, unsafe = _scaled_sweep(columns, transitions, initial, step)
+    if unsafe.any():
+        lengths = columns.lengths[unsafe]
+        some = _Columns.of(columns.order[unsafe], columns.potentials[:, :, unsafe], lengths)
+        messages[:, :, unsafe] = _sweep(some, transitions, initial, step, _log_sum)
+    return messages
+
+
+def _scaled_sweep(
+    columns: _Columns, transitions: Floats, initial: Floats, step: Literal[1, -1]
+) -> tuple[Floats, Bools]:
+    """Sum in the exponential domain, each step scaled to 1; also tell (batch,) where that lost something."""
+    potentials, active, counts = columns.potentials, columns.active, columns.counts
+    first_peak, peak = (np.nan_to_num(each.max(), neginf=0.0) for each in (initial, transitions))
+    first = np.exp(initial - first_peak)[:, None]
+    weights = np.exp(transitions - peak).T.copy()
+    tops = potentials.max(axis=1, initial=-np.inf)
+    messages = np.exp(potentials - tops[:, None, :])
+    totals = np.ones_like(tops)
+    previous = np.empty((len(initial), 0))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for time in range(len(messages))[::step]:
+            current = messages[time, :, : counts[time]]
+            carried = previous[:, : current.shape[1]]
+            current[:, : carried.shape[1]] *= weights @ carried
+            current[:, carried.shape[1] :] *= first
+            total = current.sum(axis=0, out=totals[time, : counts[time]])
+            current /= total
+            previous = current
+        # A label that can be reached must not have vanished, nor anything that counts on the way to it.
+        alive = (messages > (_SAFE / totals)[:, None, :]).sum(axis=1)
+        np.log(messages, out=messages)
+        scales = np.where(active, np.log(totals) + tops + peak, 0.0)
+    messages += (scales[::step].cumsum(axis=0)[::step] + (first_peak - peak))[:, None, :]
+    lost = alive != _reachable(columns, transitions, initial, step)
+    return messages, (lost & active).any(axis=0)
+
+
+def _reachable(columns: _Columns, transitions: Floats, initial: Floats, step: Literal[1, -1]) -> Ints:
+    """Return how many labels can be reached, (time, batch); in the padding, anything."""
+    times = np.arange(len(columns.potentials))
+    counts = np.empty(len(times), dtype=np.intp)
+    allowed, reached = np.isfinite(transitions), np.isfinite(initial)
+    for transitions_made in times:
+        counts[transitions_made:] = reached.sum()
+        before, reached = reached, np.any(allowed[reached], axis=0)
+        if np.array_equal(before, reached):
+            break
+    since = np.broadcast_to(times[:, None], columns.active.shape)
+    return counts[since if step == 1 else columns.lengths - 1 - since]
+
+
+def _trace_back(columns: _Columns, best: Floats, transitions: Floats, end: Floats) -> Ints:
+    """Follow the best sequences from their ends; (time, batch) labels, 0 in the padding."""
+    ids = np.zeros((len(best), best.shape[2]), dtype=np.intp)
+    following = ids[:0].ravel()
+    for time in range(len(best))[::-1]:
+        onward = np.empty((len(end), columns.counts[time]))
+        onward[:, : len(following)] = transitions[:, following]
+        onward[:, len(following) :] = end[:, None]
+        onward += best[time, :, : columns.counts[time]]
+        following = onward.argmax(axis=0)
+        ids[time, : len(following)] = following
+    return ids
+
+
+def _log_partition(columns: _Columns, forward: Floats, end: Floats) -> Floats:
+    total = _log_sum(_final(columns, forward, end))
+    _require_finite(total, columns)
+    result = np.zeros(len(columns.order))
+    result[columns.order[: len(total)]] = total
+    return result
+
+
+def _final(columns: _Columns, messages: Floats, end: Floats) -> Floats:
+    """Return what each row's last step and its end make together: (labels, rows longer than 0)."""
+    lengths = columns.lengths[columns.lengths > 0]
+    last: Floats = messages[lengths - 1, :, np.arange(len(lengths))].T
+    return last + end[:, None]
+
+
+def _require_finite(totals: Floats, columns: _Columns) -> None:
+    for column in np.flatnonzero(~np.isfinite(totals)):
+        row, length = columns.order[column], columns.lengths[column]
+        raise ValueError(f"row {row}: the constraints allow no sequence of {length} labels")
+
+
+def _log_sum(values: Floats) -> Floats:
+    """Log of the sum of exponentials over the first axis; -inf where all are."""
+    peak = np.max(values, axis=0)
+    peak = np.where(np.isfinite(peak), peak, 0.0)
+    with np.errstate(divide="ignore"):
+        logs: Floats = np.log(np.exp(values - peak).sum(axis=0))
+    return logs + peak
