@@ -14,7 +14,7 @@ from glossator.hookspecs import Command, Format, PipelineRecord, Stage, hookimpl
 
 if TYPE_CHECKING:
     from glossator.pipeline import Pipeline, load
-    from glossator.train import train
+    from glossator.training import train
 
 __all__ = [
     "Command",
@@ -29,7 +29,7 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-_LAZY = {"Pipeline": "glossator.pipeline", "load": "glossator.pipeline", "train": "glossator.train"}
+_LAZY = {"Pipeline": "glossator.pipeline", "load": "glossator.pipeline", "train": "glossator.training"}
 
 
 def __getattr__(name: str) -> Any:

@@ -114,15 +114,20 @@ def parse_config(
     from thinc.api import Config
 
     try:
-        sections = dict(Config().from_str(text))
+        sections = dict(Config().from_str(_with_parent_sections(text)))
     except ValueError as error:
         raise ConfigError(f"{source}: not a config file: {error}") from None
-    for name, value in (overrides or {}).items():
-        _override(sections, name, value)
     try:
-        return config_from_dict(sections, folder=folder)
+        return config_from_dict(with_overrides(sections, overrides or {}), folder=folder)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
+
+
+def _with_parent_sections(text: str) -> str:
+    """Add the empty parents of sections such as [taggers.ner], which thinc wants to be spelt out."""
+    names = re.findall(r"^\[([^\]]+)\]", text, flags=re.MULTILINE)
+    parents = {name.rpartition(".")[0] for name in names} - {"", *names}
+    return "".join(f"[{parent}]\n\n" for parent in sorted(parents)) + text
 
 
 def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> PipelineConfig:
@@ -198,6 +203,24 @@ def parse_override(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def with_overrides(sections: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return sections with values changed by dotted name, e.g. {"training.max_epochs": 3}.
+
+    Raises:
+        ConfigError: A name leads through a value.
+    """
+    changed = json.loads(json.dumps(sections))
+    for name, value in overrides.items():
+        *parents, last = name.split(".")
+        section = changed
+        for parent in parents:
+            section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
+                raise ConfigError(f"--set {name}: {parent!r} is a value, not a section")
+        section[last] = value
+    return dict(changed)
 
 
 def _heads(sections: Mapping[str, Any]) -> list[HeadConfig]:
@@ -308,16 +331,6 @@ def _only(values: Mapping[str, Any], known: set[str], where: str) -> None:
     for name in values:
         if name not in known:
             raise ConfigError(f"{where} knows no {name!r}; it takes {', '.join(sorted(known))}")
-
-
-def _override(sections: dict[str, Any], name: str, value: Any) -> None:
-    *parents, last = name.split(".")
-    section = sections
-    for parent in parents:
-        section = section.setdefault(parent, {})
-        if not isinstance(section, dict):
-            raise ConfigError(f"--set {name}: {parent!r} is a value, not a section")
-    section[last] = value
 
 
 def _stage_section(config: StageConfig) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class Pipeline:
     Attributes:
         config: Its description, kept up to date by `add_...`.
         meta: What training found out, saved with it: dev scores, sums of the data.
+        source: The folder it was loaded from, if it was.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Pipeline:
         self.embedders: dict[str, Embedder] = {}
         self.heads: dict[str, Head] = {}
         self.meta: dict[str, Any] = {}
+        self.source: Path | None = None
 
     @classmethod
     def from_config(
@@ -175,6 +177,13 @@ class Pipeline:
         """Add a classifier that writes `doc.cats`, each label behind `prefix`."""
         values = {"prefix": prefix, "vectors": list(vectors), "tune": tune, **settings}
         return self._add_head(head_config(name, "classifier", {"stage": _stage_name(stage), **values}), stage)
+
+    def remove(self, name: str) -> None:
+        """Take a head out."""
+        del self.heads[name]
+        heads = tuple(head for head in self.config.heads if head.name != name)
+        data = {head: data for head, data in self.config.data.items() if head != name}
+        self.config = replace(self.config, heads=heads, data=data)
 
     @property
     def vocab(self) -> Vocab:
@@ -346,10 +355,18 @@ def load(
     from glossator.store import load as load_folder
 
     manager = plugins or PluginManager.from_environment()
+    folder = pipeline_folder(pipeline, manager)
+    return load_folder(folder, only=only, without=without, plugins=manager)
+
+
+def pipeline_folder(pipeline: str | Path, plugins: PluginManager) -> Path:
+    """Return the folder of a pipeline: itself, or that of one that an installed package carries."""
     path = Path(pipeline)
-    if not path.exists() and path.name == str(pipeline):
-        path = manager.pipeline(str(pipeline)).path
-    return load_folder(path, only=only, without=without, plugins=manager)
+    is_name = isinstance(pipeline, str) and path.name == pipeline
+    if is_name and not path.exists():
+        found = next((d.record for d in plugins.pipelines() if d.record.name == pipeline), None)
+        return found.path if found else path
+    return path
 
 
 def _chosen(

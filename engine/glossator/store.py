@@ -67,6 +67,7 @@ def load(
         _restore(embedder, path / "embedders" / name, f"embedder {name!r}")
     for head in pipeline.heads.values():
         _restore(head.stage, _folder(path, head), str(head))
+    pipeline.source = path
     pipeline.meta = {key: meta[key] for key in ("scores", "data", "seeds") if key in meta}
     return pipeline
 
@@ -104,9 +105,9 @@ def damaged_files(path: Path) -> list[str]:
     ]
 
 
-def identity(path: Path) -> str:
-    """Return a sum that changes whenever the pipeline's files do."""
-    files = read_meta(path)["files"]
+def identity(pipeline: Pipeline) -> str:
+    """Return a sum that changes whenever the files of a loaded pipeline do."""
+    files = read_meta(pipeline.source)["files"] if pipeline.source else {}
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
@@ -189,7 +190,8 @@ def _check_sizes(path: Path, meta: Mapping[str, Any]) -> None:
             raise PipelineError(f"{path}: the pipeline is damaged, {name} is missing")
         if file.stat().st_size != facts["bytes"]:
             raise PipelineError(
-                f"{path}: the pipeline is damaged, {name} has {file.stat().st_size} bytes instead of {facts['bytes']}"
+                f"{path}: the pipeline is damaged, {name} has {file.stat().st_size} bytes, "
+                f"not {facts['bytes']}"
             )
 
 

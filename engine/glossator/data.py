@@ -1,0 +1,163 @@
+"""Labelled data of one head: found by its config, read, aligned to tokens, with all that went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glossator.corpora import corpus, read_split, split_files
+from glossator.errors import ConfigError, DataError
+from glossator.factories import build
+from glossator.gold import AlignmentReport, gold_example
+from glossator.store import file_sum
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spacy.training import Example
+
+    from glossator.config import DataConfig
+    from glossator.formats import Reader, Record, Writer
+    from glossator.pipeline import Pipeline
+    from glossator.plugins import PluginManager
+
+
+@dataclass(slots=True)
+class GoldData:
+    """The examples of one head.
+
+    Attributes:
+        examples: Unannotated Docs with their gold references.
+        errors: What could not be read; the rest was.
+        alignment: How gold spans fell on tokens.
+    """
+
+    examples: list[Example] = field(default_factory=list)
+    errors: list[DataError] = field(default_factory=list)
+    alignment: AlignmentReport = field(default_factory=AlignmentReport)
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where a head's data is looked for.
+
+    Attributes:
+        config: What the head's `[data.NAME]` says.
+        folder: Where its relative paths count from.
+        corpora: The user's folder of corpora; None: the one `GLOSSATOR_CORPORA` names.
+        plugins: Where formats are looked up.
+    """
+
+    config: DataConfig
+    folder: Path
+    corpora: Path | None
+    plugins: PluginManager
+
+    def files(self, split: str) -> list[Path]:
+        """Return the files of "train", "dev" or "test".
+
+        Raises:
+            ConfigError: There is no such split.
+        """
+        if self.config.corpus:
+            return split_files(corpus(self.config.corpus), split, self.corpora)
+        name = getattr(self.config, split)
+        if not name:
+            raise ConfigError(f"the data has no {split} set: give {split} = FILE, or corpus = NAME")
+        return [self.folder / name]
+
+    def sums(self, split: str) -> dict[str, str]:
+        """Return the SHA-256 sum of each file of a split, by file name."""
+        try:
+            return {file.name: file_sum(file) for file in self.files(split)}
+        except OSError as error:
+            raise DataError(f"cannot read it: {error.strerror}", file=str(error.filename)) from None
+
+    def records(self, split: str) -> Iterator[Record | DataError]:
+        """Read a split; what cannot be read comes as the error it caused."""
+        if self.config.corpus:
+            return read_split(corpus(self.config.corpus), split, root=self.corpora, plugins=self.plugins)
+        config = self.config
+        files = self.files(split)
+        return read_files(files, config.format, config.options, config.encoding, self.plugins)
+
+
+def read_files(
+    files: Iterable[Path],
+    format_name: str,
+    options: Mapping[str, Any],
+    encoding: str,
+    plugins: PluginManager,
+) -> Iterator[Record | DataError]:
+    """Read files one after another, each by `format_name` or, where that is "", by its ending."""
+    return chain.from_iterable(
+        open_reader(file, format_name, options, plugins).read(file, name=str(file), encoding=encoding)
+        for file in files
+    )
+
+
+def open_reader(file: Path, format_name: str, options: Mapping[str, Any], plugins: PluginManager) -> Reader:
+    """Return what reads a file of a format, or of the format its ending stands for.
+
+    Raises:
+        ConfigError: The format takes no such option, or cannot be read.
+        PluginError: There is no such format.
+    """
+    reader: Reader = _format_that_can("read", file, format_name, options, plugins)
+    return reader
+
+
+def open_writer(
+    path: Path, format_name: str, plugins: PluginManager, *, final: Path | None = None, append: bool = False
+) -> Writer:
+    """Open a file for writing in a format, or in the one its ending stands for.
+
+    Args:
+        path: The file, `Path("-")` for standard output.
+        format_name: The format; "" to go by the ending.
+        plugins: Where formats are looked up.
+        final: The file's name to be, where it is written under another for now.
+        append: Whether to go on after what is there.
+
+    Raises:
+        ConfigError: The format cannot be written.
+        PluginError: There is no such format.
+    """
+    writer: Writer = _format_that_can("writer", final or path, format_name, {}, plugins).writer(
+        path, append=append
+    )
+    return writer
+
+
+def _format_that_can(
+    use: str, file: Path, format_name: str, options: Mapping[str, Any], plugins: PluginManager
+) -> Any:
+    record = plugins.format(format_name) if format_name else plugins.format_for(file)
+    built = build(record, options, plugin=plugins.owner("format", format_name or record.name).name)
+    if not hasattr(built, use):
+        raise ConfigError(f"the format {record.name!r} cannot be {'read' if use == 'read' else 'written'}")
+    return built
+
+
+def read_gold(records: Iterable[Record | DataError], layer: str, pipeline: Pipeline) -> GoldData:
+    """Turn records into examples of one layer, on the pipeline's vocab; those without it are left out."""
+    data = GoldData()
+    for record in records:
+        if isinstance(record, DataError):
+            data.errors.append(record)
+        elif has_gold(record, layer):
+            data.examples.append(gold_example(record, layer, pipeline.tokenizer, data.alignment))
+    return data
+
+
+def has_gold(record: Record, layer: str) -> bool:
+    """Whether a record says anything on a layer."""
+    if layer == "cats":
+        return record.cats is not None
+    if layer in ("tag", "pos"):
+        tokens = record.tokens
+        return tokens is not None and (tokens.tags if layer == "tag" else tokens.pos) is not None
+    return record.spans is not None

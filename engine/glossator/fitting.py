@@ -1,0 +1,124 @@
+"""The training loop of one head: batches, early stop, the best epoch, and going on after a stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glossator.batching import shuffled_batches
+from glossator.checkpoints import Checkpoints, Epoch
+from glossator.errors import StageError
+from glossator.stages import Updatable
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+    from spacy.training import Example
+
+    from glossator.config import TrainingConfig
+    from glossator.progress import TrainingProgress
+    from glossator.stages import Vectors, VectorSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What one head is to learn.
+
+    Attributes:
+        name: The head's name.
+        stage: Its stage.
+        space: The space of the vectors it gets.
+        vectors: Makes the vectors of some Docs.
+        examples: Training examples.
+        score: Annotates the dev set and returns the score to select by, 0 to 1.
+    """
+
+    name: str
+    stage: Any
+    space: VectorSpace
+    vectors: Callable[[Sequence[Doc]], Vectors]
+    examples: Sequence[Example]
+    score: Callable[[], float]
+
+
+def fit(
+    task: Task, training: TrainingConfig, *, seed: int, checkpoints: Checkpoints, progress: TrainingProgress
+) -> bool:
+    """Train a head until its dev score stops rising, and bring it to its best epoch.
+
+    Goes on from the last of `checkpoints`. The order of batches depends on the seed and the
+    epoch's number alone, so a run that was cut off ends where an undisturbed one does.
+
+    Returns:
+        False where a keyboard interrupt ended it early: the stage is then at its best epoch so
+        far or, before the first was over, as it stood.
+    """
+    sizes = [max(len(example.predicted), 1) for example in task.examples]
+    progress.head_started(task.name, seed, sum(sizes), training.max_epochs)
+    if checkpoints.finished:
+        checkpoints.restore_best(task.stage)
+        return True
+    try:
+        if isinstance(task.stage, Updatable):
+            _learn_in_epochs(task, training, sizes, seed, checkpoints, progress)
+        else:
+            _learn_at_once(task, seed)
+    except KeyboardInterrupt:
+        checkpoints.restore_best(task.stage)
+        return False
+    return True
+
+
+def _learn_in_epochs(
+    task: Task,
+    training: TrainingConfig,
+    sizes: Sequence[int],
+    seed: int,
+    checkpoints: Checkpoints,
+    progress: TrainingProgress,
+) -> None:
+    task.stage.initialize(task.examples, task.space, seed=seed)
+    if checkpoints.epochs:
+        checkpoints.restore_last(task.stage)
+    while not _is_over(checkpoints, training):
+        started = time.monotonic()
+        number = len(checkpoints.epochs) + 1
+        batches = shuffled_batches(sizes, training.batch_words, np.random.default_rng([seed, number]))
+        loss = _learn(task, batches, sizes, progress)
+        epoch = Epoch(number=number, loss=loss, score=task.score(), seconds=time.monotonic() - started)
+        checkpoints.add(epoch, task.stage, task.stage.training_state())
+        progress.epoch_done(epoch, best=checkpoints.best == epoch)
+    checkpoints.restore_best(task.stage)
+    checkpoints.finish()
+
+
+def _learn_at_once(task: Task, seed: int) -> None:
+    vectors = task.vectors([example.predicted for example in task.examples])
+    task.stage.fit(task.examples, vectors, seed=seed)
+
+
+def _is_over(checkpoints: Checkpoints, training: TrainingConfig) -> bool:
+    return (
+        len(checkpoints.epochs) >= training.max_epochs or checkpoints.epochs_without_gain >= training.patience
+    )
+
+
+def _learn(
+    task: Task, batches: Sequence[np.ndarray], sizes: Sequence[int], progress: TrainingProgress
+) -> float:
+    """Learn from each batch once and return the mean loss."""
+    losses = []
+    for batch in batches:
+        examples = [task.examples[i] for i in batch]
+        loss = task.stage.update(examples, task.vectors([example.predicted for example in examples]))
+        if not np.isfinite(loss):
+            raise StageError(
+                f"{task.name}: the loss became {loss}; try a smaller learning rate "
+                f"(--set taggers.{task.name}.learn_rate=...)"
+            )
+        losses.append(loss)
+        progress.batch_done(sum(sizes[i] for i in batch))
+    return float(np.mean(losses))

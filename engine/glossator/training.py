@@ -1,0 +1,262 @@
+"""Training a pipeline: each head on its own data, its best seed kept, everything saved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+from glossator.checkpoints import Checkpoints, Epoch, write_whole
+from glossator.config import PipelineConfig, config_to_text
+from glossator.data import DataSource, GoldData, read_gold
+from glossator.errors import ConfigError, DataError, PipelineError, UsageError
+from glossator.evaluate import dev_score
+from glossator.fitting import Task, fit
+from glossator.frozen import with_frozen_vectors
+from glossator.pipeline import Head, Pipeline
+from glossator.progress import Silent, TrainingProgress
+from glossator.stages import Calibratable, Fittable, Updatable
+from glossator.store import save
+
+if TYPE_CHECKING:
+    from glossator.plugins import PluginManager
+
+MOST_ERRORS_SHOWN = 5
+
+
+@dataclass(slots=True)
+class SeedResult:
+    """How one head fared with one seed."""
+
+    seed: int
+    score: float
+    epochs: list[Epoch] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TrainingResult:
+    """What a training run came to.
+
+    Attributes:
+        pipeline: The pipeline, at its best.
+        heads: For each head that learned, how each seed fared; the best is in the pipeline.
+        interrupted: Whether a keyboard interrupt ended it early.
+    """
+
+    pipeline: Pipeline
+    heads: dict[str, list[SeedResult]] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def train(
+    config: PipelineConfig,
+    output: str | Path,
+    *,
+    corpora: str | Path | None = None,
+    seeds: int = 1,
+    resume: bool = False,
+    plugins: PluginManager | None = None,
+    progress: TrainingProgress | None = None,
+) -> TrainingResult:
+    """Train a pipeline and save it.
+
+    Each head that learns does so by itself, on its own training and dev sets; the test set is
+    never opened. Everything is chosen on the dev set: the best epoch, the best of `seeds`, the
+    calibration. What is needed to resume lies in a folder beside `output` until the end.
+
+    Args:
+        config: The pipeline and where its data is.
+        output: The folder to save to.
+        corpora: The folder of corpora; by default the one `GLOSSATOR_CORPORA` names.
+        seeds: How many seeds to try for each head, counted from the config's.
+        resume: Go on with a run that was cut off; without it, start anew.
+        plugins: Where stages and formats are looked up; by default all that are installed.
+        progress: Hears how it goes.
+
+    Raises:
+        ConfigError: The config cannot be built or lacks data for a head.
+        DataError: There is nothing to learn from.
+        PipelineError: `resume`, and the run that was cut off had another config or other data.
+    """
+    run = _Run(
+        pipeline=Pipeline.from_config(config, plugins=plugins).prepare(),
+        folder=_run_folder(Path(output)),
+        corpora=Path(corpora) if corpora is not None else None,
+        progress=progress or Silent(),
+    )
+    if seeds < 1:
+        raise UsageError(f"seeds must be at least 1, not {seeds}")
+    run.open(resume=resume, seeds=seeds)
+    result = TrainingResult(pipeline=run.pipeline)
+    for head in [head for head in run.pipeline.heads.values() if learns(head)]:
+        if result.interrupted:
+            run.pipeline.remove(head.name)
+            run.progress.message(f"{head.name} was not reached; the saved pipeline goes without it")
+            continue
+        result.heads[head.name], finished = run.train_head(head, seeds)
+        result.interrupted = not finished
+    run.pipeline.meta |= _report(result, run.data_sums)
+    log = "".join(f"{json.dumps(row)}\n" for row in log_rows(result))
+    save(run.pipeline, Path(output), attachments={"training.jsonl": log.encode()})
+    if not result.interrupted:
+        shutil.rmtree(run.folder)
+    return result
+
+
+def learns(head: Head) -> bool:
+    """Whether a head learns from data (a gazetteer does not)."""
+    return isinstance(head.stage, Updatable | Fittable)
+
+
+def log_rows(result: TrainingResult) -> Iterable[dict[str, Any]]:
+    """Yield a row for every epoch of every head and seed."""
+    for head, seeds in result.heads.items():
+        for seed in seeds:
+            for epoch in seed.epochs:
+                yield {"head": head, "seed": seed.seed, **asdict(epoch)}
+
+
+@dataclass(slots=True)
+class _Run:
+    """A training run under way."""
+
+    pipeline: Pipeline
+    folder: Path
+    corpora: Path | None
+    progress: TrainingProgress
+    data_sums: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def open(self, *, resume: bool, seeds: int) -> None:
+        """Find the run's folder as it should be: empty, or left by the same run."""
+        self.data_sums = {
+            head.name: {**self._source(head).sums("train"), **self._source(head).sums("dev")}
+            for head in self.pipeline.heads.values()
+            if learns(head)
+        }
+        facts = json.dumps([config_to_text(self.pipeline.config), self.data_sums, seeds])
+        fingerprint = hashlib.sha256(facts.encode()).hexdigest()
+        file = self.folder / "fingerprint"
+        if resume and file.is_file():
+            if file.read_text(encoding="utf-8") != fingerprint:
+                raise PipelineError(
+                    f"{self.folder} was left by a run with another config, other data or other seeds: "
+                    "undo the change, or train without --resume"
+                )
+            return
+        if resume:
+            self.progress.message("there is no run to resume: starting anew")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        write_whole(file, fingerprint)
+
+    def train_head(self, head: Head, seeds: int) -> tuple[list[SeedResult], bool]:
+        """Train a head with each seed and leave it at the best; also return whether all were finished."""
+        train, dev = self._gold(head, "train"), self._gold(head, "dev")
+        embedders = self.pipeline.embedders
+        docs = [example.predicted for example in (*train.examples, *dev.examples)]
+        folder = self.folder / head.name
+        folder.mkdir(exist_ok=True)
+        frozen = with_frozen_vectors(embedders, head.config.vectors, docs, folder)
+        self.pipeline.embedders = {**embedders, **frozen}
+        try:
+            return self._try_seeds(head, train, dev, seeds, folder)
+        finally:
+            self.pipeline.embedders = embedders
+
+    def _try_seeds(
+        self, head: Head, train: GoldData, dev: GoldData, seeds: int, folder: Path
+    ) -> tuple[list[SeedResult], bool]:
+        pipeline = self.pipeline
+        task = Task(
+            name=head.name,
+            stage=head.stage,
+            space=pipeline.vector_space(head.config),
+            vectors=lambda docs: pipeline.vectors(head.config, docs),
+            examples=train.examples,
+            score=lambda: dev_score(pipeline, head, dev.examples),
+        )
+        results: list[SeedResult] = []
+        finished = True
+        first = pipeline.config.seed
+        for seed in range(first, first + seeds):
+            checkpoints = Checkpoints(folder / f"seed-{seed}")
+            finished = fit(
+                task,
+                pipeline.config.training,
+                seed=seed,
+                checkpoints=checkpoints,
+                progress=self.progress,
+            )
+            results.append(self._result(head, seed, checkpoints, dev, folder))
+            if not finished:
+                break
+        self._restore_best(head, results, folder)
+        self._calibrate(head, dev)
+        return results, finished
+
+    def _result(
+        self, head: Head, seed: int, checkpoints: Checkpoints, dev: GoldData, folder: Path
+    ) -> SeedResult:
+        best = checkpoints.best
+        score = best.score if best else dev_score(self.pipeline, head, dev.examples)
+        kept = folder / f"best-of-seed-{seed}"
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir()
+        head.stage.to_disk(kept)
+        return SeedResult(seed=seed, score=score, epochs=list(checkpoints.epochs))
+
+    def _restore_best(self, head: Head, results: Sequence[SeedResult], folder: Path) -> None:
+        best = max(results, key=lambda result: result.score)
+        if best is not results[-1]:
+            head.stage.from_disk(folder / f"best-of-seed-{best.seed}")
+
+    def _calibrate(self, head: Head, dev: GoldData) -> None:
+        if isinstance(head.stage, Calibratable):
+            docs = [example.predicted for example in dev.examples]
+            head.stage.calibrate(dev.examples, self.pipeline.vectors(head.config, docs))
+
+    def _gold(self, head: Head, split: str) -> GoldData:
+        data = read_gold(self._source(head).records(split), head.config.layer, self.pipeline)
+        for error in data.errors[:MOST_ERRORS_SHOWN]:
+            self.progress.message(str(error))
+        if len(data.errors) > MOST_ERRORS_SHOWN:
+            self.progress.message(f"... and {len(data.errors) - MOST_ERRORS_SHOWN} more errors in the data")
+        if data.alignment.repaired or data.alignment.impossible:
+            self.progress.message(f"{head.name}, {split}: {data.alignment.summary()}")
+        if not data.examples:
+            raise DataError(
+                f"the {split} set of {head.name!r} has no document with gold {head.config.layer!r}"
+            )
+        return data
+
+    def _source(self, head: Head) -> DataSource:
+        config = self.pipeline.config
+        data = config.data.get(head.name)
+        if data is None:
+            raise ConfigError(f"[data.{head.name}] is missing: say corpus = NAME, or train and dev = FILE")
+        return DataSource(
+            config=data, folder=config.folder, corpora=self.corpora, plugins=self.pipeline.plugins
+        )
+
+
+def _run_folder(output: Path) -> Path:
+    return output.with_name(f"{output.name}.training")
+
+
+def _report(result: TrainingResult, data_sums: dict[str, dict[str, str]]) -> dict[str, Any]:
+    return {
+        "scores": {
+            head: {
+                "dev": max(seed.score for seed in seeds),
+                "dev_mean": mean(seed.score for seed in seeds),
+                "seeds": {str(seed.seed): seed.score for seed in seeds},
+            }
+            for head, seeds in result.heads.items()
+        },
+        "data": data_sums,
+    }
