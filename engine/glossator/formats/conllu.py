@@ -1,0 +1,144 @@
+"""CoNLL-U: the words of Universal Dependencies with their tags, ten columns a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from glossator.errors import DataError
+from glossator.formats import Writer
+from glossator.formats.blocks import Line, parse_comments, read_records
+from glossator.formats.record import GoldTokens, Record
+from glossator.formats.sentences import (
+    NO_TAG,
+    Row,
+    Sentence,
+    SentenceWriter,
+    comments_of,
+    is_universal,
+    joined,
+    sentence_record,
+    spaces_in,
+    with_stated_text,
+)
+
+_WIDTH = 10
+_FORM, _UPOS, _XPOS, _MISC = 1, 3, 4, 9
+_NO_SPACE = "SpaceAfter=No"
+_ID = re.compile(r"(?P<first>[0-9]+)(?:-(?P<last>[0-9]+)|(?P<empty>\.[0-9]+))?")
+
+
+class NumberedRow(NamedTuple):
+    """A row of words `first` to `last`: one word where they are the same, else the surface of several."""
+
+    line: int
+    first: int
+    last: int
+    cells: list[str]
+
+    @property
+    def is_word(self) -> bool:
+        """Whether the row is a word and not the surface of several."""
+        return self.first == self.last
+
+
+class ConllU:
+    """Reads and writes CoNLL-U: words, UPOS as `pos`, XPOS as `tag`.
+
+    Rows of several words (`n-m`) say only where spaces are; empty nodes (`n.m`) are left out.
+    """
+
+    def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
+        """Yield a record a sentence."""
+        return read_records(path, name, encoding, _sentence)
+
+    def writer(self, path: Path, *, append: bool = False) -> Writer:
+        """Open a CoNLL-U file; lemmas, features and dependencies are left blank."""
+        return SentenceWriter(path, append, _lines)
+
+
+def split_block(block: list[Line], name: str, width: int) -> tuple[list[str], list[NumberedRow]]:
+    """Return the comment lines and the rows of a block, empty nodes left out.
+
+    Raises:
+        DataError: If a row has fewer than `width` cells, no number, or no word.
+    """
+    comments = [line.text for line in block if line.text.startswith("#")]
+    rows = [_numbered(line, name, width) for line in block if not line.text.startswith("#")]
+    return comments, [row for row in rows if row is not None]
+
+
+def _numbered(line: Line, name: str, width: int) -> NumberedRow | None:
+    cells = [cell.strip() for cell in line.text.split("\t")]
+    if len(cells) < width:
+        message = f"{len(cells)} columns between tabs where {width} belong"
+        raise DataError(message, file=name, line=line.number)
+    number = _ID.fullmatch(cells[0])
+    if number is None:
+        raise DataError(f"{cells[0]!r} is no number of a word", file=name, line=line.number)
+    if not cells[_FORM]:
+        raise DataError("the row has no word", file=name, line=line.number)
+    if number["empty"]:
+        return None
+    return NumberedRow(line.number, int(number["first"]), int(number["last"] or number["first"]), cells)
+
+
+def _sentence(block: list[Line], name: str) -> Record | None:
+    comments, rows = split_block(block, name, _WIDTH)
+    words = [row for row in rows if row.is_word]
+    if not words:
+        return None
+    _check_parts_of_speech(words, name)
+    forms = [row.cells[_FORM] for row in words]
+    fields = parse_comments(comments)
+    spaces, faithful = _spaces(rows)
+    if "text" in fields:
+        spaces = spaces_in(forms, fields["text"]) or spaces
+        fields, faithful = with_stated_text(fields, joined(forms, spaces))
+    tokens = GoldTokens(forms, spaces, _column(words, _XPOS), _column(words, _UPOS), [0])
+    return sentence_record(tokens, None, raw=faithful, fields=fields, file=name, line=block[0].number)
+
+
+def _spaces(rows: list[NumberedRow]) -> tuple[list[bool], bool]:
+    """Return what MISC says of the space after each word, and whether that tells how the raw text was."""
+    words = {row.first: row for row in rows if row.is_word}
+    space = {number: _has_space(row) for number, row in words.items()}
+    faithful = not all(_has_space(row) for row in rows)
+    for surface in (row for row in rows if not row.is_word):
+        inside = [number for number in words if surface.first <= number <= surface.last]
+        adjacent = "".join(words[number].cells[_FORM] for number in inside) == surface.cells[_FORM]
+        space.update(dict.fromkeys(inside[:-1], not adjacent))
+        space.update(dict.fromkeys(inside[-1:], _has_space(surface)))
+        faithful = faithful and adjacent
+    return [*list(space.values())[:-1], False], faithful
+
+
+def _has_space(row: NumberedRow) -> bool:
+    return _NO_SPACE not in row.cells[_MISC].split("|")
+
+
+def _check_parts_of_speech(words: list[NumberedRow], name: str) -> None:
+    for row in words:
+        pos = row.cells[_UPOS]
+        if pos != NO_TAG and not is_universal(pos):
+            raise DataError(f"{pos!r} is no universal part of speech", file=name, line=row.line)
+
+
+def _column(words: list[NumberedRow], column: int) -> list[str] | None:
+    tags = [row.cells[column] for row in words]
+    return ["" if tag == NO_TAG else tag for tag in tags] if any(tag != NO_TAG for tag in tags) else None
+
+
+def _lines(sentence: Sentence) -> list[str]:
+    return [
+        *comments_of(sentence),
+        *(_line(number, row) for number, row in enumerate(sentence.rows, start=1)),
+    ]
+
+
+def _line(number: int, row: Row) -> str:
+    misc = "_" if row.space else _NO_SPACE
+    cells = [str(number), row.word, "_", row.pos or NO_TAG, row.tag or NO_TAG, "_", "_", "_", "_", misc]
+    return "\t".join(cells)

@@ -1,0 +1,185 @@
+"""spaCy's DocBin files: Docs with all their annotations."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from spacy.lang.lex_attrs import LEX_ATTRS
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+from srsly.msgpack import msgpack_decoders, msgpack_encoders
+
+from glossator.errors import DataError, UsageError
+from glossator.formats import Writer
+from glossator.formats.opening import STANDARD_STREAM
+from glossator.formats.record import CharSpan, Record
+from glossator.formats.sentences import has_entities
+
+# Where a stored Doc's `user_data` has its record's fields, as JSON: DocBin would turn lists to tuples.
+FIELDS = "glossator.fields"
+SHARD_WORDS = 500_000
+
+_SHARD = re.compile(r"part-([0-9]{5,})\.spacy")
+
+
+class DocBinFiles:
+    """Reads `.spacy` files; writes one, or a folder of shards."""
+
+    def __init__(self) -> None:
+        _find_msgpack_plugins()
+
+    def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
+        """Yield the Docs of one file; the encoding means nothing here."""
+        try:
+            data = sys.stdin.buffer.read() if path == STANDARD_STREAM else path.read_bytes()
+        except OSError as error:
+            yield DataError(f"cannot be read: {error.strerror or error}", file=name)
+            return
+        # Damaged bytes can fail anywhere inside zlib, msgpack, numpy and spaCy.
+        docs = _docs(data)
+        while True:
+            try:
+                record = _record(next(docs), name)
+            except StopIteration:
+                return
+            except Exception as error:
+                yield DataError(f"is no DocBin, or a damaged one: {error}", file=name)
+                return
+            yield record
+
+    def writer(self, path: Path, *, append: bool = False) -> Writer:
+        """Open a file (a path that ends in ".spacy") or a folder of shards.
+
+        One file is kept in memory until it is closed, and cannot be gone on with.
+        """
+        if path == STANDARD_STREAM:
+            raise UsageError(
+                "DocBins are not written to standard output: name a file that ends in .spacy or a folder"
+            )
+        if path.suffix == ".spacy":
+            return _FileWriter(path, append)
+        return _ShardWriter(path, append)
+
+
+class _FileWriter:
+    """Writes one file when it is closed."""
+
+    def __init__(self, path: Path, append: bool) -> None:
+        if append and path.exists():
+            raise UsageError(f"{path}: one DocBin cannot be gone on with; write to a folder instead")
+        if not path.parent.is_dir():
+            raise DataError(f"cannot be written: there is no folder {path.parent}", file=str(path))
+        self._path = path
+        self._docs = DocBin(store_user_data=True)
+
+    def write(self, doc: Doc, record: Record) -> None:
+        self._docs.merge(_packed(doc, record))
+
+    def flush(self) -> None:
+        """Nothing: a DocBin is written whole."""
+
+    def close(self) -> None:
+        _write_whole(self._path, self._docs.to_bytes())
+
+
+class _ShardWriter:
+    """Writes shards of about `SHARD_WORDS` tokens; a flush ends a shard."""
+
+    def __init__(self, folder: Path, append: bool) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"is no folder: {error.strerror or error}", file=str(folder)) from error
+        last = _last_shard(folder)
+        if last and not append:
+            raise UsageError(f"{folder}: there are shards already; remove them or name another folder")
+        self._folder = folder
+        self._number = last
+        self._start_shard()
+
+    def write(self, doc: Doc, record: Record) -> None:
+        self._docs.merge(_packed(doc, record))
+        self._words += len(doc)
+        if self._words >= SHARD_WORDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if len(self._docs):
+            _write_whole(self._folder / f"part-{self._number + 1:05d}.spacy", self._docs.to_bytes())
+            self._number += 1
+            self._start_shard()
+
+    def close(self) -> None:
+        self.flush()
+
+    def _start_shard(self) -> None:
+        self._docs = DocBin(store_user_data=True)
+        self._words = 0
+
+
+@functools.cache
+def _find_msgpack_plugins() -> None:
+    """Have srsly find its plugins once: it looks through all entry points for every message it packs.
+
+    A Doc is several messages, and the search takes longer than everything else about a short one.
+    """
+    for registry in (msgpack_encoders, msgpack_decoders):
+        for plugin, function in registry.get_entry_points().items():
+            registry.register(plugin, func=function)
+        registry.entry_points = False
+
+
+def _docs(data: bytes) -> Iterator[Doc]:
+    vocab = Vocab(lex_attr_getters=LEX_ATTRS)  # a bare one would know no token to be white space
+    yield from DocBin().from_bytes(data).get_docs(vocab)
+
+
+def _record(doc: Doc, name: str) -> Record:
+    fields = json.loads(doc.user_data.pop(FIELDS, "{}"))
+    spans = None
+    if has_entities(doc):
+        spans = [CharSpan(entity.start_char, entity.end_char, entity.label_) for entity in doc.ents]
+    return Record(doc.text, spans=spans, cats=dict(doc.cats) or None, fields=fields, file=name, doc=doc)
+
+
+def _packed(doc: Doc, record: Record) -> DocBin:
+    """Return a DocBin of one Doc, so that a Doc that cannot be stored leaves no half of itself in the whole.
+
+    It holds arrays, bytes and strings, none of which the end of a `vocab.memory_zone` takes away.
+    """
+    packed = DocBin(store_user_data=True)
+    try:
+        if record.fields:
+            doc.user_data[FIELDS] = json.dumps(record.fields)
+        packed.add(doc)
+    except TypeError as error:
+        message = f"the Doc's user_data cannot be stored: {error}"
+        raise DataError(message, file=record.file, line=record.line) from error
+    finally:
+        doc.user_data.pop(FIELDS, None)
+    packed.cats = [dict(doc.cats)]
+    return packed
+
+
+def _last_shard(folder: Path) -> int:
+    shards = (_SHARD.fullmatch(path.name) for path in folder.iterdir())
+    return max((int(shard[1]) for shard in shards if shard), default=0)
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all; what a kill leaves behind sorts after whole shards."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"cannot be written: {error.strerror or error}", file=str(path)) from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()

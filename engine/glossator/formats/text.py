@@ -1,0 +1,62 @@
+"""Plain text: a document a file, a line or a paragraph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, get_args
+
+from glossator.errors import DataError, UsageError
+from glossator.formats.blocks import read_blocks
+from glossator.formats.opening import read_lines, read_text
+from glossator.formats.record import Record
+
+Unit = Literal["file", "line", "paragraph"]
+
+
+class TextFiles:
+    """Reads plain text.
+
+    Args:
+        unit: What one document is: the whole "file", each "line", or each "paragraph", which ends
+            at a blank line. Blank lines are no documents.
+
+    Raises:
+        UsageError: If `unit` is anything else.
+    """
+
+    def __init__(self, unit: Unit = "file") -> None:
+        if unit not in get_args(Unit):
+            raise UsageError(f"unit = {unit!r}: a document of a text is a 'file', a 'line' or a 'paragraph'")
+        self.unit = unit
+
+    def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
+        """Yield the documents of one file."""
+        if self.unit == "file":
+            return _whole_file(path, name, encoding)
+        if self.unit == "line":
+            return _lines(path, name, encoding)
+        return _paragraphs(path, name, encoding)
+
+
+def _whole_file(path: Path, name: str, encoding: str) -> Iterator[Record | DataError]:
+    try:
+        yield Record(read_text(path, name, encoding), file=name, line=1)
+    except DataError as error:
+        yield error
+
+
+def _lines(path: Path, name: str, encoding: str) -> Iterator[Record | DataError]:
+    for item in read_lines(path, name, encoding):
+        if isinstance(item, DataError):
+            yield item
+        elif item[1].strip():
+            yield Record(item[1], file=name, line=item[0])
+
+
+def _paragraphs(path: Path, name: str, encoding: str) -> Iterator[Record | DataError]:
+    for block in read_blocks(path, name, encoding):
+        if isinstance(block, DataError):
+            yield block
+        else:
+            yield Record("\n".join(line.text for line in block), file=name, line=block[0].number)
