@@ -12,6 +12,7 @@ from glossator.corpora import corpus, read_split, split_files
 from glossator.errors import ConfigError, DataError
 from glossator.factories import build
 from glossator.gold import AlignmentReport, gold_example
+from glossator.layers import annotated
 from glossator.store import file_sum
 
 if TYPE_CHECKING:
@@ -155,6 +156,8 @@ def read_gold(records: Iterable[Record | DataError], layer: str, pipeline: Pipel
 
 def has_gold(record: Record, layer: str) -> bool:
     """Whether a record says anything on a layer."""
+    if record.doc is not None:
+        return annotated(record.doc, layer)
     if layer == "cats":
         return record.cats is not None
     if layer in ("tag", "pos"):

@@ -46,15 +46,16 @@ class Words:
         """(docs + 1,) where each Doc begins among the words."""
         return np.searchsorted(self.positions, self.doc_starts)
 
-    def gather(self, per_doc: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    def gather(self, per_doc: Sequence[Any]) -> NDArray[Any]:
         """Bring one array of a row a token for each Doc to one array of a row a word."""
         return np.concatenate(per_doc)[self.positions] if per_doc else np.zeros((0,))
 
-    def scatter(self, rows: NDArray[Any], fill: float = 0) -> list[NDArray[Any]]:
+    def scatter(self, rows: NDArray[Any], fill: float = 0) -> list[Any]:
         """Bring rows of words back to the Docs: an array for each, `fill` at white-space tokens."""
         tokens = np.full((int(self.doc_starts[-1]), *rows.shape[1:]), fill, dtype=rows.dtype)
         tokens[self.positions] = rows
-        return np.split(tokens, self.doc_starts[1:-1])
+        bounds = zip(self.doc_starts[:-1], self.doc_starts[1:], strict=True)
+        return [tokens[start:end] for start, end in bounds]
 
     def spans(
         self, found: NDArray[np.intp], scores: NDArray[np.float64], labels: Sequence[str]
@@ -86,9 +87,9 @@ def words_of(docs: Sequence[Doc], attributes: Sequence[int]) -> Words:
     A Doc that says nothing of sentences is one sentence.
     """
     columns = [IS_SPACE, SENT_START, *attributes]
-    arrays = [doc.to_array(columns).reshape(len(doc), len(columns)) for doc in docs]
+    arrays: list[Any] = [doc.to_array(columns).reshape(len(doc), len(columns)) for doc in docs]
     doc_starts = np.concatenate(([0], np.cumsum([len(doc) for doc in docs], dtype=np.intp)))
-    tokens = np.concatenate(arrays) if arrays else np.zeros((0, len(columns)), dtype=np.uint64)
+    tokens = np.concatenate([np.zeros((0, len(columns)), dtype=np.uint64), *arrays])
     positions = np.flatnonzero(tokens[:, 0] == 0)
     return Words(
         features=tokens[positions, 2:],

@@ -63,13 +63,16 @@ class BagOfWords:
                 f"bow: the training data has the categories {sorted(labels)}; it takes more to learn"
             )
         self._build(tuple(sorted(labels)), space.width)
+        self._temperature = 1.0
         learning.seed_everything(seed)
         self._network.initialize()
 
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean cross-entropy of the batch."""
         bags = [_dropped(keys, self._dropout) for keys in _keys([example.predicted for example in examples])]
-        given = self._given(vectors, len(examples))
+        if not any(len(bag) for bag in bags):
+            return 0.0
+        given = self._given([example.predicted for example in examples], vectors)
         logits, backprop = self._network.begin_update((bags, given))
         gold = self._gold(examples)
         probabilities = self._probabilities(logits)
@@ -119,26 +122,34 @@ class BagOfWords:
     def _build(self, labels: tuple[str, ...], vector_width: int) -> None:
         self.labels = labels
         self._vector_width = vector_width
-        self._network = _network(labels=len(labels), vectors=vector_width, **self._shape)
+        with learning.fast_ops():
+            self._network = _network(labels=len(labels), vectors=vector_width, **self._shape)
         self._optimizer = learning.adam(self._learn_rate)
 
     def _logits(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
         if not self.labels:
             raise StageError("bow: it is not trained yet")
-        return np.asarray(self._network.predict((_keys(docs), self._given(vectors, len(docs)))))
+        return np.asarray(self._network.predict((_keys(docs), self._given(docs, vectors))))
 
-    def _given(self, vectors: Vectors, docs: int) -> NDArray[np.float32]:
-        """(docs, vectors) means of the given vectors."""
-        if not self._vector_width:
-            return np.zeros((docs, 0), dtype=np.float32)
-        means = [rows.mean(axis=0) if len(rows) else np.zeros(rows.shape[1]) for rows in vectors.values]
-        return np.asarray(means, dtype=np.float32)
+    def _given(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
+        """(docs, vectors) means of the words' given vectors."""
+        means = np.zeros((len(docs), self._vector_width), dtype=np.float32)
+        if self._vector_width:
+            for mean, doc, rows in zip(means, docs, vectors.values, strict=True):
+                words = rows[doc.to_array([IS_SPACE]) == 0]
+                mean += words.sum(axis=0) / max(len(words), 1)
+        return means
 
     def _gold(self, examples: Sequence[Example]) -> NDArray[np.float64]:
         """(docs, labels) gold values, nan where the gold does not say."""
-        return np.asarray(
+        gold = np.asarray(
             [[example.reference.cats.get(label, np.nan) for label in self.labels] for example in examples]
         ).reshape(len(examples), len(self.labels))
+        if self.exclusive:
+            # One label excludes the others, whether the data spells that out or not.
+            has_label = (gold == 1).any(axis=1, keepdims=True)
+            gold = np.where(np.isnan(gold) & has_label, 0, gold)
+        return gold
 
     def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.exclusive:
@@ -160,7 +171,8 @@ def _keys(docs: Sequence[Doc]) -> list[NDArray[np.uint64]]:
 
 
 def _dropped(keys: NDArray[np.uint64], dropout: float) -> NDArray[np.uint64]:
-    kept = keys[np.random.random(len(keys)) >= dropout]  # noqa: NPY002: the state that is saved
+    # From numpy's global random state, which `training_state` saves.
+    kept = keys[np.random.random(len(keys)) >= dropout]
     return kept if len(kept) else keys
 
 

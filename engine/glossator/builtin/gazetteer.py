@@ -91,7 +91,7 @@ def _tokenized(nlp: Language, phrase: str) -> list[Doc]:
 
 def _read(file: Path) -> list[tuple[str, str]]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read the list of phrases: {error}", file=str(file)) from None
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from thinc.api import Adam, Model, Optimizer, fix_random_seed
+from thinc.api import Adam, Model, Optimizer, fix_random_seed, use_ops
 
 from glossator.errors import PipelineError
 
@@ -20,7 +21,15 @@ Moments = ("mom1", "mom2")
 
 def adam(learn_rate: float) -> Optimizer:
     """Return Adam with decoupled weight decay, as spaCy's components are trained with by default."""
-    return Adam(learn_rate, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=False)
+    optimizer: Optimizer = Adam(
+        learn_rate, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=False
+    )
+    return optimizer
+
+
+def fast_ops() -> AbstractContextManager[None]:
+    """Build networks on numpy's own matrix product: thinc's default, BLIS, uses one core alone."""
+    return use_ops("numpy", use_blis=False)
 
 
 def seed_everything(seed: int) -> None:
@@ -36,7 +45,7 @@ def training_state(network: Model[Any, Any], optimizer: Optimizer) -> TrainingSt
             if key in getattr(optimizer, moment):
                 state[f"{place}.{moment}"] = np.asarray(getattr(optimizer, moment)[key])
         state[f"{place}.updates"] = np.asarray(optimizer.nr_update.get(key, 0))
-    _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # type: ignore[misc]
+    _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     state["random.keys"] = np.asarray(keys)
     state["random.rest"] = np.asarray([position, has_gauss, gauss], dtype=np.float64)
     return state

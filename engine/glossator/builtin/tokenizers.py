@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import spacy
@@ -112,7 +112,7 @@ def _split_nothing(doc: Doc) -> None:
 
 def _set_sentence_starts(doc: Doc, tokens: np.ndarray) -> None:
     inside = np.uint64(2**64 - 1)  # spaCy's -1
-    starts = np.full(len(doc), inside, dtype=np.uint64)
+    starts: Any = np.full(len(doc), inside, dtype=np.uint64)
     starts[0] = 1
     starts[tokens] = 1
     doc.from_array([SENT_START], starts)

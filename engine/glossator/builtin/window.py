@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from spacy.attrs import LOWER, PREFIX, SHAPE, SUFFIX
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc
     from spacy.training import Example
+    from thinc.types import Floats2d
 
     from glossator.stages import TrainingState
 
 ATTRIBUTES = (LOWER, PREFIX, SUFFIX, SHAPE)
 TABLE_ROWS = (5000, 1000, 2500, 2500)
+NETWORK_WORDS = 2000
 DECODE_WORDS = 8192
 UNLABELLED = -1
 
@@ -61,7 +64,12 @@ class WindowTagger:
             if value < 1:
                 raise ConfigError(f"window: {name} must be at least 1, not {value}")
         self._layer = check_tagger_layer(write)
-        self._shape = {"width": width, "depth": depth, "window": window, "dropout": dropout}
+        self._shape: dict[str, Any] = {
+            "width": width,
+            "depth": depth,
+            "window": window,
+            "dropout": dropout,
+        }
         self._learn_rate = learn_rate
         self._temperature = 1.0
         self.labels: tuple[str, ...] = ()
@@ -74,6 +82,7 @@ class WindowTagger:
         if not found:
             raise StageError(f"window: the training data has no gold {self._layer!r} to learn from")
         self._build(tuple(sorted(found)), space.width)
+        self._temperature = 1.0
         learning.seed_everything(seed)
         self._network.initialize()
 
@@ -81,17 +90,17 @@ class WindowTagger:
         """Take one step down the mean cross-entropy of the batch's words."""
         words = words_of([example.predicted for example in examples], ATTRIBUTES)
         gold = self._gold_ids(examples, words)
-        logits, backprop = self._network.begin_update(self._inputs(words, vectors))
         known = gold != UNLABELLED
         if not known.any():
             return 0.0
-        probabilities = _softmax(logits.dataXd)
+        logits, backprop = self._network.begin_update(self._inputs(words, vectors))
+        probabilities = _softmax(np.asarray(logits.dataXd))
         places = np.flatnonzero(known)
         loss = -np.log(probabilities[places, gold[places]] + 1e-12).mean()
         gradient = probabilities
         gradient[places, gold[places]] -= 1
         gradient[~known] = 0
-        backprop(Ragged(gradient / len(places), logits.lengths))
+        backprop(Ragged(cast("Floats2d", gradient / len(places)), logits.lengths))
         self._network.finish_update(self._optimizer)
         return float(loss)
 
@@ -144,12 +153,13 @@ class WindowTagger:
         self.labels = labels
         self._scheme = SpanScheme.bio(labels) if holds_spans(self._layer) else None
         self._vector_width = vector_width
-        self._network = build_network(
-            rows=TABLE_ROWS,
-            labels=len(self._scheme.labels if self._scheme else labels),
-            vectors=vector_width,
-            **self._shape,
-        )
+        with learning.fast_ops():
+            self._network = build_network(
+                rows=TABLE_ROWS,
+                labels=len(self._scheme.labels if self._scheme else labels),
+                vectors=vector_width,
+                **self._shape,
+            )
         self._optimizer: Optimizer = learning.adam(self._learn_rate)
 
     def _inputs(self, words: Words, vectors: Vectors) -> tuple[Any, Any, Any]:
@@ -166,7 +176,19 @@ class WindowTagger:
         if not len(words.features):
             outputs = len(self._scheme.labels if self._scheme else self.labels)
             return np.zeros((0, outputs), dtype=np.float32)
-        return np.asarray(self._network.predict(self._inputs(words, vectors)).dataXd)
+        attributes, given, lengths = self._inputs(words, vectors)
+        starts = words.sentence_starts
+        # Of whole sentences, and few enough words at a time for the processor's cache.
+        cuts = np.unique(np.searchsorted(starts, np.arange(0, len(attributes) + NETWORK_WORDS, NETWORK_WORDS)))
+        cuts = np.minimum(cuts, len(lengths))
+        logits = [
+            self._network.predict(
+                (attributes[starts[a] : starts[b]], given[starts[a] : starts[b]], lengths[a:b])
+            ).dataXd
+            for a, b in pairwise(cuts)
+            if a < b
+        ]
+        return np.concatenate(logits)
 
     def _gold_labels(self, example: Example) -> set[str]:
         if holds_spans(self._layer):

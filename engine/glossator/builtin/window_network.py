@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import numpy as np
 from thinc.api import (
     HashEmbed,
     Linear,
@@ -49,7 +50,9 @@ def build_network(
         A model from (attributes (words, len(rows)), vectors (words, vectors), sentence lengths) to
         a Ragged of logits (words, labels).
     """
-    tables = [HashEmbed(width, rows_, column=i, seed=i + 1, dropout=dropout) for i, rows_ in enumerate(rows)]
+    tables: list[Model[Any, Any]] = [
+        HashEmbed(width, rows_, column=i, seed=i + 1, dropout=dropout) for i, rows_ in enumerate(rows)
+    ]
     embed: Model[Any, Any] = chain(_item(0), concatenate(*tables))
     inputs = width * len(rows)
     if vectors:
@@ -69,10 +72,10 @@ def build_network(
 
 
 def _item(index: int) -> Model[Any, Any]:
-    """Pass on one item of a tuple; nothing flows back."""
+    """Pass on one item of a tuple; what flows back is nothing, in a shape that `concatenate` can add."""
 
     def forward(model: Model[Any, Any], inputs: Any, is_train: bool) -> tuple[Any, Callable[[Any], Any]]:
-        return inputs[index], lambda gradient: gradient
+        return inputs[index], lambda gradient: np.zeros((1, 1), dtype=np.float32)
 
     return Model(f"item{index}", forward)
 

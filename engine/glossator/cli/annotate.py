@@ -1,0 +1,174 @@
+"""`glossator annotate`: the main job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from glossator.cli import options
+from glossator.errors import DataError, GlossatorError, UsageError
+
+if TYPE_CHECKING:
+    from glossator.cli.context import Settings
+    from glossator.formats import Writer
+    from glossator.formats.record import Record
+    from glossator.pipeline import Pipeline
+    from glossator.plugins import PluginManager
+    from glossator.runs import Tally
+
+MOST_ERRORS_SHOWN = 20
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--pipeline", "-p", required=True, metavar="NAME|FOLDER", help="The pipeline that annotates.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder to write.")
+@click.option("--to", metavar="FORMAT", default="", help="Format of the output; by default its ending says.")
+@options.input_format
+@options.heads
+@click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
+@click.pass_obj
+def annotate(
+    settings: Settings,
+    inputs: tuple[Path, ...],
+    pipeline: str,
+    output: Path | None,
+    to: str,
+    from_: str,
+    from_options: tuple[str, ...],
+    encoding: str,
+    only: tuple[str, ...],
+    without: tuple[str, ...],
+    resume: bool,
+) -> None:
+    """Annotate INPUTS: files, folders, or - for standard input.
+
+    Without -o the annotations are shown for reading; with --to and no -o they are printed in that
+    format. A folder as output takes `docbin` in shards. Documents that fail are reported and
+    counted, the others are annotated all the same (exit code 3).
+    """
+    from glossator.cli.inputs import input_files
+    from glossator.pipeline import load
+
+    plugins = settings.plugins()
+    files = input_files(inputs, from_, plugins)
+    reading = Reading(files, from_, options.key_values(from_options, "--from-option"), encoding, plugins)
+    loaded = load(pipeline, only=only, without=without, plugins=plugins)
+    if output is None:
+        if resume:
+            raise UsageError("--resume needs -o: only a file or a folder can be gone on with")
+        tally = _print(loaded, reading, to)
+    else:
+        facts_of = {"from": from_, "options": reading.options, "encoding": encoding, "to": to}
+        facts_of |= {"heads": list(loaded.heads)}
+        tally = _write(loaded, reading, output, to, facts_of, resume)
+    if tally.failed:
+        click.echo(f"{tally.failed:,} of {tally.read:,} documents failed", err=True)
+        raise click.exceptions.Exit(3 if tally.written else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What to read and how."""
+
+    files: list[Path]
+    format: str
+    options: dict[str, Any]
+    encoding: str
+    plugins: PluginManager
+
+    def items(self) -> Iterator[Record | DataError]:
+        """Yield the documents of all files, each saying which file it came from."""
+        from glossator.data import open_reader
+
+        for file in self.files:
+            name = "standard input" if str(file) == "-" else str(file)
+            # Standard input has no ending; it is taken as plain text.
+            format_name = self.format or ("text" if str(file) == "-" else "")
+            reader = open_reader(file, format_name, self.options, self.plugins)
+            for item in reader.read(file, name=name, encoding=self.encoding):
+                if not isinstance(item, DataError) and len(self.files) > 1:
+                    item.fields.setdefault("file", name)
+                yield item
+
+
+def _print(pipeline: Pipeline, reading: Reading, to: str) -> Tally:
+    from glossator.cli.view import ReadableWriter
+    from glossator.data import open_writer
+    from glossator.runs import Tally
+
+    writer = open_writer(Path("-"), to, reading.plugins) if to else ReadableWriter(pipeline)
+    return _run(pipeline, reading.items(), writer, Tally(), on_checkpoint=lambda tally: None)
+
+
+def _write(
+    pipeline: Pipeline,
+    reading: Reading,
+    path: Path,
+    to: str,
+    options_: dict[str, Any],
+    resume: bool,
+) -> Tally:
+    from glossator.data import open_writer
+    from glossator.journal import Output, run_facts
+    from glossator.store import identity
+
+    if path.resolve() in {file.resolve() for file in reading.files}:
+        raise UsageError(f"{path} is an input too: name another output")
+    output = Output(path)
+    facts = run_facts(identity(pipeline), reading.files, options_)
+    tally = output.open(facts, resume=resume)
+    if resume and not tally.read:
+        click.echo("there is no run to go on with: starting anew", err=True)
+    items = islice(reading.items(), tally.read, None)
+    writer = open_writer(output.part, to, reading.plugins, final=path, append=tally.read > 0)
+    _run(pipeline, items, writer, tally, on_checkpoint=lambda tally: output.checkpoint(facts, tally))
+    output.finish()
+    click.echo(
+        f"{tally.written:,} documents, {tally.words:,} words in {tally.seconds:.1f} s "
+        f"({tally.words / max(tally.seconds, 1e-9):,.0f} words/s) → {path}",
+        err=True,
+    )
+    return tally
+
+
+def _run(
+    pipeline: Pipeline,
+    items: Iterator[Record | DataError],
+    writer: Writer,
+    tally: Tally,
+    *,
+    on_checkpoint: Callable[[Tally], None],
+) -> Tally:
+    from rich.console import Console
+
+    from glossator.cli.progress import annotating
+    from glossator.runs import annotate_records
+
+    shown = 0
+
+    def report(error: GlossatorError) -> None:
+        nonlocal shown
+        shown += 1
+        if shown <= MOST_ERRORS_SHOWN:
+            click.echo(f"{click.style('failed:', fg='red')} {error}", err=True)
+        elif shown == MOST_ERRORS_SHOWN + 1:
+            click.echo("more documents failed; they are counted at the end", err=True)
+
+    with annotating(Console(stderr=True)) as on_batch:
+        annotate_records(
+            pipeline,
+            items,
+            writer,
+            tally=tally,
+            on_batch=on_batch,
+            on_error=report,
+            on_checkpoint=on_checkpoint,
+        )
+    writer.close()
+    return tally

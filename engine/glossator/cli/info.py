@@ -1,0 +1,80 @@
+"""`glossator info`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from glossator.errors import PipelineError
+
+if TYPE_CHECKING:
+    from glossator.cli.context import Settings
+
+MOST_LABELS_SHOWN = 20
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--check", is_flag=True, help="Sum its files and replay its golden texts.")
+@click.option("--json", "as_json", is_flag=True, help="Print its meta.json.")
+@click.pass_obj
+def info(settings: Settings, pipeline: str, check: bool, as_json: bool) -> None:
+    """Show what PIPELINE does and where it comes from; with --check, whether it still does it."""
+    from glossator.pipeline import pipeline_folder
+    from glossator.store import read_meta
+
+    plugins = settings.plugins()
+    folder = pipeline_folder(pipeline, plugins)
+    meta = read_meta(folder)
+    if as_json:
+        click.echo(json.dumps(meta, indent=2, ensure_ascii=False))
+    else:
+        _print(meta)
+    if check:
+        _check(folder, plugins)
+        click.echo(
+            "checked: its files are whole, and it gives the answers it gave when it was saved", err=True
+        )
+
+
+def _print(meta: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"{meta['name']} {meta['version']} ({meta['lang']})"
+    table = Table("head", "writes", "stage", "plugin", "dev score", "labels", title=title)
+    scores = meta.get("scores", {})
+    for name, head in meta["heads"].items():
+        score = scores.get(name, {}).get("dev")
+        labels = head["labels"][:MOST_LABELS_SHOWN]
+        more = f" and {len(head['labels']) - len(labels)} more" if len(head["labels"]) > len(labels) else ""
+        table.add_row(
+            name,
+            head["writes"],
+            head["stage"],
+            f"{head['plugin']} {head['version']}",
+            "–" if score is None else f"{score:.4f}",
+            ", ".join(labels) + more,
+        )
+    console = Console()
+    console.print(table)
+    if meta["licence"]:
+        console.print(f"licence: {meta['licence']}", markup=False)
+
+
+def _check(folder: Path, plugins: Any) -> None:
+    from glossator import golden
+    from glossator.pipeline import load
+    from glossator.store import GOLDEN, damaged_files
+
+    damaged = damaged_files(folder)
+    if damaged:
+        raise PipelineError(f"{folder}: damaged files: {', '.join(damaged)}; get the pipeline again")
+    changes = golden.differences(load(folder, plugins=plugins), (folder / GOLDEN).read_text(encoding="utf-8"))
+    if changes:
+        raise PipelineError(
+            f"{folder}: the pipeline does not answer as it did when it was saved:\n" + "\n".join(changes)
+        )

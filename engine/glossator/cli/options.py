@@ -1,0 +1,70 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from glossator.errors import UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def input_format(command: Command) -> Command:
+    """Add --from, --from-option and --encoding."""
+    command = click.option("--encoding", default="utf-8", show_default=True, help="Of text files read.")(
+        command
+    )
+    command = click.option(
+        "--from-option",
+        "from_options",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="A setting of the input format, e.g. columns=token,_,ner; may be repeated.",
+    )(command)
+    return click.option(
+        "--from",
+        "from_",
+        metavar="FORMAT",
+        default="",
+        help="Format of the input; by default its ending says.",
+    )(command)
+
+
+def heads(command: Command) -> Command:
+    """Add --only and --without."""
+    command = click.option("--without", multiple=True, metavar="HEAD", help="Leave this head out.")(command)
+    return click.option(
+        "--only", multiple=True, metavar="HEAD", help="Use this head alone; may be repeated."
+    )(command)
+
+
+def corpora(command: Command) -> Command:
+    """Add --corpora."""
+    return click.option(
+        "--corpora",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of the corpora; by default GLOSSATOR_CORPORA names it.",
+    )(command)
+
+
+def key_values(pairs: Sequence[str], option: str) -> dict[str, Any]:
+    """Return KEY=VALUE pairs as a dict; values are JSON, or else strings.
+
+    Raises:
+        UsageError: A pair has no "=".
+    """
+    values = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{option} {pair}: write it as KEY=VALUE")
+        try:
+            values[key] = json.loads(value)
+        except json.JSONDecodeError:
+            values[key] = value
+    return values

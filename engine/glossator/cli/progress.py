@@ -1,0 +1,109 @@
+"""Progress on the terminal; silent where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+if TYPE_CHECKING:
+    from glossator.checkpoints import Epoch
+    from glossator.runs import Tally
+
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+@contextmanager
+def annotating(console: Console) -> Iterator[Callable[[Tally], None]]:
+    """Show documents and words per second; yields what to call after every batch."""
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with progress:
+        task = progress.add_task("annotating")
+
+        def show(tally: Tally) -> None:
+            rate = tally.words / max(tally.seconds, 1e-9)
+            failed = f", {tally.failed:,} failed" if tally.failed else ""
+            progress.update(
+                task, description=f"{tally.written:,} documents{failed}, {tally.words:,} words, {rate:,.0f}/s"
+            )
+
+        yield show
+
+
+class TrainingView:
+    """Shows a bar over the batches of an epoch and a line for every epoch."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._scores: list[float] = []
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("words"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=None, visible=False)
+        self._words = 0
+
+    def __enter__(self) -> TrainingView:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def head_started(self, head: str, seed: int, words: int, max_epochs: int) -> None:
+        """Start the bar."""
+        self._scores = []
+        self._words = words
+        self._console.print(
+            f"[bold]{head}[/bold] seed {seed}: {words:,} words an epoch, at most {max_epochs} epochs"
+        )
+        self._progress.reset(self._task, total=words, description=head, visible=True)
+
+    def batch_done(self, words: int) -> None:
+        """Move the bar."""
+        self._progress.advance(self._task, words)
+
+    def epoch_done(self, epoch: Epoch, *, best: bool) -> None:
+        """Print the epoch and start the bar anew."""
+        self._scores.append(epoch.score)
+        mark = "[green]best[/green]" if best else ""
+        self._console.print(
+            f"  epoch {epoch.number:>3}  loss {epoch.loss:8.4f}  dev {epoch.score:.4f}  "
+            f"{epoch.seconds:6.1f} s  {sparkline(self._scores[-30:])} {mark}",
+            highlight=False,
+        )
+        self._progress.reset(self._task, total=self._words)
+
+    def message(self, text: str) -> None:
+        """Print a message."""
+        self._console.print(text, style="yellow", markup=False, highlight=False)
+
+
+def sparkline(values: list[float]) -> str:
+    """Return a row of bars, the lowest value the lowest bar."""
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    return "".join(SPARKS[round((value - low) / span * (len(SPARKS) - 1))] for value in values)

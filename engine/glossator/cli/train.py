@@ -1,0 +1,138 @@
+"""`glossator train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from glossator.cli import options
+from glossator.errors import UsageError
+
+if TYPE_CHECKING:
+    from glossator.cli.context import Settings
+    from glossator.training import TrainingResult
+
+
+@click.command()
+@click.argument("config", required=False)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the pipeline."
+)
+@click.option("--tagger", metavar="STAGE", help="Instead of CONFIG: train this tagger ...")
+@click.option("--classifier", metavar="STAGE", help="... or this classifier ...")
+@click.option("--train", "train_file", type=click.Path(path_type=Path), help="... on this file,")
+@click.option("--dev", "dev_file", type=click.Path(path_type=Path), help="choosing the best on this one.")
+@click.option("--write", default="ents", show_default=True, help="What the tagger writes.")
+@click.option("--lang", default="en", show_default=True, help="Language, for --tagger and --classifier.")
+@options.input_format
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a setting of the config."
+)
+@options.corpora
+@click.option("--seeds", default=1, show_default=True, help="Seeds to try for each head.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
+@click.pass_obj
+def train(
+    settings: Settings,
+    config: str | None,
+    output: Path,
+    tagger: str | None,
+    classifier: str | None,
+    train_file: Path | None,
+    dev_file: Path | None,
+    write: str,
+    lang: str,
+    from_: str,
+    from_options: tuple[str, ...],
+    encoding: str,
+    overrides: tuple[str, ...],
+    corpora: Path | None,
+    seeds: int,
+    resume: bool,
+) -> None:
+    """Train a pipeline and save it to a folder.
+
+    CONFIG is a config file or the name of a recipe, such as uner_ewt-window. Everything is chosen
+    on the dev set; the test set is never opened. Ctrl-C keeps the best so far; --resume goes on.
+    """
+    from rich.console import Console
+
+    from glossator.training import train as train_pipeline
+    from glossator.cli.progress import TrainingView
+    from glossator.config import config_from_dict, parse_override, read_config, with_overrides
+
+    changes = dict(parse_override(text) for text in overrides)
+    stages = [stage for stage in (config, tagger, classifier) if stage]
+    if len(stages) != 1:
+        raise UsageError("name one of these: a CONFIG, --tagger STAGE or --classifier STAGE")
+    if config:
+        described = read_config(_config_file(config), changes)
+    else:
+        data = _data(train_file, dev_file, from_, from_options, encoding)
+        sections = _sections(lang, tagger, classifier, write, data)
+        described = config_from_dict(with_overrides(sections, changes), folder=Path())
+    console = Console(stderr=True)
+    with TrainingView(console) as view:
+        result = train_pipeline(
+            described,
+            output,
+            corpora=corpora,
+            seeds=seeds,
+            resume=resume,
+            plugins=settings.plugins(),
+            progress=view,
+        )
+    _report(result, output, console)
+    if result.interrupted:
+        raise click.exceptions.Exit(130)
+
+
+def _config_file(name: str) -> Path:
+    from glossator.corpora import recipe
+
+    path = Path(name)
+    if path.is_dir():
+        return path / "config.cfg"
+    return path if path.exists() or path.suffix == ".cfg" or len(path.parts) > 1 else recipe(name)
+
+
+def _data(
+    train_file: Path | None, dev_file: Path | None, from_: str, from_options: tuple[str, ...], encoding: str
+) -> dict[str, Any]:
+    if train_file is None or dev_file is None:
+        raise UsageError("--tagger and --classifier need --train FILE and --dev FILE")
+    return {
+        "train": str(train_file),
+        "dev": str(dev_file),
+        "format": from_,
+        "options": options.key_values(from_options, "--from-option"),
+        "encoding": encoding,
+    }
+
+
+def _sections(
+    lang: str, tagger: str | None, classifier: str | None, write: str, data: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the config of a pipeline with one head, named after what it writes."""
+    name = "cats" if classifier else {"ents": "ner"}.get(write, write.removeprefix("spans:"))
+    if tagger:
+        head = {"taggers": {name: {"stage": tagger, "write": write}}}
+    else:
+        head = {"classifiers": {name: {"stage": classifier}}}
+    return {"glossator": {"lang": lang}, **head, "data": {name: data}}
+
+
+def _report(result: TrainingResult, output: Path, console: Any) -> None:
+    from rich.table import Table
+
+    table = Table("head", "stage", "best dev score", "seeds", "epochs", title=str(output))
+    for name, seeds in result.heads.items():
+        best = max(seeds, key=lambda seed: seed.score)
+        scores = ", ".join(f"{seed.score:.4f}" for seed in seeds)
+        stage = result.pipeline.heads[name].config.stage
+        table.add_row(name, stage, f"{best.score:.4f}", scores, str(len(best.epochs)))
+    console.print(table)
+    if result.interrupted:
+        console.print("interrupted: the pipeline is the best so far; --resume goes on", style="yellow")

@@ -1,0 +1,108 @@
+"""Annotations for reading: coloured where there is colour, and as clear without."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from glossator.golden import answer_of
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+    from glossator.formats.record import Record
+    from glossator.pipeline import Head, Pipeline
+
+COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
+MOST_CATEGORIES = 5
+BAR_WIDTH = 20
+
+
+class ReadableWriter:
+    """Shows each document: its text with the spans marked, its tags, its categories as bars."""
+
+    def __init__(self, pipeline: Pipeline, console: Console | None = None) -> None:
+        self._pipeline = pipeline
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        labels = [label for head in pipeline.heads.values() for label in head.labels]
+        self._styles = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(dict.fromkeys(labels))}
+
+    def write(self, doc: Doc, record: Record) -> None:
+        """Show one document."""
+        answer = answer_of(doc, self._pipeline)
+        self._console.print(Text(_title(record), style="dim"))
+        heads = self._pipeline.heads.values()
+        if not any(head.config.layer == "ents" for head in heads):
+            self._console.print(Text(doc.text.strip()))
+        for head in heads:
+            for text in self._lines(head, doc, answer[head.name]):
+                self._console.print(text)
+        self._console.print()
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+    def _lines(self, head: Head, doc: Doc, answer: object) -> list[Text]:
+        layer = head.config.layer
+        if layer == "ents":
+            return [self._marked(doc, head.name)]
+        if layer == "cats":
+            return self._bars(head, doc)
+        if layer in ("tag", "pos"):
+            return [self._tagged(doc, layer)]
+        return self._listed(doc, layer.removeprefix("spans:"))
+
+    def _marked(self, doc: Doc, head: str) -> Text:
+        text = Text()
+        end = 0
+        group = doc.spans[head]
+        for span, score in sorted(
+            zip(group, group.attrs["scores"], strict=True), key=lambda pair: pair[0].start
+        ):
+            text.append(doc.text[end : span.start_char])
+            colour = self._styles.get(span.label_, "white")
+            text.append(f"[{span.text}", style=f"bold {colour}")
+            text.append(f" {span.label_} {score:.2f}]", style=colour)
+            end = span.end_char
+        text.append(doc.text[end:].rstrip())
+        return text
+
+    def _tagged(self, doc: Doc, layer: str) -> Text:
+        text = Text()
+        for token in doc:
+            if token.is_space:
+                continue
+            text.append(token.text)
+            text.append(f"/{token.pos_ if layer == 'pos' else token.tag_} ", style="dim")
+        return text
+
+    def _bars(self, head: Head, doc: Doc) -> list[Text]:
+        scores = sorted(((doc.cats[label], label) for label in head.labels), reverse=True)
+        lines = []
+        for score, label in scores[:MOST_CATEGORIES]:
+            line = Text(f"  {head.name}: ", style="dim")
+            line.append(f"{label:<12} ", style=self._styles[label])
+            line.append("█" * round(score * BAR_WIDTH) or "▏", style=self._styles[label])
+            line.append(f" {score:.2f}")
+            lines.append(line)
+        return lines
+
+    def _listed(self, doc: Doc, key: str) -> list[Text]:
+        group = doc.spans[key]
+        return [
+            Text.assemble(
+                (f"  {key}: ", "dim"),
+                (f"{span.label_} ", self._styles.get(span.label_, "white")),
+                f"{span.text} {score:.2f}",
+            )
+            for span, score in zip(group, group.attrs["scores"], strict=True)
+        ]
+
+
+def _title(record: Record) -> str:
+    return f"{record.file}:{record.line}" if record.line and record.line > 1 else record.file

@@ -1,0 +1,112 @@
+"""The journal of an annotating run: what it reads, with which pipeline, and how far it is on disk.
+
+While a run goes on its output is `NAME.part.SUFFIX`, or the folder `NAME.part`, and the journal lies
+beside it; both give way to the finished output. A run that was cut off is gone on with from there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from glossator.checkpoints import write_whole
+from glossator.errors import PipelineError, UsageError
+from glossator.runs import Tally
+from glossator.store import file_sum
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a run writes.
+
+    Attributes:
+        path: The finished output, a file or a folder.
+    """
+
+    path: Path
+
+    @property
+    def part(self) -> Path:
+        """The unfinished output."""
+        return self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
+
+    @property
+    def journal(self) -> Path:
+        """The journal's file."""
+        return self.path.with_name(f"{self.path.name}.journal")
+
+    def open(self, facts: dict[str, Any], *, resume: bool) -> Tally:
+        """Return where to go on from: the start, or where the same run was cut off.
+
+        Args:
+            facts: What makes two runs the same: see `run_facts`.
+            resume: Whether to go on with what is there.
+
+        Raises:
+            UsageError: The output is there already.
+            PipelineError: What was cut off is another run.
+        """
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise UsageError(f"{self.path} is there and not empty: remove it or name another output")
+        if not resume or not self.journal.is_file():
+            self._discard()
+            return Tally()
+        entry = json.loads(self.journal.read_text(encoding="utf-8"))
+        changed = [name for name in facts if entry["run"].get(name) != facts[name]]
+        if changed:
+            raise PipelineError(
+                f"{self.journal}: the run that was cut off had other {' and '.join(changed)}: "
+                "undo the change, or run without --resume"
+            )
+        _cut_back(self.part, entry["position"])
+        return Tally(**entry["tally"])
+
+    def checkpoint(self, facts: dict[str, Any], tally: Tally) -> None:
+        """Note that everything counted so far is on disk, unless the format keeps it until the end."""
+        if not self.part.exists():
+            return
+        counts = {entry.name: getattr(tally, entry.name) for entry in fields(tally)}
+        entry = {"run": facts, "tally": counts, "position": _position(self.part)}
+        write_whole(self.journal, json.dumps(entry, ensure_ascii=False))
+
+    def finish(self) -> None:
+        """Put the finished output in its place."""
+        if self.path.is_dir():
+            self.path.rmdir()
+        self.part.replace(self.path)
+        self.journal.unlink(missing_ok=True)
+
+    def _discard(self) -> None:
+        self.journal.unlink(missing_ok=True)
+        if self.part.is_dir():
+            shutil.rmtree(self.part)
+        else:
+            self.part.unlink(missing_ok=True)
+
+
+def run_facts(pipeline: str, inputs: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]:
+    """Return what makes two runs the same: the pipeline's identity, the inputs with their sums, options."""
+    return {
+        "pipeline": pipeline,
+        "inputs": [[str(path), file_sum(path)] for path in inputs],
+        "options": options,
+    }
+
+
+def _position(part: Path) -> int:
+    """Return the bytes of a file, or the files of a folder."""
+    return sum(1 for _ in part.iterdir()) if part.is_dir() else part.stat().st_size
+
+
+def _cut_back(part: Path, position: int) -> None:
+    """Remove what was written after the last checkpoint."""
+    if part.is_dir():
+        for file in sorted(part.iterdir())[position:]:
+            file.unlink()
+        return
+    with part.open("r+b") as unfinished:
+        unfinished.truncate(position)

@@ -1,0 +1,155 @@
+"""Annotating files: a stream of documents in constant memory, where the bad never loses the good.
+
+Words first met are forgotten every `ZONE_WORDS` words (spaCy's memory zones), so a run's memory
+does not grow with its input. At the same points what is written is flushed and the journal says
+how far the run is, so that it can be resumed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from glossator.errors import DataError, GlossatorError
+from glossator.formats.record import Record
+from glossator.gold import record_doc
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+    from glossator.formats import Writer
+    from glossator.pipeline import Pipeline
+
+BATCH_WORDS = 20_000
+ZONE_WORDS = 300_000
+
+Item = Record | DataError
+Batch = list[tuple[Record, "Doc"]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a run is.
+
+    Attributes:
+        read: Documents taken from the input, good or bad.
+        written: Documents annotated and written.
+        words: Their tokens.
+        failed: Documents that could not be read, annotated or written.
+        seconds: Time since the start.
+    """
+
+    read: int = 0
+    written: int = 0
+    words: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+
+def annotate_records(
+    pipeline: Pipeline,
+    items: Iterator[Item],
+    writer: Writer,
+    *,
+    tally: Tally,
+    on_batch: Callable[[Tally], None],
+    on_error: Callable[[GlossatorError], None],
+    on_checkpoint: Callable[[Tally], None],
+) -> None:
+    """Annotate and write documents until there are no more.
+
+    Args:
+        pipeline: What annotates.
+        items: Documents, and the errors of those that could not be read.
+        writer: Where they go.
+        tally: Counts, kept up to date.
+        on_batch: Hears of every batch.
+        on_error: Hears of every document that failed.
+        on_checkpoint: Hears whenever all that `tally` counts is on disk.
+    """
+    started = time.monotonic() - tally.seconds
+
+    def fail(error: GlossatorError) -> None:
+        tally.failed += 1
+        on_error(error)
+
+    more = True
+    while more:
+        with pipeline.memory_zone():
+            zone_end = tally.words + ZONE_WORDS
+            while more and tally.words < zone_end:
+                batch, more = _next_batch(pipeline, items, tally, fail)
+                for record, doc in _annotated(pipeline, batch, fail):
+                    _write(writer, record, doc, tally, fail)
+                tally.seconds = time.monotonic() - started
+                on_batch(tally)
+                # The Docs must be gone before the zone that holds their words.
+                del batch
+        writer.flush()
+        on_checkpoint(tally)
+
+
+def _next_batch(
+    pipeline: Pipeline, items: Iterator[Item], tally: Tally, fail: Callable[[GlossatorError], None]
+) -> tuple[Batch, bool]:
+    """Tokenize the next documents; also return whether there may be more."""
+    batch: Batch = []
+    words = 0
+    for item in items:
+        tally.read += 1
+        if isinstance(item, DataError):
+            fail(item)
+            continue
+        try:
+            doc = record_doc(item, pipeline.tokenizer)
+        except GlossatorError as error:
+            fail(error)
+        except Exception as error:
+            fail(_document_error(item, error))
+        else:
+            batch.append((item, doc))
+            words += len(doc) + 1
+        if words >= BATCH_WORDS:
+            return batch, True
+    return batch, False
+
+
+def _annotated(pipeline: Pipeline, batch: Batch, fail: Callable[[GlossatorError], None]) -> Batch:
+    """Annotate a batch; where that fails, one by one, so that only the bad ones are lost."""
+    try:
+        pipeline.annotate([doc for _, doc in batch])
+    except GlossatorError:
+        return [(record, doc) for record, doc in batch if _annotate_alone(pipeline, record, doc, fail)]
+    return batch
+
+
+def _annotate_alone(
+    pipeline: Pipeline, record: Record, doc: Doc, fail: Callable[[GlossatorError], None]
+) -> bool:
+    try:
+        pipeline.annotate([doc])
+    except GlossatorError as error:
+        fail(_document_error(record, error))
+        return False
+    return True
+
+
+def _write(
+    writer: Writer, record: Record, doc: Doc, tally: Tally, fail: Callable[[GlossatorError], None]
+) -> None:
+    try:
+        writer.write(doc, record)
+    except (DataError, ValueError, TypeError) as error:
+        fail(_document_error(record, error))
+    else:
+        tally.written += 1
+        tally.words += len(doc)
+
+
+def _document_error(record: Record, error: Exception) -> DataError:
+    text = str(error) if isinstance(error, GlossatorError) else f"{type(error).__name__}: {error}"
+    wrapped = DataError(text, file=record.file, line=record.line)
+    wrapped.__cause__ = error
+    return wrapped
