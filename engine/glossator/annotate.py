@@ -22,7 +22,6 @@ from glossator.layers import spans_key
 from glossator.stages import ScoredSpan, TokenTags
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from spacy.tokens import Doc
     from spacy.vocab import Vocab
 
@@ -63,10 +62,12 @@ def clear_ents(doc: Doc) -> None:
 
 def write_tags(doc: Doc, head: str, layer: str, tags: TokenTags, labels: Sequence[str]) -> None:
     """Write one tag a token, `labels` being what `tags.ids` count. White space gets `_SP` or `SPACE`."""
+    if not len(tags.ids) == len(tags.probabilities) == len(doc):
+        raise ValueError(f"{len(tags.ids)} tags and {len(tags.probabilities)} scores for {len(doc)} tokens")
     if len(doc):
         values = _tag_values(doc.vocab, layer, labels)
         is_space = doc.to_array([IS_SPACE]).astype(bool)
-        ids = np.where(is_space, len(values) - 1, tags.ids)
+        ids = np.where(is_space, len(values) - 1, np.asarray(tags.ids))
         doc.from_array([TAG if layer == "tag" else POS], values[ids])
     scores = np.asarray(tags.probabilities, dtype=float).tolist()
     doc.spans[head] = SpanGroup(doc, name=head, attrs={"layer": layer, "scores": scores})
@@ -83,10 +84,11 @@ def write_provenance(doc: Doc, provenance: dict[str, Any]) -> None:
     doc.user_data[PROVENANCE] = provenance
 
 
-def _tag_values(vocab: Vocab, layer: str, labels: Sequence[str]) -> NDArray[np.uint64]:
+def _tag_values(vocab: Vocab, layer: str, labels: Sequence[str]) -> Any:
     """Return what spaCy stores for each label, and for white space, which is last."""
     if layer == "tag":
         return np.asarray([vocab.strings.add(label) for label in [*labels, "_SP"]], dtype=np.uint64)
+    check_labels(layer, labels)
     return np.asarray([IDS[label] for label in [*labels, "SPACE"]], dtype=np.uint64)
 
 

@@ -70,7 +70,7 @@ def shuffled_batches(
         np.asarray(batch, dtype=np.intp)
         for batch in by_words(((index, int(sizes[index])) for index in order), max_words)
     ]
-    generator.shuffle(batches)  # type: ignore[arg-type]
+    generator.shuffle(batches)
     return batches
 
 

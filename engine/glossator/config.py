@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from configparser import Error as ConfigParserError
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from typing import Any, Literal
 from glossator.errors import ConfigError
 
 HeadKind = Literal["tagger", "classifier"]
+
+_TOP = {"lang", "name", "version", "licence", "stages", "seed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,20 +117,36 @@ def parse_config(
     from thinc.api import Config
 
     try:
-        sections = dict(Config().from_str(_with_parent_sections(text)))
-    except ValueError as error:
+        sections = dict(Config().from_str(_with_parent_sections(_without_comments(text))))
+    except (ValueError, ConfigParserError) as error:
         raise ConfigError(f"{source}: not a config file: {error}") from None
+    except KeyError as error:
+        raise ConfigError(f"{source}: section {error} must stand before the sections inside it") from None
     try:
         return config_from_dict(with_overrides(sections, overrides or {}), folder=folder)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
 
 
+def _without_comments(text: str) -> str:
+    """Cut off comments behind values, which thinc would take for a part of them."""
+    before = r'''^((?:[^"#\n]|(?<!\s)#|"(?:\\.|[^"\\\n])*")*)'''
+    return re.sub(before + r"(?<=\s)#.*$", r"\1", text, flags=re.MULTILINE)
+
+
 def _with_parent_sections(text: str) -> str:
     """Add the empty parents of sections such as [taggers.ner], which thinc wants to be spelt out."""
-    names = re.findall(r"^\[([^\]]+)\]", text, flags=re.MULTILINE)
-    parents = {name.rpartition(".")[0] for name in names} - {"", *names}
-    return "".join(f"[{parent}]\n\n" for parent in sorted(parents)) + text
+    header = re.compile(r"^\[([^\]\n]+)\]", flags=re.MULTILINE)
+    known = set(header.findall(text))
+
+    def with_parents(match: re.Match[str]) -> str:
+        parts = match[1].split(".")
+        parents = [".".join(parts[:length]) for length in range(1, len(parts))]
+        missing = [parent for parent in parents if parent not in known]
+        known.update(missing)
+        return "".join(f"[{parent}]\n\n" for parent in missing) + match[0]
+
+    return header.sub(with_parents, text)
 
 
 def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> PipelineConfig:
@@ -135,19 +154,20 @@ def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> P
     known = {"glossator", "tokenizer", "embedders", "taggers", "classifiers", "data", "training"}
     _only(sections, known, "the config")
     top = _section(sections, "glossator")
-    _only(top, {"lang", "name", "version", "licence", "stages", "seed"}, "[glossator]")
+    _only(top, _TOP, "[glossator]")
     if not isinstance(top.get("lang"), str):
         raise ConfigError('[glossator] needs lang, a spaCy language code such as lang = "en"')
+    tokenizer = _stage({"stage": "spacy", **_section(sections, "tokenizer")}, "[tokenizer]")
+    misplaced = sorted(_TOP & set(tokenizer.settings))
+    if misplaced:
+        raise ConfigError(f"[tokenizer] knows no {misplaced[0]!r}: it belongs in [glossator]")
     heads = _heads(sections)
-    data = {
-        name: _typed(DataConfig, values, f"[data.{name}]")
-        for name, values in _section(sections, "data").items()
-    }
+    data = {name: _data(values, f"[data.{name}]") for name, values in _section(sections, "data").items()}
     unknown = sorted(set(data) - {head.name for head in heads})
     if unknown:
         raise ConfigError(f"[data.{unknown[0]}] belongs to no tagger or classifier of that name")
     embedders = {
-        _name(name, "embedders"): _stage(values, f"[embedders.{name}]")
+        check_name(name, "embedders"): _stage(values, f"[embedders.{name}]")
         for name, values in _section(sections, "embedders").items()
     }
     config = PipelineConfig(
@@ -156,7 +176,7 @@ def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> P
         version=str(top.get("version", "0.0.0")),
         licence=str(top.get("licence", "")),
         seed=_whole_number(top.get("seed", 0), "[glossator] seed"),
-        tokenizer=_stage({"stage": "spacy", **_section(sections, "tokenizer")}, "[tokenizer]"),
+        tokenizer=tokenizer,
         embedders=embedders,
         heads=_in_order(heads, top.get("stages")),
         data=data,
@@ -243,18 +263,17 @@ def head_config(name: str, kind: HeadKind, values: Any) -> HeadConfig:
     vectors = settings.pop("vectors", [])
     if not isinstance(vectors, Sequence) or isinstance(vectors, str):
         raise ConfigError(f'{where} vectors: give a list of embedders, e.g. vectors = ["words"]')
-    tune = bool(settings.pop("tune", False))
+    tune = settings.pop("tune", False)
+    if not isinstance(tune, bool):
+        raise ConfigError(f"{where} tune must be true or false, not {tune!r}")
     if tune and not vectors:
         raise ConfigError(f"{where} tune = true needs vectors = [...]: there is nothing to tune")
     if kind == "tagger":
-        from glossator.layers import check_tagger_layer
-
-        layer = check_tagger_layer(str(settings.pop("write", "ents")))
-        prefix = ""
+        layer, prefix = _layer(settings.pop("write", "ents"), where), ""
     else:
         layer, prefix = "cats", str(settings.pop("prefix", ""))
     return HeadConfig(
-        name=_name(name, f"{kind}s"),
+        name=check_name(name, f"{kind}s"),
         kind=kind,
         stage=str(values["stage"]),
         layer=layer,
@@ -265,11 +284,22 @@ def head_config(name: str, kind: HeadKind, values: Any) -> HeadConfig:
     )
 
 
+def _layer(value: Any, where: str) -> str:
+    from glossator.layers import check_tagger_layer
+
+    try:
+        return check_tagger_layer(str(value))
+    except ConfigError as error:
+        raise ConfigError(f"{where} {error}") from None
+
+
 def _in_order(heads: list[HeadConfig], order: Any) -> tuple[HeadConfig, ...]:
     if order is None:
         return tuple(heads)
     by_name = {head.name: head for head in heads}
-    if sorted(order) != sorted(by_name):
+    if not isinstance(order, Sequence) or isinstance(order, str):
+        raise ConfigError(f'[glossator] stages: give a list of names, e.g. stages = ["ner"], not {order!r}')
+    if sorted(map(str, order)) != sorted(by_name):
         raise ConfigError(
             f"[glossator] stages = {list(order)} must name each tagger and classifier once: {sorted(by_name)}"
         )
@@ -286,10 +316,14 @@ def _check_vectors(config: PipelineConfig) -> None:
                 )
 
 
-def _name(name: str, section: str) -> str:
-    """Names become folders of a saved pipeline, so they must not reach outside it."""
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise ConfigError(f"[{section}.{name}]: a name is made of letters, digits, '_', '-' and '.'")
+def check_name(name: str, section: str) -> str:
+    """Return a name that can be a section of a config and a folder of a saved pipeline.
+
+    Raises:
+        ConfigError: It holds more than letters, digits, "_" and "-".
+    """
+    if not re.fullmatch(r"\w[\w-]*", name):
+        raise ConfigError(f"[{section}.{name}]: a name is made of letters, digits, '_' and '-'")
     return name
 
 
@@ -311,6 +345,17 @@ def _typed(kind: type[Any], values: Any, where: str) -> Any:
         raise ConfigError(f"{where} must be a section")
     _only(values, {entry.name for entry in fields(kind)}, where)
     return kind(**values)
+
+
+def _data(values: Any, where: str) -> DataConfig:
+    data: DataConfig = _typed(DataConfig, values, where)
+    for entry in fields(DataConfig):
+        value = getattr(data, entry.name)
+        if entry.name == "options" and not isinstance(value, Mapping):
+            raise ConfigError(f"{where} options must be a section, [{where[1:-1]}.options]")
+        if entry.name != "options" and not isinstance(value, str):
+            raise ConfigError(f"{where} {entry.name} must be a string, not {value!r}")
+    return data
 
 
 def _training(values: Mapping[str, Any]) -> TrainingConfig:

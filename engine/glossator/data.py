@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glossator.corpora import corpus, read_split, split_files
-from glossator.errors import ConfigError, DataError
+from glossator.errors import ConfigError, DataError, GlossatorError
 from glossator.factories import build
 from glossator.gold import AlignmentReport, gold_example
 from glossator.layers import annotated
@@ -150,8 +150,21 @@ def read_gold(records: Iterable[Record | DataError], layer: str, pipeline: Pipel
         if isinstance(record, DataError):
             data.errors.append(record)
         elif has_gold(record, layer):
-            data.examples.append(gold_example(record, layer, pipeline.tokenizer, data.alignment))
+            try:
+                data.examples.append(gold_example(record, layer, pipeline.tokenizer, data.alignment))
+            except Exception as error:  # a stranger's tokenizer may raise anything
+                data.errors.append(document_error(record, error))
     return data
+
+
+def document_error(record: Record, error: Exception) -> DataError:
+    """Return the error of a document with the place it came from."""
+    if isinstance(error, DataError) and error.file:
+        return error
+    text = str(error) if isinstance(error, GlossatorError) else f"{type(error).__name__}: {error}"
+    wrapped = DataError(text, file=record.file, line=record.line)
+    wrapped.__cause__ = error
+    return wrapped
 
 
 def has_gold(record: Record, layer: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from glossator.batching import shuffled_batches
 from glossator.checkpoints import Checkpoints, Epoch
-from glossator.errors import StageError
+from glossator.errors import GlossatorError, StageError
 from glossator.stages import Updatable
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Task:
 
     Attributes:
         name: The head's name.
+        section: Its section of the config, e.g. "taggers.ner".
         stage: Its stage.
         space: The space of the vectors it gets.
         vectors: Makes the vectors of some Docs.
@@ -37,6 +39,7 @@ class Task:
     """
 
     name: str
+    section: str
     stage: Any
     space: VectorSpace
     vectors: Callable[[Sequence[Doc]], Vectors]
@@ -55,17 +58,26 @@ def fit(
     Returns:
         False where a keyboard interrupt ended it early: the stage is then at its best epoch so
         far or, before the first was over, as it stood.
+
+    Raises:
+        KeyboardInterrupt: The stage was not even initialized, or learns at once and had not.
+        StageError: The stage failed, or its loss is no number.
     """
     sizes = [max(len(example.predicted), 1) for example in task.examples]
-    progress.head_started(task.name, seed, sum(sizes), training.max_epochs)
+    in_epochs = isinstance(task.stage, Updatable)
+    progress.head_started(task.name, seed, sum(sizes), training.max_epochs if in_epochs else 0)
+    if checkpoints.epochs:
+        progress.message(f"{task.name} seed {seed}: going on after epoch {len(checkpoints.epochs)}")
     if checkpoints.finished:
         checkpoints.restore_best(task.stage)
         return True
+    if not in_epochs:
+        _learn_at_once(task, seed)
+        return True
+    with _failures_named(task):
+        task.stage.initialize(task.examples, task.space, seed=seed)
     try:
-        if isinstance(task.stage, Updatable):
-            _learn_in_epochs(task, training, sizes, seed, checkpoints, progress)
-        else:
-            _learn_at_once(task, seed)
+        _learn_in_epochs(task, training, sizes, seed, checkpoints, progress)
     except KeyboardInterrupt:
         checkpoints.restore_best(task.stage)
         return False
@@ -80,7 +92,6 @@ def _learn_in_epochs(
     checkpoints: Checkpoints,
     progress: TrainingProgress,
 ) -> None:
-    task.stage.initialize(task.examples, task.space, seed=seed)
     if checkpoints.epochs:
         checkpoints.restore_last(task.stage)
     while not _is_over(checkpoints, training):
@@ -97,7 +108,18 @@ def _learn_in_epochs(
 
 def _learn_at_once(task: Task, seed: int) -> None:
     vectors = task.vectors([example.predicted for example in task.examples])
-    task.stage.fit(task.examples, vectors, seed=seed)
+    with _failures_named(task):
+        task.stage.fit(task.examples, vectors, seed=seed)
+
+
+@contextmanager
+def _failures_named(task: Task) -> Iterator[None]:
+    try:
+        yield
+    except GlossatorError:
+        raise
+    except Exception as error:
+        raise StageError(f"[{task.section}] failed in training: {type(error).__name__}: {error}") from error
 
 
 def _is_over(checkpoints: Checkpoints, training: TrainingConfig) -> bool:
@@ -113,11 +135,13 @@ def _learn(
     losses = []
     for batch in batches:
         examples = [task.examples[i] for i in batch]
-        loss = task.stage.update(examples, task.vectors([example.predicted for example in examples]))
+        vectors = task.vectors([example.predicted for example in examples])
+        with _failures_named(task):
+            loss = task.stage.update(examples, vectors)
         if not np.isfinite(loss):
             raise StageError(
-                f"{task.name}: the loss became {loss}; try a smaller learning rate "
-                f"(--set taggers.{task.name}.learn_rate=...)"
+                f"[{task.section}] the loss became {loss}: try a smaller learning rate, where the stage "
+                f"has that setting (--set {task.section}.learn_rate=...)"
             )
         losses.append(loss)
         progress.batch_done(sum(sizes[i] for i in batch))

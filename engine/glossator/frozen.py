@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class FrozenVectors:
         tokens = sum(len(doc) for doc in docs)
         # numpy cannot map an empty file
         shape = (max(tokens, 1), max(embedder.width, 1))
-        self._rows = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
+        self._rows: Any = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
         self._places: dict[int, tuple[int, int]] = {}
         start = 0
         for batch in by_words(((doc, len(doc)) for doc in docs), BATCH_WORDS):
@@ -58,7 +58,8 @@ class FrozenVectors:
         if id(doc) not in self._places:
             return self._embedder.embed([doc])[0]
         start, end = self._places[id(doc)]
-        return self._rows[start:end, : self.width]
+        rows: Floats2d = self._rows[start:end, : self.width]
+        return rows
 
 
 def with_frozen_vectors(

@@ -15,6 +15,7 @@ from typing import Any
 
 from glossator.checkpoints import write_whole
 from glossator.errors import PipelineError, UsageError
+from glossator.formats.opening import STANDARD_STREAM
 from glossator.runs import Tally
 from glossator.store import file_sum
 
@@ -55,15 +56,23 @@ class Output:
         if not resume or not self.journal.is_file():
             self._discard()
             return Tally()
-        entry = json.loads(self.journal.read_text(encoding="utf-8"))
-        changed = [name for name in facts if entry["run"].get(name) != facts[name]]
+        try:
+            entry = json.loads(self.journal.read_text(encoding="utf-8"))
+            run, position, tally = entry["run"], int(entry["position"]), Tally(**entry["tally"])
+            changed = [name for name in facts if run.get(name) != facts[name]]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise PipelineError(f"{self.journal} is damaged, run without --resume: {error}") from error
         if changed:
             raise PipelineError(
                 f"{self.journal}: the run that was cut off had other {' and '.join(changed)}: "
                 "undo the change, or run without --resume"
             )
-        _cut_back(self.part, entry["position"])
-        return Tally(**entry["tally"])
+        if not self.part.exists() or _position(self.part) < position:
+            raise PipelineError(
+                f"{self.part} is gone or shorter than {self.journal} says: run without --resume"
+            )
+        _cut_back(self.part, position)
+        return tally
 
     def checkpoint(self, facts: dict[str, Any], tally: Tally) -> None:
         """Note that everything counted so far is on disk, unless the format keeps it until the end."""
@@ -72,6 +81,11 @@ class Output:
         counts = {entry.name: getattr(tally, entry.name) for entry in fields(tally)}
         entry = {"run": facts, "tally": counts, "position": _position(self.part)}
         write_whole(self.journal, json.dumps(entry, ensure_ascii=False))
+
+    def is_unfinished(self, file: Path) -> bool:
+        """Whether a file is the unfinished output, lies in it, or is the journal."""
+        file, part = file.resolve(), self.part.resolve()
+        return file == self.journal.resolve() or part in (file, *file.parents)
 
     def finish(self) -> None:
         """Put the finished output in its place."""
@@ -92,9 +106,17 @@ def run_facts(pipeline: str, inputs: Sequence[Path], options: dict[str, Any]) ->
     """Return what makes two runs the same: the pipeline's identity, the inputs with their sums, options."""
     return {
         "pipeline": pipeline,
-        "inputs": [[str(path), file_sum(path)] for path in inputs],
+        "inputs": [[str(path), _sum(path)] for path in inputs],
         "options": options,
     }
+
+
+def _sum(path: Path) -> str:
+    """Return a file's sum; "" for standard input and for what cannot be read, which reading will report."""
+    try:
+        return "" if path == STANDARD_STREAM else file_sum(path)
+    except OSError:
+        return ""
 
 
 def _position(part: Path) -> int:

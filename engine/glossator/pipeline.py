@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from spacy.tokens import Doc
 
-from glossator.annotate import clear_ents, write_cats, write_provenance, write_spans, write_tags
+from glossator.annotate import check_labels, clear_ents, write_cats, write_provenance, write_spans, write_tags
 from glossator.batching import by_words
-from glossator.config import HeadConfig, PipelineConfig, StageConfig, head_config
+from glossator.config import HeadConfig, PipelineConfig, StageConfig, check_name, head_config
 from glossator.errors import ConfigError, GlossatorError, StageError
 from glossator.factories import build
 from glossator.hookspecs import Kind, Stage
-from glossator.layers import holds_spans
+from glossator.layers import holds_spans, spans_key
 from glossator.plugins import Plugin, PluginManager
 from glossator.predict import Batch
-from glossator.stages import Embedder, Preparable, TableEmbedder, Tokenizer, Vectors, VectorSpace
+from glossator.stages import Embedder, TableEmbedder, Tokenizer, Vectors, VectorSpace
 
 if TYPE_CHECKING:
     from spacy.vocab import Vocab
@@ -136,6 +136,8 @@ class Pipeline:
 
     def add_embedder(self, name: str, stage: str | Stage, **settings: Any) -> Self:
         """Add an embedder that heads can name in `vectors`."""
+        if check_name(name, "embedders") in self.embedders:
+            raise ConfigError(f"there is an embedder {name!r} already: choose another name")
         self.embedders[name] = self._build("embedder", stage, settings)[0]
         added = StageConfig(stage=_stage_name(stage), settings=settings)
         self.config = replace(self.config, embedders={**self.config.embedders, name: added})
@@ -180,6 +182,7 @@ class Pipeline:
 
     def remove(self, name: str) -> None:
         """Take a head out."""
+        _chosen(self.config.heads, (), (name,))
         del self.heads[name]
         heads = tuple(head for head in self.config.heads if head.name != name)
         data = {head: data for head, data in self.config.data.items() if head != name}
@@ -202,7 +205,8 @@ class Pipeline:
         The vocab grows with every new word; for long streams see `memory_zone`.
         """
         docs = (self.tokenizer(text) if isinstance(text, str) else text for text in texts)
-        for batch in by_words(((doc, len(doc)) for doc in docs), batch_words):
+        # An empty Doc counts too, or a stream of them would be one endless batch.
+        for batch in by_words(((doc, max(len(doc), 1)) for doc in docs), batch_words):
             self.annotate(batch)
             yield from batch
 
@@ -267,17 +271,20 @@ class Pipeline:
         return Batch(docs, self.embedders).vectors(head)
 
     def prepare(self) -> Self:
-        """Let the stages read the files their settings name; needed once after composing."""
-        stages = [*self.embedders.values(), *(head.stage for head in self.heads.values())]
-        for stage in stages:
-            if isinstance(stage, Preparable):
-                stage.prepare(self.config.folder)
+        """Let the stages read the files their settings name; needed once after composing.
+
+        Where the config is that of a saved pipeline they read the copies kept there.
+        """
+        from glossator.store import prepare
+
+        prepare(self)
         return self
 
     def check_labels(self) -> None:
-        """Raise `ConfigError` if two classifiers write the same key of `doc.cats`."""
+        """Raise `ConfigError` for labels a layer cannot hold, or that two classifiers write to `doc.cats`."""
         owners: dict[str, str] = {}
         for head in self.heads.values():
+            check_labels(head.config.layer, head.stage.labels)
             if head.config.kind != "classifier":
                 continue
             for label in head.labels:
@@ -295,9 +302,17 @@ class Pipeline:
         save(self, Path(path))
 
     def _write(self, head: Head, docs: Sequence[Doc], predictions: Any) -> None:
+        try:
+            answered = len(predictions)
+            if answered == len(docs):
+                self._write_layer(head, docs, predictions)
+        except (ValueError, TypeError, IndexError, AttributeError) as error:
+            raise StageError(f"{head} answered what cannot be written: {error}") from error
+        if answered != len(docs):
+            raise StageError(f"{head} answered for {answered} of {len(docs)} documents")
+
+    def _write_layer(self, head: Head, docs: Sequence[Doc], predictions: Any) -> None:
         layer = head.config.layer
-        if len(predictions) != len(docs):
-            raise StageError(f"{head} answered for {len(predictions)} of {len(docs)} documents")
         if layer == "cats":
             for doc, row in zip(docs, predictions, strict=True):
                 write_cats(doc, head.labels, row)
@@ -325,6 +340,13 @@ class Pipeline:
         if missing:
             there = ", ".join(sorted(self.embedders)) or "none"
             raise ConfigError(f"head {config.name!r}: no embedder {missing[0]!r} (embedders: {there})")
+        for other in self.config.heads:
+            shared = sorted(_places(config) & _places(other))
+            if shared:
+                raise ConfigError(
+                    f"heads {other.name!r} and {config.name!r} both write {shared[0]}: "
+                    "rename one, or give it another layer"
+                )
 
     def _build(self, kind: Kind, stage: str | Stage, settings: Mapping[str, Any]) -> tuple[Any, Plugin]:
         if isinstance(stage, Stage):
@@ -377,6 +399,15 @@ def _chosen(
         if name not in names:
             raise ConfigError(f"the pipeline has no head {name!r}; it has {', '.join(names) or 'none'}")
     return tuple(head for head in heads if (not only or head.name in only) and head.name not in without)
+
+
+def _places(head: HeadConfig) -> set[str]:
+    """Return where a head writes and no other may; entities and categories are shared."""
+    if head.kind == "classifier":
+        return set()
+    if head.layer in ("tag", "pos"):
+        return {f"token.{head.layer}_", f"doc.spans[{head.name!r}]"}
+    return {f"doc.spans[{head.name if head.layer == 'ents' else spans_key(head.layer)!r}]"}
 
 
 def _stage_name(stage: str | Stage) -> str:

@@ -10,11 +10,12 @@ from spacy.attrs import SENT_START
 from spacy.tokens import Doc
 
 from glossator.batching import by_words, chunk_bounds
+from glossator.errors import GlossatorError, StageError
 from glossator.layers import holds_spans
 from glossator.stages import Embedder, ScoredSpan, TableEmbedder, TokenTags, Vectors, VectorSpace
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from thinc.types import Floats2d
 
     from glossator.config import HeadConfig
 
@@ -32,7 +33,7 @@ class Batch:
         self.docs = docs
         self._embedders = embedders
         self._bounds = [chunk_bounds(doc, CHUNK_WORDS) for doc in docs]
-        self._made: dict[tuple[str, bool], list[NDArray[Any]]] = {}
+        self._made: dict[tuple[str, bool], list[Any]] = {}
 
     def run(self, stage: Any, head: HeadConfig) -> Any:
         """Return what a head's stage predicts for each Doc."""
@@ -48,26 +49,43 @@ class Batch:
         """Return the vectors a head named, for its whole Docs."""
         if head.tune:
             tables = tuple(cast(TableEmbedder, self._embedders[name]).table for name in head.vectors)
-            empty = [np.zeros((len(doc), 0), dtype=np.float32) for doc in self.docs]
+            empty = [_no_vectors(doc) for doc in self.docs]
             rows = tuple(self._embedded(name, rows=True) for name in head.vectors)
             return Vectors(space=VectorSpace(tables=tables), values=empty, rows=rows)
         parts = [self._embedded(name, rows=False) for name in head.vectors]
         width = sum(self._embedders[name].width for name in head.vectors)
-        values = [
+        values: list[Any] = [
             np.concatenate([part[i] for part in parts], axis=1) if parts else _no_vectors(doc)
             for i, doc in enumerate(self.docs)
         ]
         return Vectors(space=VectorSpace(width=width), values=values)
 
-    def _embedded(self, name: str, *, rows: bool) -> list[NDArray[Any]]:
+    def _embedded(self, name: str, *, rows: bool) -> list[Any]:
         if (name, rows) not in self._made:
-            embedder = self._embedders[name]
-            embed = cast(TableEmbedder, embedder).rows if rows else embedder.embed
-            answers = iter(array for docs in self._chunk_groups() for array in embed(docs))
+            answers = iter(
+                [array for docs in self._chunk_groups() for array in self._embed(name, docs, rows)]
+            )
             self._made[name, rows] = [
                 np.concatenate([next(answers) for _ in bounds]) for bounds in self._bounds
             ]
         return self._made[name, rows]
+
+    def _embed(self, name: str, docs: Sequence[Doc], rows: bool) -> Sequence[Any]:
+        embedder = self._embedders[name]
+        try:
+            answers = cast(TableEmbedder, embedder).rows(docs) if rows else embedder.embed(docs)
+            shapes = [array.shape for array in answers]
+        except GlossatorError:
+            raise
+        except Exception as error:
+            raise StageError(f"embedder {name!r} failed: {type(error).__name__}: {error}") from error
+        if len(shapes) != len(docs):
+            raise StageError(f"embedder {name!r} answered for {len(shapes)} of {len(docs)} documents")
+        for doc, shape in zip(docs, shapes, strict=True):
+            wanted = (len(doc),) if rows else (len(doc), embedder.width)
+            if shape != wanted:
+                raise StageError(f"embedder {name!r} answered with the shape {shape}, not {wanted}")
+        return answers
 
     def _groups(self, vectors: Vectors) -> Iterator[tuple[list[Doc], Vectors]]:
         """Cut vectors as the Docs are cut."""
@@ -108,21 +126,20 @@ def _chunk(doc: Doc, start: int, end: int) -> Doc:
         spaces=[bool(token.whitespace_) for token in tokens],
     )
     if len(chunk):
-        chunk.from_array([SENT_START], tokens.to_array([SENT_START]))
+        chunk.from_array([SENT_START], tokens.to_array([SENT_START]))  # type: ignore[attr-defined]
     return chunk
 
 
-def _no_vectors(doc: Doc) -> NDArray[np.float32]:
-    return np.zeros((len(doc), 0), dtype=np.float32)
+def _no_vectors(doc: Doc) -> Floats2d:
+    return cast("Floats2d", np.zeros((len(doc), 0), dtype=np.float32))
 
 
 def _merged_tags(parts: Sequence[TokenTags], bounds: Sequence[tuple[int, int]]) -> TokenTags:
     if len(parts) == 1:
         return parts[0]
-    return TokenTags(
-        ids=np.concatenate([part.ids for part in parts]),
-        probabilities=np.concatenate([part.probabilities for part in parts]),
-    )
+    ids: Any = np.concatenate([part.ids for part in parts])
+    probabilities: Any = np.concatenate([part.probabilities for part in parts])
+    return TokenTags(ids=ids, probabilities=probabilities)
 
 
 def _merged_spans(

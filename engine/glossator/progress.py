@@ -12,7 +12,7 @@ class TrainingProgress(Protocol):
     """Hears of a training run."""
 
     def head_started(self, head: str, seed: int, words: int, max_epochs: int) -> None:
-        """A head starts to learn; `words` are in an epoch."""
+        """A head starts to learn; `words` are in an epoch, `max_epochs` is 0 where it learns at once."""
 
     def batch_done(self, words: int) -> None:
         """A batch of so many words was learned."""

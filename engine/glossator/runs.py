@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from glossator.data import document_error
 from glossator.errors import DataError, GlossatorError
 from glossator.formats.record import Record
 from glossator.gold import record_doc
@@ -27,6 +28,7 @@ ZONE_WORDS = 300_000
 
 Item = Record | DataError
 Batch = list[tuple[Record, "Doc"]]
+Fail = Callable[[GlossatorError], None]
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ def annotate_records(
     *,
     tally: Tally,
     on_batch: Callable[[Tally], None],
-    on_error: Callable[[GlossatorError], None],
+    on_error: Fail,
     on_checkpoint: Callable[[Tally], None],
 ) -> None:
     """Annotate and write documents until there are no more.
@@ -78,23 +80,31 @@ def annotate_records(
     more = True
     while more:
         with pipeline.memory_zone():
-            zone_end = tally.words + ZONE_WORDS
-            while more and tally.words < zone_end:
-                batch, more = _next_batch(pipeline, items, tally, fail)
-                for record, doc in _annotated(pipeline, batch, fail):
-                    _write(writer, record, doc, tally, fail)
+            words = 0
+            while more and words < ZONE_WORDS:
+                # A call of its own, so that the Docs are gone before the zone that holds their words.
+                batch_words, more = _run_batch(pipeline, items, writer, tally, fail)
+                words += batch_words
                 tally.seconds = time.monotonic() - started
                 on_batch(tally)
-                # The Docs must be gone before the zone that holds their words.
-                del batch
         writer.flush()
         on_checkpoint(tally)
 
 
+def _run_batch(
+    pipeline: Pipeline, items: Iterator[Item], writer: Writer, tally: Tally, fail: Fail
+) -> tuple[int, bool]:
+    """Annotate and write the next documents; return their words and whether there may be more."""
+    batch, words, more = _next_batch(pipeline, items, tally, fail)
+    for record, doc in _annotated(pipeline, batch, fail):
+        _write(writer, record, doc, tally, fail)
+    return words, more
+
+
 def _next_batch(
-    pipeline: Pipeline, items: Iterator[Item], tally: Tally, fail: Callable[[GlossatorError], None]
-) -> tuple[Batch, bool]:
-    """Tokenize the next documents; also return whether there may be more."""
+    pipeline: Pipeline, items: Iterator[Item], tally: Tally, fail: Fail
+) -> tuple[Batch, int, bool]:
+    """Tokenize the next documents; also return their words and whether there may be more."""
     batch: Batch = []
     words = 0
     for item in items:
@@ -104,19 +114,17 @@ def _next_batch(
             continue
         try:
             doc = record_doc(item, pipeline.tokenizer)
-        except GlossatorError as error:
-            fail(error)
-        except Exception as error:
-            fail(_document_error(item, error))
+        except Exception as error:  # a stranger's tokenizer may raise anything
+            fail(document_error(item, error))
         else:
             batch.append((item, doc))
             words += len(doc) + 1
         if words >= BATCH_WORDS:
-            return batch, True
-    return batch, False
+            return batch, words, True
+    return batch, words, False
 
 
-def _annotated(pipeline: Pipeline, batch: Batch, fail: Callable[[GlossatorError], None]) -> Batch:
+def _annotated(pipeline: Pipeline, batch: Batch, fail: Fail) -> Batch:
     """Annotate a batch; where that fails, one by one, so that only the bad ones are lost."""
     try:
         pipeline.annotate([doc for _, doc in batch])
@@ -125,31 +133,20 @@ def _annotated(pipeline: Pipeline, batch: Batch, fail: Callable[[GlossatorError]
     return batch
 
 
-def _annotate_alone(
-    pipeline: Pipeline, record: Record, doc: Doc, fail: Callable[[GlossatorError], None]
-) -> bool:
+def _annotate_alone(pipeline: Pipeline, record: Record, doc: Doc, fail: Fail) -> bool:
     try:
         pipeline.annotate([doc])
     except GlossatorError as error:
-        fail(_document_error(record, error))
+        fail(document_error(record, error))
         return False
     return True
 
 
-def _write(
-    writer: Writer, record: Record, doc: Doc, tally: Tally, fail: Callable[[GlossatorError], None]
-) -> None:
+def _write(writer: Writer, record: Record, doc: Doc, tally: Tally, fail: Fail) -> None:
     try:
         writer.write(doc, record)
     except (DataError, ValueError, TypeError) as error:
-        fail(_document_error(record, error))
+        fail(document_error(record, error))
     else:
         tally.written += 1
         tally.words += len(doc)
-
-
-def _document_error(record: Record, error: Exception) -> DataError:
-    text = str(error) if isinstance(error, GlossatorError) else f"{type(error).__name__}: {error}"
-    wrapped = DataError(text, file=record.file, line=record.line)
-    wrapped.__cause__ = error
-    return wrapped

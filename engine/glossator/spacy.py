@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from glossator.stages import Vectors
 
 CONFIG = {"stage": "window", "kind": "tagger", "write": "ents", "seed": 0, "settings": {}}
+# What `spacy train` selects by, whichever of these the component has; `spans_KEY_f` must be set by hand.
+SCORES = {"ents_f": 1.0, "tag_acc": 1.0, "pos_acc": 1.0, "cats_score": 1.0}
 
 
-@Language.factory("glossator", default_config=CONFIG)
+@Language.factory("glossator", default_config=CONFIG, default_score_weights=SCORES)
 def make_component(
     nlp: Language, name: str, stage: str, kind: str, write: str, seed: int, settings: dict[str, Any]
 ) -> StageComponent:
@@ -39,7 +41,7 @@ def make_component(
         seed: Where the randomness of training starts.
         settings: The stage's settings.
     """
-    return StageComponent(nlp.lang, name, stage, kind, write=write, seed=seed, settings=settings)
+    return StageComponent(str(nlp.lang), name, stage, kind, write=write, seed=seed, settings=settings)
 
 
 class StageComponent:
@@ -51,16 +53,22 @@ class StageComponent:
     def __init__(
         self, lang: str, name: str, stage: str, kind: str, *, write: str, seed: int, settings: dict[str, Any]
     ) -> None:
+        from glossator.errors import ConfigError
         from glossator.pipeline import Pipeline
+        from glossator.stages import Updatable
 
         self.name = name
         self.seed = seed
         self.pipeline = Pipeline(lang, name=name)
         if kind == "tagger":
             self.pipeline.add_tagger(name, stage, write=write, **settings)
-        else:
+        elif kind == "classifier":
             self.pipeline.add_classifier(name, stage, **settings)
+        else:
+            raise ConfigError(f"kind = {kind!r}: it is 'tagger' or 'classifier'")
         self.head = self.pipeline.heads[name]
+        if not isinstance(self.head.stage, Updatable):
+            raise ConfigError(f"{self.head} does not learn in steps, which is how spaCy trains")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -98,7 +106,7 @@ class StageComponent:
         """Annotate a stream of Docs."""
         from spacy.util import minibatch
 
-        for batch in minibatch(stream, batch_size):
+        for batch in minibatch(stream, batch_size):  # type: ignore[no-untyped-call]
             self.pipeline.annotate(batch)
             yield from batch
 

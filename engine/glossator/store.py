@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glossator import __version__, golden
-from glossator.config import PipelineConfig, config_to_text, read_config
+from glossator.config import HeadConfig, PipelineConfig, StageConfig, config_to_text, read_config
 from glossator.errors import GlossatorError, PipelineError
+from glossator.stages import Preparable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from glossator.pipeline import Head, Pipeline
     from glossator.plugins import PluginManager
 
@@ -39,7 +42,8 @@ def save(pipeline: Pipeline, path: Path, *, attachments: Mapping[str, bytes] | N
         PipelineError: `path` holds something that is no pipeline.
         StageError: A head is not trained.
     """
-    _check_replaceable(path)
+    path = path.resolve()
+    check_replaceable(path)
     pipeline.check_labels()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -63,13 +67,27 @@ def load(
     _check_sizes(path, meta)
     config = read_config(path / CONFIG)
     pipeline = Pipeline.from_config(config, plugins=plugins, only=only, without=without)
-    for name, embedder in pipeline.embedders.items():
-        _restore(embedder, path / "embedders" / name, f"embedder {name!r}")
-    for head in pipeline.heads.values():
-        _restore(head.stage, _folder(path, head), str(head))
+    for _, stage, folder, what in _stages(pipeline, path):
+        _restore(stage, folder, what)
     pipeline.source = path
     pipeline.meta = {key: meta[key] for key in ("scores", "data", "seeds") if key in meta}
     return pipeline
+
+
+def prepare(pipeline: Pipeline) -> None:
+    """Let stages read the files their settings name; see `Pipeline.prepare`.
+
+    A saved pipeline's config still has the file names of the config it was trained from, which
+    count from elsewhere: unless a stage's section was changed, its own copy is what it means.
+    """
+    folder = pipeline.config.folder
+    saved = read_config(folder / CONFIG) if _is_pipeline(folder) else None
+    known = [*saved.embedders.items(), *((head.name, head) for head in saved.heads)] if saved else []
+    for config, stage, own, what in _stages(pipeline, folder):
+        if isinstance(stage, Preparable) and (own.name, config) in known:
+            _restore(stage, own, what)
+        elif isinstance(stage, Preparable):
+            stage.prepare(folder)
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -84,7 +102,9 @@ def read_meta(path: Path) -> dict[str, Any]:
         raise PipelineError(f"{path}: not a pipeline folder, it has no {META}")
     try:
         meta = json.loads((path / META).read_text(encoding="utf-8"))
-        version = meta["format"]
+        version, files = meta["format"], meta["files"]
+        if not isinstance(files, dict):
+            raise ValueError("its list of files is no object")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PipelineError(f"{path / META} is damaged: {error}") from error
     if version != FORMAT_VERSION:
@@ -118,10 +138,9 @@ def file_sum(path: Path) -> str:
 
 
 def _write(pipeline: Pipeline, folder: Path, final: Path, attachments: Mapping[str, bytes]) -> None:
-    for name, embedder in pipeline.embedders.items():
-        _store(embedder, folder / "embedders" / name)
-    for head in pipeline.heads.values():
-        _store(head.stage, _folder(folder, head))
+    for _, stage, own, _ in _stages(pipeline, folder):
+        own.mkdir(parents=True)
+        stage.to_disk(own)
     config = _with_moved_data(pipeline.config, final)
     (folder / CONFIG).write_text(config_to_text(config), encoding="utf-8")
     (folder / GOLDEN).write_text(golden.record(pipeline), encoding="utf-8")
@@ -162,11 +181,6 @@ def _head_facts(head: Head) -> dict[str, Any]:
     }
 
 
-def _store(stage: Any, folder: Path) -> None:
-    folder.mkdir(parents=True)
-    stage.to_disk(folder)
-
-
 def _restore(stage: Any, folder: Path, what: str) -> None:
     try:
         stage.from_disk(folder)
@@ -178,8 +192,13 @@ def _restore(stage: Any, folder: Path, what: str) -> None:
         ) from error
 
 
-def _folder(path: Path, head: Head) -> Path:
-    return path / f"{head.config.kind}s" / head.name
+def _stages(pipeline: Pipeline, path: Path) -> Iterator[tuple[StageConfig | HeadConfig, Any, Path, str]]:
+    """Yield each stage that has a folder in a pipeline's folder: its config, itself, the folder, its name."""
+    for name, embedder in pipeline.embedders.items():
+        config = pipeline.config.embedders[name]
+        yield config, embedder, path / "embedders" / name, f"embedder {name!r}"
+    for head in pipeline.heads.values():
+        yield head.config, head.stage, path / f"{head.config.kind}s" / head.name, str(head)
 
 
 def _check_sizes(path: Path, meta: Mapping[str, Any]) -> None:
@@ -215,11 +234,21 @@ def _with_moved_data(config: PipelineConfig, folder: Path) -> PipelineConfig:
     return replace(config, data=data)
 
 
-def _check_replaceable(path: Path) -> None:
+def check_replaceable(path: Path) -> None:
+    """Raise `PipelineError` if `path` holds something that is no pipeline."""
     if path.is_file():
         raise PipelineError(f"{path} is a file: name a folder for the pipeline")
-    if path.is_dir() and any(path.iterdir()) and not (path / META).is_file():
+    if path.is_dir() and any(path.iterdir()) and not _is_pipeline(path):
         raise PipelineError(f"{path} holds something that is no pipeline: name another folder")
+
+
+def _is_pipeline(path: Path) -> bool:
+    """Whether Glossator wrote this folder, in whichever version; spaCy's have a `meta.json` too."""
+    try:
+        meta = json.loads((path / META).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(meta, dict) and "glossator" in meta
 
 
 def _swap(new: Path, path: Path) -> None:
@@ -239,4 +268,5 @@ def _recover(path: Path) -> None:
 
 
 def _previous(path: Path) -> Path:
+    path = path.resolve()
     return path.with_name(f".{path.name}.previous")

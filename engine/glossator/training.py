@@ -19,14 +19,17 @@ from glossator.evaluate import dev_score
 from glossator.fitting import Task, fit
 from glossator.frozen import with_frozen_vectors
 from glossator.pipeline import Head, Pipeline
+from glossator.plots import training_curves
 from glossator.progress import Silent, TrainingProgress
 from glossator.stages import Calibratable, Fittable, Updatable
-from glossator.store import save
+from glossator.store import check_replaceable, save
 
 if TYPE_CHECKING:
     from glossator.plugins import PluginManager
 
 MOST_ERRORS_SHOWN = 5
+
+DataSums = dict[str, dict[str, dict[str, str]]]  # head, split, file name: SHA-256
 
 
 @dataclass(slots=True)
@@ -67,7 +70,8 @@ def train(
 
     Each head that learns does so by itself, on its own training and dev sets; the test set is
     never opened. Everything is chosen on the dev set: the best epoch, the best of `seeds`, the
-    calibration. What is needed to resume lies in a folder beside `output` until the end.
+    calibration. What is needed to resume lies in a folder beside `output` until the end. A keyboard
+    interrupt ends the run early, with what is learned by then saved.
 
     Args:
         config: The pipeline and where its data is.
@@ -81,28 +85,36 @@ def train(
     Raises:
         ConfigError: The config cannot be built or lacks data for a head.
         DataError: There is nothing to learn from.
-        PipelineError: `resume`, and the run that was cut off had another config or other data.
+        KeyboardInterrupt: It came before anything was learned; nothing is saved.
+        PipelineError: `resume`, and the run that was cut off had another config or other data; or
+            `output` holds something that is no pipeline.
     """
+    if seeds < 1:
+        raise UsageError(f"seeds must be at least 1, not {seeds}")
+    check_replaceable(Path(output))
     run = _Run(
         pipeline=Pipeline.from_config(config, plugins=plugins).prepare(),
         folder=_run_folder(Path(output)),
         corpora=Path(corpora) if corpora is not None else None,
         progress=progress or Silent(),
     )
-    if seeds < 1:
-        raise UsageError(f"seeds must be at least 1, not {seeds}")
     run.open(resume=resume, seeds=seeds)
     result = TrainingResult(pipeline=run.pipeline)
     for head in [head for head in run.pipeline.heads.values() if learns(head)]:
         if result.interrupted:
-            run.pipeline.remove(head.name)
-            run.progress.message(f"{head.name} was not reached; the saved pipeline goes without it")
+            run.leave_out(head)
             continue
-        result.heads[head.name], finished = run.train_head(head, seeds)
+        try:
+            result.heads[head.name], finished = run.train_head(head, seeds)
+        except KeyboardInterrupt:
+            run.leave_out(head)
+            finished = False
         result.interrupted = not finished
+    if result.interrupted and not run.pipeline.heads:
+        run.progress.message("nothing is learned yet, so no pipeline is saved")
+        raise KeyboardInterrupt
     run.pipeline.meta |= _report(result, run.data_sums)
-    log = "".join(f"{json.dumps(row)}\n" for row in log_rows(result))
-    save(run.pipeline, Path(output), attachments={"training.jsonl": log.encode()})
+    save(run.pipeline, Path(output), attachments=_log_files(list(log_rows(result))))
     if not result.interrupted:
         shutil.rmtree(run.folder)
     return result
@@ -121,6 +133,12 @@ def log_rows(result: TrainingResult) -> Iterable[dict[str, Any]]:
                 yield {"head": head, "seed": seed.seed, **asdict(epoch)}
 
 
+def _log_files(rows: list[dict[str, Any]]) -> dict[str, bytes]:
+    log = "".join(f"{json.dumps(row)}\n" for row in rows)
+    picture = training_curves(rows)
+    return {"training.jsonl": log.encode()} | ({"training.png": picture} if picture else {})
+
+
 @dataclass(slots=True)
 class _Run:
     """A training run under way."""
@@ -129,12 +147,12 @@ class _Run:
     folder: Path
     corpora: Path | None
     progress: TrainingProgress
-    data_sums: dict[str, dict[str, str]] = field(default_factory=dict)
+    data_sums: DataSums = field(default_factory=dict)
 
     def open(self, *, resume: bool, seeds: int) -> None:
         """Find the run's folder as it should be: empty, or left by the same run."""
         self.data_sums = {
-            head.name: {**self._source(head).sums("train"), **self._source(head).sums("dev")}
+            head.name: {split: self._source(head).sums(split) for split in ("train", "dev")}
             for head in self.pipeline.heads.values()
             if learns(head)
         }
@@ -154,6 +172,11 @@ class _Run:
         self.folder.mkdir(parents=True)
         write_whole(file, fingerprint)
 
+    def leave_out(self, head: Head) -> None:
+        """Take a head that has learned nothing out of the pipeline."""
+        self.pipeline.remove(head.name)
+        self.progress.message(f"{head.name} was not reached; the saved pipeline goes without it")
+
     def train_head(self, head: Head, seeds: int) -> tuple[list[SeedResult], bool]:
         """Train a head with each seed and leave it at the best; also return whether all were finished."""
         train, dev = self._gold(head, "train"), self._gold(head, "dev")
@@ -172,26 +195,39 @@ class _Run:
         self, head: Head, train: GoldData, dev: GoldData, seeds: int, folder: Path
     ) -> tuple[list[SeedResult], bool]:
         pipeline = self.pipeline
+
+        def score() -> float:
+            # Labels that cannot be saved side by side are found after one epoch and not at the end.
+            pipeline.check_labels()
+            return dev_score(pipeline, head, dev.examples)
+
         task = Task(
             name=head.name,
+            section=f"{head.config.kind}s.{head.name}",
             stage=head.stage,
             space=pipeline.vector_space(head.config),
             vectors=lambda docs: pipeline.vectors(head.config, docs),
             examples=train.examples,
-            score=lambda: dev_score(pipeline, head, dev.examples),
+            score=score,
         )
         results: list[SeedResult] = []
         finished = True
         first = pipeline.config.seed
         for seed in range(first, first + seeds):
             checkpoints = Checkpoints(folder / f"seed-{seed}")
-            finished = fit(
-                task,
-                pipeline.config.training,
-                seed=seed,
-                checkpoints=checkpoints,
-                progress=self.progress,
-            )
+            try:
+                finished = fit(
+                    task,
+                    pipeline.config.training,
+                    seed=seed,
+                    checkpoints=checkpoints,
+                    progress=self.progress,
+                )
+            except KeyboardInterrupt:
+                if not results:
+                    raise
+                finished = False
+                break
             results.append(self._result(head, seed, checkpoints, dev, folder))
             if not finished:
                 break
@@ -212,8 +248,7 @@ class _Run:
 
     def _restore_best(self, head: Head, results: Sequence[SeedResult], folder: Path) -> None:
         best = max(results, key=lambda result: result.score)
-        if best is not results[-1]:
-            head.stage.from_disk(folder / f"best-of-seed-{best.seed}")
+        head.stage.from_disk(folder / f"best-of-seed-{best.seed}")
 
     def _calibrate(self, head: Head, dev: GoldData) -> None:
         if isinstance(head.stage, Calibratable):
@@ -248,7 +283,7 @@ def _run_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.training")
 
 
-def _report(result: TrainingResult, data_sums: dict[str, dict[str, str]]) -> dict[str, Any]:
+def _report(result: TrainingResult, data_sums: DataSums) -> dict[str, Any]:
     return {
         "scores": {
             head: {

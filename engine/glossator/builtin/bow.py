@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from spacy.attrs import IS_SPACE, LOWER
-from thinc.api import HashEmbed, Linear, Model
+from thinc.api import HashEmbed, Linear, Model, zero_init
 
 from glossator.builtin import learning
 from glossator.calibration import fit_temperature
@@ -182,7 +182,7 @@ def _network(*, labels: int, vectors: int, width: int, rows: int) -> Model[Any, 
         "bag_of_words",
         _forward,
         init=_initialize,
-        layers=[HashEmbed(width, rows, column=0, seed=1), Linear(labels, width + vectors)],
+        layers=[HashEmbed(width, rows, column=0, seed=1), Linear(labels, width + vectors, init_W=zero_init)],
         dims={"nO": labels},
     )
 

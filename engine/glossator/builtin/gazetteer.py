@@ -62,11 +62,13 @@ class Gazetteer:
         if self._phrases is None:
             raise StageError("gazetteer: its list is not read yet, there is nothing to save")
         lines = [json.dumps({"label": label, "phrase": phrase}) for label, phrase in self._phrases]
-        (path / FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        # The number comes first: a file that was cut off between two lines would look whole.
+        content = "".join(f"{line}\n" for line in [_header(len(lines)), *lines])
+        (path / FILE).write_text(content, encoding="utf-8")
 
     def from_disk(self, path: Path) -> None:
         """Read the list back."""
-        self._use(_read(path / FILE))
+        self._use(_read_saved(path / FILE))
 
     def _use(self, phrases: list[tuple[str, str]]) -> None:
         self._phrases = phrases
@@ -90,15 +92,32 @@ def _tokenized(nlp: Language, phrase: str) -> list[Doc]:
 
 
 def _read(file: Path) -> list[tuple[str, str]]:
+    phrases = [_phrase(line, str(file), number) for number, line in _lines(file)]
+    if not phrases:
+        raise DataError("the list of phrases is empty", file=str(file))
+    return phrases
+
+
+def _read_saved(file: Path) -> list[tuple[str, str]]:
+    header, *lines = _lines(file) or [(1, "")]
+    if header[1] != _header(len(lines)):
+        raise DataError(
+            "the list is damaged, it should begin with the number of phrases", file=str(file), line=1
+        )
+    return [_phrase(line, str(file), number) for number, line in lines]
+
+
+def _header(phrases: int) -> str:
+    return json.dumps({"phrases": phrases})
+
+
+def _lines(file: Path) -> list[tuple[int, str]]:
+    """Return the lines that are not blank, with their numbers."""
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read the list of phrases: {error}", file=str(file)) from None
-    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    phrases = [_phrase(line, str(file), number) for number, line in numbered]
-    if not phrases:
-        raise DataError("the list of phrases is empty", file=str(file))
-    return phrases
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def _phrase(line: str, file: str, number: int) -> tuple[str, str]:

@@ -90,7 +90,8 @@ def read_weights(path: Path, network: Model[Any, Any]) -> None:
 
     file = path / "weights.npz"
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        # Opened here, because np.load leaves a file that is no archive open.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             for place, value in _values(network):
                 _, name = place.split(".", 1)
                 read = arrays[place]

@@ -179,12 +179,16 @@ class WindowTagger:
         attributes, given, lengths = self._inputs(words, vectors)
         starts = words.sentence_starts
         # Of whole sentences, and few enough words at a time for the processor's cache.
-        cuts = np.unique(np.searchsorted(starts, np.arange(0, len(attributes) + NETWORK_WORDS, NETWORK_WORDS)))
+        cuts = np.unique(
+            np.searchsorted(starts, np.arange(0, len(attributes) + NETWORK_WORDS, NETWORK_WORDS))
+        )
         cuts = np.minimum(cuts, len(lengths))
         logits = [
-            self._network.predict(
-                (attributes[starts[a] : starts[b]], given[starts[a] : starts[b]], lengths[a:b])
-            ).dataXd
+            np.asarray(
+                self._network.predict(
+                    (attributes[starts[a] : starts[b]], given[starts[a] : starts[b]], lengths[a:b])
+                ).dataXd
+            )
             for a, b in pairwise(cuts)
             if a < b
         ]

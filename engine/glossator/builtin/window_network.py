@@ -22,6 +22,7 @@ from thinc.api import (
     expand_window,
     residual,
     with_array,
+    zero_init,
 )
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def build_network(
     return cast(
         "Model[Inputs, Ragged]",
         chain(
-            _in_sentences(chain(embed, mix)), clone(residual(look), depth), with_array(Linear(labels, width))
+            _in_sentences(chain(embed, mix)),
+            clone(residual(look), depth),
+            with_array(Linear(labels, width, init_W=zero_init)),
         ),
     )
 

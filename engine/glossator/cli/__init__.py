@@ -27,6 +27,10 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A group whose commands are named here and in plugins' records, and imported when called."""
 
+    def invoke(self, context: click.Context) -> None:
+        """Run a command; what it returns would be taken for an exit code."""
+        super().invoke(context)
+
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the names of all commands, our own first."""
         return [*COMMANDS, *self._added(context)]
@@ -73,19 +77,13 @@ def main() -> None:
     """Run the command line; the exit code is 0, 1 for failure, 2 for misuse, 3 if some documents failed."""
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
-        glossator.main(standalone_mode=False, prog_name="glossator")
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        sys.exit(glossator.main(standalone_mode=False, prog_name="glossator"))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not complain of it when it exits.
-        sys.stdout = None
-        sys.exit(0)
     except Exception as error:
         _report(error)
 
@@ -96,6 +94,10 @@ def _report(error: Exception) -> None:
     if isinstance(error, GlossatorError):
         click.echo(f"{click.style('error:', fg='red')} {error}", err=True)
         sys.exit(error.exit_code)
+    if isinstance(error, OSError):  # a full disk, a folder that must not be written to
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"{click.style('error:', fg='red')} {place}{error.strerror or error}", err=True)
+        sys.exit(1)
     click.echo(
         f"{click.style('internal error:', fg='red')} {type(error).__name__}: {error}\n"
         "This is a fault of Glossator or of a plugin; `glossator --debug ...` shows where.",

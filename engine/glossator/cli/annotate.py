@@ -52,11 +52,13 @@ def annotate(
     format. A folder as output takes `docbin` in shards. Documents that fail are reported and
     counted, the others are annotated all the same (exit code 3).
     """
-    from glossator.cli.inputs import input_files
+    from glossator.cli.inputs import STANDARD_INPUT, input_files
     from glossator.pipeline import load
 
     plugins = settings.plugins()
     files = input_files(inputs, from_, plugins)
+    if output is not None:
+        files = _without_own(files, output)
     reading = Reading(files, from_, options.key_values(from_options, "--from-option"), encoding, plugins)
     loaded = load(pipeline, only=only, without=without, plugins=plugins)
     if output is None:
@@ -64,12 +66,21 @@ def annotate(
             raise UsageError("--resume needs -o: only a file or a folder can be gone on with")
         tally = _print(loaded, reading, to)
     else:
+        if resume and STANDARD_INPUT in files:
+            raise UsageError("--resume cannot go on with standard input: name files")
         facts_of = {"from": from_, "options": reading.options, "encoding": encoding, "to": to}
         facts_of |= {"heads": list(loaded.heads)}
         tally = _write(loaded, reading, output, to, facts_of, resume)
     if tally.failed:
         click.echo(f"{tally.failed:,} of {tally.read:,} documents failed", err=True)
         raise click.exceptions.Exit(3 if tally.written else 1)
+
+
+def _without_own(files: list[Path], output: Path) -> list[Path]:
+    """Return the files without those a run that was cut off left in a folder that is an input too."""
+    from glossator.journal import Output
+
+    return [file for file in files if not Output(output).is_unfinished(file)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +138,12 @@ def _write(
         click.echo("there is no run to go on with: starting anew", err=True)
     items = islice(reading.items(), tally.read, None)
     writer = open_writer(output.part, to, reading.plugins, final=path, append=tally.read > 0)
-    _run(pipeline, items, writer, tally, on_checkpoint=lambda tally: output.checkpoint(facts, tally))
+    try:
+        _run(pipeline, items, writer, tally, on_checkpoint=lambda tally: output.checkpoint(facts, tally))
+    except KeyboardInterrupt:
+        if output.journal.exists():
+            click.echo(f"\n{output.part} is the unfinished output; --resume goes on with it", err=True)
+        raise
     output.finish()
     click.echo(
         f"{tally.written:,} documents, {tally.words:,} words in {tally.seconds:.1f} s "

@@ -63,21 +63,24 @@ def evaluate(
     def records(head: Head) -> Iterator[Record | DataError]:
         if gold:
             return read_files(gold, from_, choices, encoding, plugins)
-        data = loaded.config.data.get(head.name)
-        if data is None:
-            raise UsageError(
-                f"{head.name!r} has no data of its own in the pipeline's config: name GOLD files"
-            )
+        data = loaded.config.data[head.name]
         return DataSource(data, loaded.config.folder, corpora, plugins).records("test")
 
+    heads = list(loaded.heads.values())
+    if not gold:
+        heads = [head for head in heads if _has_test_set(loaded, head)]
+        if not heads:
+            raise UsageError("the pipeline's config names no test set: name GOLD files")
     results: dict[str, Evaluation] = {}
     failed = 0
-    for head in loaded.heads.values():
+    for head in heads:
         data = read_gold(_with_raw_text(records(head), retokenize), head.config.layer, loaded)
         failed += len(data.errors)
         _warn(head, data)
         if data.examples:
             results[head.name] = _evaluate(loaded, head, data, retokenize)
+    if not results and failed:
+        raise DataError("there is no gold document that can be used")
     if not results:
         raise DataError("the gold files say nothing on what this pipeline writes")
     if as_json:
@@ -86,6 +89,14 @@ def evaluate(
         _print(loaded, results)
     if failed:
         raise click.exceptions.Exit(3)
+
+
+def _has_test_set(pipeline: Pipeline, head: Head) -> bool:
+    data = pipeline.config.data.get(head.name)
+    if data and (data.corpus or data.test):
+        return True
+    click.echo(f"{head.name}: the pipeline's config names no test set for it; it is not scored", err=True)
+    return False
 
 
 def _evaluate(pipeline: Pipeline, head: Head, data: GoldData, retokenize: bool) -> Evaluation:
@@ -150,10 +161,11 @@ def _table(name: str, layer: str, result: Evaluation) -> Table:
 
 def _per_type(key: str, rows: Mapping[str, Mapping[str, float]]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("label", "precision", "recall", "F1", title=key)
     for label, row in sorted(rows.items()):
-        table.add_row(label, *(_number(row.get(part)) for part in "prf"))
+        table.add_row(Text(label), *(_number(row.get(part)) for part in "prf"))
     return table
 
 

@@ -43,8 +43,9 @@ def info(settings: Settings, pipeline: str, check: bool, as_json: bool) -> None:
 def _print(meta: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    title = f"{meta['name']} {meta['version']} ({meta['lang']})"
+    title = Text(f"{meta['name']} {meta['version']} ({meta['lang']})")
     table = Table("head", "writes", "stage", "plugin", "dev score", "labels", title=title)
     scores = meta.get("scores", {})
     for name, head in meta["heads"].items():
@@ -57,7 +58,7 @@ def _print(meta: dict[str, Any]) -> None:
             head["stage"],
             f"{head['plugin']} {head['version']}",
             "–" if score is None else f"{score:.4f}",
-            ", ".join(labels) + more,
+            Text(", ".join(labels) + more),
         )
     console = Console()
     console.print(table)

@@ -78,7 +78,8 @@ class TrainingView:
         self._scores = []
         self._words = words
         self._console.print(
-            f"[bold]{head}[/bold] seed {seed}: {words:,} words an epoch, at most {max_epochs} epochs"
+            f"[bold]{head}[/bold] seed {seed}: {words:,} words"
+            + (f" an epoch, at most {max_epochs} epochs" if max_epochs else ", learned at once")
         )
         self._progress.reset(self._task, total=words, description=head, visible=True)
 

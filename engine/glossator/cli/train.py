@@ -59,14 +59,16 @@ def train(
     """
     from rich.console import Console
 
-    from glossator.training import train as train_pipeline
     from glossator.cli.progress import TrainingView
     from glossator.config import config_from_dict, parse_override, read_config, with_overrides
+    from glossator.training import train as train_pipeline
 
     changes = dict(parse_override(text) for text in overrides)
     stages = [stage for stage in (config, tagger, classifier) if stage]
     if len(stages) != 1:
         raise UsageError("name one of these: a CONFIG, --tagger STAGE or --classifier STAGE")
+    if config and (train_file or dev_file):
+        raise UsageError("--train and --dev go with --tagger or --classifier; a CONFIG has [data.NAME]")
     if config:
         described = read_config(_config_file(config), changes)
     else:
@@ -93,9 +95,9 @@ def _config_file(name: str) -> Path:
     from glossator.corpora import recipe
 
     path = Path(name)
-    if path.is_dir():
+    if (path / "config.cfg").is_file():
         return path / "config.cfg"
-    return path if path.exists() or path.suffix == ".cfg" or len(path.parts) > 1 else recipe(name)
+    return path if path.is_file() or path.suffix == ".cfg" or len(path.parts) > 1 else recipe(name)
 
 
 def _data(
@@ -117,6 +119,7 @@ def _sections(
 ) -> dict[str, Any]:
     """Return the config of a pipeline with one head, named after what it writes."""
     name = "cats" if classifier else {"ents": "ner"}.get(write, write.removeprefix("spans:"))
+    head: dict[str, Any]
     if tagger:
         head = {"taggers": {name: {"stage": tagger, "write": write}}}
     else:
@@ -126,8 +129,9 @@ def _sections(
 
 def _report(result: TrainingResult, output: Path, console: Any) -> None:
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table("head", "stage", "best dev score", "seeds", "epochs", title=str(output))
+    table = Table("head", "stage", "best dev score", "seeds", "epochs", title=Text(str(output)))
     for name, seeds in result.heads.items():
         best = max(seeds, key=lambda seed: seed.score)
         scores = ", ".join(f"{seed.score:.4f}" for seed in seeds)

@@ -33,7 +33,8 @@ class ReadableWriter:
         """Show one document."""
         answer = answer_of(doc, self._pipeline)
         self._console.print(Text(_title(record), style="dim"))
-        heads = self._pipeline.heads.values()
+        # Entities are marked in the text itself, which comes first.
+        heads = sorted(self._pipeline.heads.values(), key=lambda head: head.config.layer != "ents")
         if not any(head.config.layer == "ents" for head in heads):
             self._console.print(Text(doc.text.strip()))
         for head in heads:
@@ -82,11 +83,12 @@ class ReadableWriter:
         return text
 
     def _bars(self, head: Head, doc: Doc) -> list[Text]:
-        scores = sorted(((doc.cats[label], label) for label in head.labels), reverse=True)
+        scores = sorted(((doc.cats[label], label) for label in head.labels), reverse=True)[:MOST_CATEGORIES]
+        width = max(len(label) for _, label in scores)
         lines = []
-        for score, label in scores[:MOST_CATEGORIES]:
+        for score, label in scores:
             line = Text(f"  {head.name}: ", style="dim")
-            line.append(f"{label:<12} ", style=self._styles[label])
+            line.append(f"{label:<{width}} ", style=self._styles[label])
             line.append("█" * round(score * BAR_WIDTH) or "▏", style=self._styles[label])
             line.append(f" {score:.2f}")
             lines.append(line)

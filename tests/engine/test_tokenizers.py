@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.tokens import Doc
+from spacy.util import get_lang_class
+
+from glossator.builtin.tokenizers import SpacyTokenizer, WhitespaceTokenizer
+from glossator.errors import ConfigError
+from glossator.pipeline import Pipeline
+
+WHITESPACE = {rule: WhitespaceTokenizer("en", sentences=rule) for rule in ("lines", "none", "rules")}
+SPACY = {rule: SpacyTokenizer("en", sentences=rule) for rule in ("lines", "none", "rules")}
+# What str.isspace() and spaCy might see differently stands beside what nobody takes for space.
+ODD = st.text(
+    st.sampled_from("ab. \n\r\t\v\f\x00\x1c\x1f\x85\xa0\u200b\u2028\u2029\u3000\ufeff!"), max_size=25
+)
+TEXTS = st.text(max_size=40) | ODD
+unhurried = settings(deadline=None)
+
+
+def sentences(doc: Doc) -> list[str]:
+    return [sentence.text for sentence in doc.sents]
+
+
+@unhurried
+@given(TEXTS, st.sampled_from(["lines", "none", "rules"]))
+def test_white_space_tokenizer_keeps_any_text_and_splits_at_white_space_alone(text, rule):
+    doc = WHITESPACE[rule](text)
+    assert doc.text == text
+    assert [token.text for token in doc if not token.is_space] == text.split()
+    assert len(doc) == 0 or doc.has_annotation("SENT_START")
+
+
+@unhurried
+@given(TEXTS, st.sampled_from(["lines", "none", "rules"]))
+def test_spacy_tokenizer_keeps_any_text_and_tokenizes_as_spacy_does(text, rule):
+    doc = SPACY[rule](text)
+    assert doc.text == text
+    assert [token.text for token in doc] == [token.text for token in NLP.tokenizer(text)]
+
+
+NLP = spacy.blank("en")
+NLP.add_pipe("sentencizer")
+
+
+@unhurried
+@given(TEXTS | st.lists(st.sampled_from(["Yes.", "No!", "Dr.", "well", "\n", "?!", "。"])).map(" ".join))
+def test_rules_are_spacy_s_own_sentencizer(text):
+    assert [token.is_sent_start for token in SPACY["rules"](text)] == [
+        token.is_sent_start for token in NLP(text)
+    ]
+
+
+@unhurried
+@given(TEXTS | st.lists(st.sampled_from(["a b", "c.", "\n", "\n\n", " \n ", "\r\n", " "])).map("".join))
+def test_lines_begin_a_sentence_at_the_first_word_after_a_break(text):
+    for tokenizer in (SPACY["lines"], WHITESPACE["lines"]):
+        doc = tokenizer(text)
+        starts, fresh = [], True
+        for token in doc:
+            fresh = fresh or (token.is_space and "\n" in token.text)
+            starts.append(token.i == 0 or (fresh and not token.is_space))
+            fresh = fresh and token.is_space
+        assert [token.is_sent_start for token in doc] == starts
+
+
+def test_lines_in_an_example():
+    doc = WhitespaceTokenizer("en")("One line. Still it.\n\n  Another\nand\tlast ")
+    assert [s.strip() for s in sentences(doc)] == ["One line. Still it.", "Another", "and\tlast"]
+
+
+@unhurried
+@given(TEXTS)
+def test_none_is_one_sentence(text):
+    for tokenizer in (SPACY["none"], WHITESPACE["none"]):
+        assert len(sentences(tokenizer(text))) == (1 if text else 0)
+
+
+def test_a_text_longer_than_spacy_s_pipelines_take():
+    text = "Mud and rain. " * 80_000
+    assert len(text) > NLP.max_length
+    assert len(SPACY["rules"](text)) == 4 * 80_000
+    assert len(WHITESPACE["lines"](text)) == 3 * 80_000
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "words"), [("zh", "我爱你。", 4), ("xx", "Één woord", 2), ("de", "z.B. so", 2)]
+)
+def test_other_languages(lang, text, words):
+    tokenizer = SpacyTokenizer(lang)
+    doc = tokenizer(text)
+    assert (doc.text, len(doc), doc.vocab.lang) == (text, words, lang)
+    assert WhitespaceTokenizer(lang)(text).vocab.lang == lang
+    with Pipeline(lang).memory_zone():
+        assert tokenizer(text).text == text
+
+
+@pytest.mark.parametrize("lang", ["tlh", "", "e/n", "../en"])
+@pytest.mark.parametrize("make", [SpacyTokenizer, WhitespaceTokenizer])
+def test_unknown_languages(make, lang):
+    with pytest.raises(ConfigError, match=r"lang = "):
+        make(lang)
+
+
+def test_a_language_whose_tokenizer_is_not_installed():
+    try:
+        get_lang_class("ja")()
+    except ImportError:
+        with pytest.raises(ConfigError, match=r"lang = 'ja': .*(?i:sudachi)"):
+            SpacyTokenizer("ja")
+    else:
+        pytest.skip("SudachiPy is installed")
+
+
+def test_unknown_sentence_rules_are_refused_with_those_there_are():
+    for make in (SpacyTokenizer, WhitespaceTokenizer):
+        with pytest.raises(ConfigError, match=r"sentences = 'dots': use one of rules, lines, none"):
+            make("en", sentences="dots")
+
+
+@pytest.mark.parametrize("stage", ["spacy", "whitespace"])
+def test_a_memory_zone_forgets_its_words_and_no_others(stage):
+    pipeline = Pipeline("en", tokenizer=stage)
+    pipeline("Before it")
+    known = len(pipeline.vocab.strings)
+    for zone in range(3):
+        with pipeline.memory_zone():
+            doc = pipeline(f"Before it came word{zone} and Quorn{zone}.")
+            assert doc.text == f"Before it came word{zone} and Quorn{zone}."
+            assert f"word{zone}" in pipeline.vocab.strings
+        assert f"word{zone}" not in pipeline.vocab.strings
+    assert len(pipeline.vocab.strings) == known
+    assert [token.lower_ for token in pipeline("Before THE zone word1")] == ["before", "the", "zone", "word1"]
