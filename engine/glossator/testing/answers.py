@@ -1,0 +1,167 @@
+"""What a stage answers: asked for as the engine asks, looked over, and compared.
+
+A *plain* answer is made of JSON values, so that it can come from another process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glossator.config import HeadConfig
+from glossator.layers import holds_spans
+from glossator.pipeline import Pipeline
+from glossator.predict import Batch
+from glossator.stages import TableEmbedder
+from glossator.testing.subject import NAME, Subject
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from spacy.tokens import Doc
+
+ROUNDING = 1e-6
+SUM_ROUNDING = 1e-4
+_NAMES_EMBEDDER = HeadConfig(name="any", kind="tagger", stage="any", layer="ents", vectors=(NAME,))
+_TUNES_EMBEDDER = HeadConfig(name="any", kind="tagger", stage="any", layer="ents", vectors=(NAME,), tune=True)
+
+
+def predictions(subject: Subject, pipeline: Pipeline, docs: Sequence[Doc]) -> list[Any]:
+    """Return what the stage answers for each Doc of a batch, long ones cut as the engine cuts them."""
+    if subject.kind == "tokenizer":
+        return list(docs)
+    batch = Batch(docs, pipeline.embedders)
+    if subject.kind != "embedder":
+        return list(pipeline.predict(pipeline.heads[NAME], batch))
+    values = batch.vectors(_NAMES_EMBEDDER).values
+    if not isinstance(subject.part(pipeline), TableEmbedder):
+        return [(vectors, None) for vectors in values]
+    return list(zip(values, batch.vectors(_TUNES_EMBEDDER).rows[0], strict=True))
+
+
+def plain_answers(subject: Subject, pipeline: Pipeline, texts: Sequence[str]) -> list[Any]:
+    """Return the plain answers to texts, all in one batch."""
+    docs = [pipeline.tokenizer(text) for text in texts]
+    answers = predictions(subject, pipeline, docs)
+    return [plain(subject, pipeline, doc, answer) for doc, answer in zip(docs, answers, strict=True)]
+
+
+def plain(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> Any:
+    """Return the plain form of a prediction; what stands at white space is left out, as the engine does."""
+    if subject.kind == "tokenizer":
+        return [[token.text, token.whitespace_, token.is_sent_start] for token in doc]
+    if subject.kind == "embedder":
+        vectors, rows = answer
+        return {"vectors": vectors.tolist(), "rows": None if rows is None else rows.tolist()}
+    labels = subject.part(pipeline).labels
+    if subject.kind == "classifier":
+        return {label: float(value) for label, value in zip(labels, answer, strict=True)}
+    if holds_spans(subject.layer):
+        return sorted([span.start, span.end, span.label, float(span.score)] for span in answer)
+    words = _words(doc)
+    return [
+        [labels[i], float(p)] for i, p in zip(answer.ids[words], answer.probabilities[words], strict=True)
+    ]
+
+
+def fault(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> str:
+    """Say what is wrong with the shape or the values of a prediction; "" where nothing is."""
+    stage = subject.part(pipeline)
+    if subject.kind == "embedder":
+        return _fault_of_vectors(stage, doc, *answer)
+    if subject.kind == "classifier":
+        return _fault_of_categories(stage, np.asarray(answer))
+    if holds_spans(subject.layer):
+        faults = (_fault_of_span(stage.labels, doc, span) for span in answer)
+        return next((found for found in faults if found), "")
+    return _fault_of_tags(stage.labels, doc, answer)
+
+
+def difference(texts: Sequence[str], wanted: Sequence[Any], got: Sequence[Any], tolerance: float) -> str:
+    """Say where plain answers differ first by more than `tolerance` in a number; "" where they do not."""
+    if len(wanted) != len(got):
+        return f"{len(got)} answers for {len(wanted)} texts"
+    for text, want, have in zip(texts, wanted, got, strict=True):
+        if not _alike(want, have, tolerance):
+            return f"for {_short(text)} it answers {_short(have)} and not {_short(want)}"
+    return ""
+
+
+def _alike(want: Any, got: Any, tolerance: float) -> bool:
+    if isinstance(want, float) and isinstance(got, float):
+        return want == got or abs(want - got) <= tolerance  # infinite ones can only be equal
+    if isinstance(want, Mapping) and isinstance(got, Mapping):
+        return want.keys() == got.keys() and all(_alike(want[key], got[key], tolerance) for key in want)
+    if isinstance(want, list) and isinstance(got, list):
+        return len(want) == len(got) and all(
+            _alike(one, other, tolerance) for one, other in zip(want, got, strict=True)
+        )
+    return bool(want == got)
+
+
+def _fault_of_vectors(
+    stage: Any, doc: Doc, vectors: NDArray[np.float32], rows: NDArray[np.int64] | None
+) -> str:
+    if vectors.shape != (len(doc), stage.width):
+        return f"vectors of shape {vectors.shape}, not {(len(doc), stage.width)}"
+    if not np.isfinite(vectors).all():
+        return "vectors that are not finite"
+    if rows is None:
+        return ""
+    if stage.table.ndim != 2 or stage.table.shape[1] != stage.width:
+        return f"a table of shape {stage.table.shape}, not (rows, {stage.width})"
+    return _fault_of_ids(rows, len(doc), len(stage.table), "rows")
+
+
+def _fault_of_categories(stage: Any, row: NDArray[np.float32]) -> str:
+    if row.shape != (len(stage.labels),):
+        return f"probabilities of shape {row.shape}, not {(len(stage.labels),)}"
+    if stage.exclusive and abs(float(row.sum()) - 1) > SUM_ROUNDING:
+        return f"probabilities that sum to {float(row.sum()):.6g}, not 1, although it is exclusive"
+    return _fault_of_probabilities(row)
+
+
+def _fault_of_span(labels: tuple[str, ...], doc: Doc, span: Any) -> str:
+    if not 0 <= span.start < span.end <= len(doc):
+        return f"a span [{span.start}, {span.end}) in a Doc of {len(doc)} tokens"
+    if span.label not in labels:
+        return f"the label {span.label!r}, which is not among its labels"
+    return _fault_of_probabilities(np.asarray([span.score], dtype=float))
+
+
+def _fault_of_tags(labels: tuple[str, ...], doc: Doc, tags: Any) -> str:
+    if tags.probabilities.shape != (len(doc),):
+        return f"probabilities of shape {tags.probabilities.shape}, not {(len(doc),)}"
+    if tags.ids.shape != (len(doc),):
+        return f"ids of shape {tags.ids.shape}, not {(len(doc),)}"
+    words = _words(doc)
+    wrong_ids = _fault_of_ids(tags.ids[words], len(words), len(labels), "ids")
+    return wrong_ids or _fault_of_probabilities(tags.probabilities[words])
+
+
+def _fault_of_ids(ids: NDArray[np.int64], length: int, limit: int, what: str) -> str:
+    if ids.shape != (length,):
+        return f"{what} of shape {ids.shape}, not {(length,)}"
+    if not np.issubdtype(ids.dtype, np.integer):
+        return f"{what} of type {ids.dtype}, not whole numbers"
+    if ((ids < 0) | (ids >= limit)).any():
+        return f"{what} from {int(ids.min())} to {int(ids.max())}, of which there are {limit}"
+    return ""
+
+
+def _fault_of_probabilities(values: NDArray[np.floating[Any]]) -> str:
+    if not np.isfinite(values).all():
+        return "a probability that is not finite"
+    if ((values < -ROUNDING) | (values > 1 + ROUNDING)).any():
+        return f"probabilities from {values.min():.6g} to {values.max():.6g}"
+    return ""
+
+
+def _words(doc: Doc) -> NDArray[np.intp]:
+    return np.asarray([token.i for token in doc if not token.is_space], dtype=np.intp)
+
+
+def _short(value: Any, limit: int = 80) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."

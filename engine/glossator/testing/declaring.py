@@ -1,0 +1,57 @@
+"""Checks of how a stage is declared and composed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import entry_points
+from typing import Any
+
+from glossator import builtin
+from glossator.config import PipelineConfig, config_to_text, parse_config
+from glossator.plugins import GROUP
+from glossator.testing.outcome import Failed, NotApplicable
+from glossator.testing.processes import run_python
+from glossator.testing.trial import Trial
+
+HEAVY = ("tensorflow", "keras", "torch", "onnxruntime", "spacy", "thinc", "transformers")
+
+
+def light_import(trial: Trial) -> None:
+    """Importing the module of the plugin's hooks loads no framework: every start of Glossator imports it."""
+    stage = trial.subject.stage
+    if not isinstance(stage, str):
+        raise NotApplicable("a record was given, there is no plugin to import")
+    module = _hook_module(trial.subject.plugins.owner(trial.subject.kind, stage).name)
+    code = f"import json, sys, {module}; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    loaded = json.loads(run_python("-c", code).splitlines()[-1])
+    if loaded:
+        raise Failed(f"importing {module} loads {', '.join(loaded)}: import them where the stage is defined")
+
+
+def config_round_trip(trial: Trial) -> None:
+    """Building the stage leaves its settings alone; the config reads back from its text and builds again."""
+    subject = trial.subject
+    config = subject.compose().config
+    settings = _settings(config)
+    changed = [name for name in settings if settings[name] != subject.settings[name]]
+    if changed:
+        raise Failed(f"its factory changes the setting {changed[0]!r} it is given")
+    read = parse_config(config_to_text(config), folder=config.folder)
+    if read != config:
+        raise Failed("its config differs after it was written and read back: use JSON's types for settings")
+    replace(subject, settings={**subject.settings, **_settings(read)}).compose()
+
+
+def _settings(config: PipelineConfig) -> Mapping[str, Any]:
+    """Return the settings of the stage under test."""
+    if config.heads:
+        return config.heads[0].settings
+    return next(iter(config.embedders.values()), config.tokenizer).settings
+
+
+def _hook_module(plugin: str) -> str:
+    if plugin == "builtin":
+        return builtin.__name__
+    return next(entry.module for entry in entry_points(group=GROUP, name=plugin))

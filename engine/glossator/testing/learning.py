@@ -1,0 +1,162 @@
+"""Checks of how a tagger or classifier learns."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glossator.pipeline import Pipeline
+from glossator.plugins import PluginWarning
+from glossator.stages import Updatable
+from glossator.testing.answers import difference, plain_answers
+from glossator.testing.examples import TEXTS, eight_examples, wrong_answers
+from glossator.testing.lessons import EXAM_EVERY, MAX_UPDATES, begin, lesson, mistakes, update
+from glossator.testing.outcome import Failed, NotApplicable
+from glossator.testing.subject import NAME
+from glossator.testing.trial import Trial, disturb_randomness
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+    from glossator.stages import TrainingState
+
+STEPS = 4
+TOLERANCE = 1e-6
+
+
+def learns_eight_examples(trial: Trial) -> None:
+    """Eight examples are learned by heart, in at most 100 updates or one fit."""
+    _expect_learner(trial)
+    _expect_none(mistakes(trial.subject, trial.pipeline, lesson(trial.subject, trial.pipeline)))
+
+
+def learns_through_spacy(trial: Trial) -> None:
+    """The same through spaCy: `nlp.add_pipe("glossator")`, `nlp.initialize`, and a loop of `nlp.update`."""
+    _expect_updatable(trial)
+    nlp = _spacy_pipeline(trial)
+    exclusive = getattr(trial.stage, "exclusive", True)
+    examples = eight_examples(nlp.make_doc, trial.subject.layer, exclusive=exclusive)
+    nlp.initialize(lambda: examples)
+    wrong: list[str] = []
+    for _ in range(0, MAX_UPDATES, EXAM_EVERY):
+        for _ in range(EXAM_EVERY):
+            nlp.update(examples)
+        wrong = wrong_answers(list(nlp.pipe(TEXTS)), examples, trial.subject.layer, exclusive)
+        if not wrong:
+            return
+    _expect_none(wrong)
+
+
+def stable_labels(trial: Trial) -> None:
+    """The labels and their order survive saving, another order of examples, and another process."""
+    subject = trial.subject
+    labels = trial.stage.labels
+    if not isinstance(labels, tuple) or not all(isinstance(label, str) for label in labels):
+        raise Failed(f"labels are a tuple of strings, not {labels!r}")
+    orders = {"after loading": subject.part(subject.load(trial.saved)).labels}
+    if trial.learns:
+        pipeline = subject.compose()
+        begin(subject, pipeline, lesson(subject, pipeline)[::-1])
+        orders["after learning from examples in another order"] = subject.part(pipeline).labels
+    try:
+        orders["loaded in a fresh process"] = trial.fresh["labels"]
+        orders["learned in a fresh process"] = trial.fresh["learnt"]
+    except NotApplicable:
+        pass  # a record that no other process can import
+    for when, found in orders.items():
+        if found is not None and tuple(found) != labels:
+            raise Failed(f"{when} they are {tuple(found)}, not {labels}")
+
+
+def same_seed_same_result(trial: Trial) -> None:
+    """Training twice with one seed gives the same losses and answers, whatever other code does meanwhile."""
+    _expect_learner(trial)
+    first, second = _short_training(trial, STEPS), _short_training(trial, STEPS)
+    _expect_same(trial, first, second, "trained twice with one seed,")
+
+
+def resumes(trial: Trial) -> None:
+    """Training that was saved and restored in a new object goes on as if it had never stopped."""
+    _expect_updatable(trial)
+    subject = trial.subject
+    straight, straight_losses = _short_training(trial, 2 * STEPS)
+    stopped, _ = _short_training(trial, STEPS)
+    folder = trial.folder / "resumes"
+    folder.mkdir()
+    subject.part(stopped).to_disk(folder)
+    state = _through_a_file(subject.part(stopped).training_state())
+    resumed = subject.compose()
+    subject.part(resumed).from_disk(folder)
+    disturb_randomness()
+    subject.part(resumed).restore(state)
+    losses = update(subject, resumed, lesson(subject, resumed), STEPS)
+    _expect_same(trial, (straight, straight_losses[STEPS:]), (resumed, losses), "resumed,")
+
+
+def _short_training(trial: Trial, steps: int) -> tuple[Pipeline, list[float]]:
+    """Train from fresh, and return the losses; nothing but the seed is to decide how that ends."""
+    disturb_randomness()
+    pipeline = trial.subject.compose()
+    examples = lesson(trial.subject, pipeline)
+    begin(trial.subject, pipeline, examples)
+    if not isinstance(trial.stage, Updatable):
+        return pipeline, []
+    return pipeline, update(trial.subject, pipeline, examples, steps)
+
+
+def _expect_same(
+    trial: Trial, one: tuple[Pipeline, list[float]], other: tuple[Pipeline, list[float]], when: str
+) -> None:
+    (pipeline, losses), (other_pipeline, other_losses) = one, other
+    if not np.allclose(losses, other_losses, rtol=TOLERANCE, atol=TOLERANCE):
+        raise Failed(f"{when} its losses are {other_losses} and not {losses}")
+    wanted = plain_answers(trial.subject, pipeline, trial.texts)
+    got = plain_answers(trial.subject, other_pipeline, trial.texts)
+    differs = difference(trial.texts, wanted, got, TOLERANCE)
+    if differs:
+        raise Failed(f"{when} {differs}")
+
+
+def _spacy_pipeline(trial: Trial) -> Language:
+    import spacy
+
+    subject = trial.subject
+    if not isinstance(subject.stage, str):
+        raise NotApplicable("a record was given; spaCy's component finds its stage by name")
+    config = {"stage": subject.stage, "kind": subject.kind, "settings": dict(subject.settings)}
+    if subject.kind == "tagger":
+        config["write"] = subject.layer
+    nlp = spacy.blank(trial.pipeline.config.lang)
+    with warnings.catch_warnings():
+        # Of other plugins: the component looks for all that are installed.
+        warnings.simplefilter("ignore", PluginWarning)
+        nlp.add_pipe("glossator", name=NAME, config=config)
+    return nlp
+
+
+def _through_a_file(state: TrainingState) -> Mapping[str, Any]:
+    """Write and read a training state as a checkpoint does: arrays, no pickle."""
+    file = io.BytesIO()
+    np.savez(file, **{name: np.asarray(value) for name, value in state.items()})  # type: ignore[arg-type]
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _expect_learner(trial: Trial) -> None:
+    if not trial.learns:
+        raise NotApplicable("it does not learn")
+
+
+def _expect_updatable(trial: Trial) -> None:
+    if not (trial.learns and isinstance(trial.stage, Updatable)):
+        raise NotApplicable("it does not learn in steps")
+
+
+def _expect_none(wrong: Sequence[str]) -> None:
+    if wrong:
+        raise Failed(f"{len(wrong)} of {len(TEXTS)} examples are answered wrong, e.g. {wrong[0]!r}")

@@ -1,0 +1,201 @@
+"""Runs the checks of a stage's kind, one after another."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from glossator.errors import ConfigError, UsageError
+from glossator.factories import FAILURES
+from glossator.hookspecs import Kind, Stage
+from glossator.plugins import PluginManager
+from glossator.testing import declaring, learning, predicting, saving, tokenizing
+from glossator.testing.outcome import CheckResult, Failed, NotApplicable
+from glossator.testing.subject import Subject
+from glossator.testing.trial import Trial
+from glossator.wording import did_you_mean, listed, one_line
+
+Check = Callable[[Trial], None]
+
+_ANY: tuple[Check, ...] = (
+    declaring.light_import,
+    declaring.config_round_trip,
+    saving.loads_in_a_fresh_process,
+    saving.works_in_a_spawned_worker,
+)
+_EMBEDDER: tuple[Check, ...] = (
+    *_ANY,
+    predicting.batch_invariance,
+    predicting.odd_documents,
+    predicting.alignment,
+    predicting.docs_untouched,
+    saving.damage_is_an_error,
+)
+_HEAD: tuple[Check, ...] = (
+    *_EMBEDDER,
+    learning.stable_labels,
+    learning.learns_eight_examples,
+    learning.learns_through_spacy,
+    learning.resumes,
+    learning.same_seed_same_result,
+)
+_TOKENIZER: tuple[Check, ...] = (
+    *_ANY,
+    tokenizing.keeps_the_text,
+    tokenizing.one_vocab,
+    tokenizing.deterministic,
+    tokenizing.bears_memory_zones,
+)
+CHECKS: Mapping[Kind, tuple[Check, ...]] = {
+    "tokenizer": _TOKENIZER,
+    "embedder": _EMBEDDER,
+    "classifier": _HEAD,
+    "tagger": _HEAD,
+}
+LAYERS = ("ents", "spans:checked", "tag", "pos")
+
+
+def check_stage(
+    kind: Kind,
+    stage: str | Stage,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    plugins: PluginManager | None = None,
+    layer: str | None = None,
+    only: Collection[str] = (),
+) -> list[CheckResult]:
+    """Check that a stage keeps what its kind promises.
+
+    Two checks start other processes, which import the stage by name: in a script, call this
+    under `if __name__ == "__main__":`.
+
+    Args:
+        kind: "tokenizer", "embedder", "classifier" or "tagger".
+        stage: Its name, "stage" or "plugin/stage", or a record.
+        settings: What its factory is to get.
+        plugins: Where names are looked up; by default all that are installed.
+        layer: For taggers, what it is to write; by default the first of "ents", "spans:KEY", "tag"
+            and "pos" that it can.
+        only: Names of the checks to run; by default all.
+
+    Returns:
+        One result for each check, or a failed "builds" alone where the stage cannot be built.
+
+    Raises:
+        PluginError: There is no such stage.
+        UsageError: `only` names what is no check of any kind.
+    """
+    manager = plugins or PluginManager.from_environment()
+    given = dict(settings or {})
+    if kind == "tagger" and layer is not None:
+        given["write"] = layer
+    [variant, *_] = variants(kind, stage, settings=given, plugins=manager)
+    return list(run_checks(kind, stage, settings=variant, plugins=manager, only=only))
+
+
+def assert_conforms(
+    kind: Kind,
+    stage: str | Stage,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    plugins: PluginManager | None = None,
+    layer: str | None = None,
+) -> None:
+    """Raise `AssertionError` that lists the checks a stage fails; arguments as for `check_stage`."""
+    results = check_stage(kind, stage, settings=settings, plugins=plugins, layer=layer)
+    failed = [f"{result.check}: {result.reason}" for result in results if result.outcome == "failed"]
+    if failed:
+        name = stage if isinstance(stage, str) else stage.name
+        raise AssertionError("\n  ".join([f"{kind} {name!r} fails {len(failed)} checks:", *failed]))
+
+
+def variants(
+    kind: Kind, stage: str | Stage, *, settings: Mapping[str, Any], plugins: PluginManager
+) -> list[dict[str, Any]]:
+    """Return the settings a stage is to be checked with, once for each thing it can be asked to predict.
+
+    A tagger has one for each layer its factory accepts, a classifier one `exclusive` and one not,
+    unless the settings say which.
+    """
+    choices: dict[str, tuple[str, tuple[Any, ...]]] = {
+        "tagger": ("write", LAYERS),
+        "classifier": ("exclusive", (True, False)),
+    }
+    if kind not in choices or choices[kind][0] in settings:
+        return [dict(settings)]
+    name, values = choices[kind]
+    tried = [{**settings, name: value} for value in values]
+    return [one for one in tried if _accepts(kind, stage, one, plugins)] or [dict(settings)]
+
+
+def run_checks(
+    kind: Kind,
+    stage: str | Stage,
+    *,
+    settings: Mapping[str, Any],
+    plugins: PluginManager,
+    only: Collection[str] = (),
+) -> Iterator[CheckResult]:
+    """Run checks one by one, yielding each result; a tagger's settings name its layer in `write`."""
+    chosen = _chosen(kind, only)
+    subject = _subject(kind, stage, settings, plugins)
+    try:
+        subject.compose()
+    except FAILURES as error:
+        yield CheckResult("builds", "failed", str(error) or one_line(error))
+        return
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        trial = Trial(subject, Path(folder))
+        for check in chosen:
+            yield _run(check, trial)
+
+
+def check_name(check: Check) -> str:
+    """Return the name of a check, e.g. "batch invariance"."""
+    return check.__name__.replace("_", " ")
+
+
+def _run(check: Check, trial: Trial) -> CheckResult:
+    name = check_name(check)
+    try:
+        check(trial)
+    except NotApplicable as reason:
+        return CheckResult(name, "not applicable", str(reason))
+    except Failed as reason:
+        return CheckResult(name, "failed", str(reason))
+    except FAILURES as error:
+        return CheckResult(name, "failed", one_line(error))
+    return CheckResult(name, "passed")
+
+
+def _chosen(kind: Kind, only: Collection[str]) -> tuple[Check, ...]:
+    known = {check_name(check) for checks in CHECKS.values() for check in checks}
+    unknown = [name for name in only if name not in known]
+    if unknown:
+        nearest = did_you_mean(unknown[0], known)
+        raise UsageError(f"there is no check {unknown[0]!r}{nearest}; checks: {listed(known)}")
+    return tuple(check for check in CHECKS[kind] if not only or check_name(check) in only)
+
+
+def _subject(kind: Kind, stage: str | Stage, settings: Mapping[str, Any], plugins: PluginManager) -> Subject:
+    if isinstance(stage, str):
+        # The whole name, so that another process finds the same one.
+        declared = plugins.find(kind, stage)
+        stage = f"{declared.plugin}/{declared.record.name}"
+    given = dict(settings)
+    layer = str(given.pop("write", "ents")) if kind == "tagger" else ""
+    if kind == "classifier":
+        layer = "cats"
+    return Subject(kind=kind, stage=stage, settings=given, layer=layer, plugins=plugins)
+
+
+def _accepts(kind: Kind, stage: str | Stage, settings: Mapping[str, Any], plugins: PluginManager) -> bool:
+    try:
+        _subject(kind, stage, settings, plugins).compose(prepare=False)
+    except ConfigError:
+        return False
+    except FAILURES:
+        return True  # it takes the setting, and the checks will say what is wrong with it
+    return True
