@@ -8,6 +8,8 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
+from glossator.errors import ConfigError
+from glossator.layers import holds_spans
 from glossator.stages import ScoredSpan, Vectors
 
 
@@ -15,7 +17,8 @@ class ShoutingTagger:
     """Marks every word of two or more letters that is all in capitals."""
 
     def __init__(self, *, write: str = "ents", label: str = "SHOUT") -> None:
-        self.write = write
+        if not holds_spans(write):
+            raise ConfigError(f"shouting writes 'ents' or 'spans:KEY', not {write!r}")
         self.labels = (label,)
 
     def predict(self, docs: Sequence[Doc], vectors: Vectors) -> list[list[ScoredSpan]]:
