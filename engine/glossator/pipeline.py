@@ -238,7 +238,8 @@ class Pipeline:
     def memory_zone(self) -> Iterator[None]:
         """Forget every word first met inside the block when it ends: memory stays bounded.
 
-        Docs made inside must not be touched afterwards (spaCy's `Language.memory_zone`).
+        Docs made inside must not be touched afterwards (spaCy's `Language.memory_zone`), and the
+        tokenizer may go on with another vocab.
         """
         from cymem.cymem import Pool
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.util import get_lang_class
 
+from glossator.builtin import tokenizers
 from glossator.builtin.tokenizers import SpacyTokenizer, WhitespaceTokenizer
 from glossator.errors import ConfigError
 from glossator.pipeline import Pipeline
@@ -134,3 +135,18 @@ def test_a_memory_zone_forgets_its_words_and_no_others(stage):
         assert f"word{zone}" not in pipeline.vocab.strings
     assert len(pipeline.vocab.strings) == known
     assert [token.lower_ for token in pipeline("Before THE zone word1")] == ["before", "the", "zone", "word1"]
+
+
+@pytest.mark.parametrize("name", ["spacy", "whitespace"])
+def test_ever_new_words_do_not_pile_up(name, monkeypatch):
+    """A zone leaves its words' places in spaCy's hash maps behind; a vocab made anew does not."""
+    monkeypatch.setattr(tokenizers, "RENEWED_AFTER_WORDS", 500)
+    pipeline = Pipeline("en", tokenizer=name)
+    vocabs = []
+    for zone in range(6):
+        with pipeline.memory_zone():
+            vocabs.append(pipeline.vocab)
+            text = " ".join(f"w{zone}x{i}" for i in range(200))
+            assert [token.text for token in pipeline(text)] == text.split()
+        assert f"w{zone}x0" not in pipeline.vocab.strings
+    assert len({id(vocab) for vocab in vocabs}) == 2

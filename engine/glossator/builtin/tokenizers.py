@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
 
+RENEWED_AFTER_WORDS = 500_000
+
+
 class SpacyTokenizer:
     """spaCy's tokenizer of a language.
 
@@ -30,24 +34,19 @@ class SpacyTokenizer:
     """
 
     def __init__(self, lang: str, sentences: str = "rules") -> None:
-        self._tokenizer = _blank(lang).tokenizer
+        self._language = _BoundedLanguage(lang)
         self._split = _sentence_splitter(sentences)
 
     def __call__(self, text: str) -> Doc:
         """Tokenize a text of any length."""
-        doc: Doc = self._tokenizer(text)
+        doc: Doc = self._language.nlp.tokenizer(text)
+        self._language.words_met += len(doc)
         self._split(doc)
         return doc
 
-    @contextmanager
-    def memory_zone(self, pool: Pool) -> Iterator[None]:
-        """Forget the words met inside the block (spaCy's `Tokenizer.memory_zone`)."""
-        zone = getattr(self._tokenizer, "memory_zone", None)
-        if zone is None:  # Chinese, Japanese and others have tokenizers of their own
-            yield
-            return
-        with zone(pool):
-            yield
+    def memory_zone(self, pool: Pool) -> AbstractContextManager[None]:
+        """Forget the words met inside the block."""
+        return self._language.memory_zone(pool)
 
 
 class WhitespaceTokenizer:
@@ -59,19 +58,52 @@ class WhitespaceTokenizer:
     """
 
     def __init__(self, lang: str, sentences: str = "lines") -> None:
-        self._vocab = _blank(lang).vocab
+        self._language = _BoundedLanguage(lang)
         self._split = _sentence_splitter(sentences)
 
     def __call__(self, text: str) -> Doc:
         """Split at white space; what is more than one blank is a token, so that the text is kept."""
         pieces = re.findall(r"(\S+)( ?)|(\s+)", text)
         doc = Doc(
-            self._vocab,
+            self._language.nlp.vocab,
             words=[word or gap for word, _, gap in pieces],
             spaces=[bool(blank) for _, blank, _ in pieces],
         )
+        self._language.words_met += len(doc)
         self._split(doc)
         return doc
+
+    def memory_zone(self, pool: Pool) -> AbstractContextManager[None]:
+        """Forget the words met inside the block."""
+        return self._language.memory_zone(pool)
+
+
+class _BoundedLanguage:
+    """A blank spaCy language that is made anew, between memory zones, when it has met many words.
+
+    A zone frees the words met in it but not their places in spaCy's hash maps, which double and
+    double on text with ever new words.
+    """
+
+    def __init__(self, lang: str) -> None:
+        self._lang = lang
+        self.nlp = _blank(lang)
+        self.words_met = 0
+        self._left_one_behind = False
+
+    @contextmanager
+    def memory_zone(self, pool: Pool) -> Iterator[None]:
+        # Chinese, Japanese and others have tokenizers of their own, without zones.
+        zone = getattr(self.nlp.tokenizer, "memory_zone", nullcontext)
+        if self._left_one_behind:
+            gc.collect()  # it lives on in reference cycles
+            self._left_one_behind = False
+        with zone(pool):
+            yield
+        if self.words_met >= RENEWED_AFTER_WORDS:
+            self.nlp = _blank(self._lang)
+            self.words_met = 0
+            self._left_one_behind = True
 
 
 def _blank(lang: str) -> Language:
