@@ -135,7 +135,7 @@ def write_whole(file: Path, text: str) -> None:
 
 def _read_state(file: Path) -> Mapping[str, np.ndarray]:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise PipelineError(f"{file} is damaged, train without --resume: {error}") from error

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONFIG = {"stage": "window", "kind": "tagger", "write": "ents", "seed": 0, "settings": {}}
 # What `spacy train` selects by, whichever of these the component has; `spans_KEY_f` must be set by hand.
-SCORES = {"ents_f": 1.0, "tag_acc": 1.0, "pos_acc": 1.0, "cats_score": 1.0}
+SCORES: dict[str, float | None] = {"ents_f": 1.0, "tag_acc": 1.0, "pos_acc": 1.0, "cats_score": 1.0}
 
 
 @Language.factory("glossator", default_config=CONFIG, default_score_weights=SCORES)

@@ -62,7 +62,13 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", message="glossator %(version)s")
-@click.option("--no-plugin", multiple=True, metavar="NAME", help="Do not use this plugin; may be repeated.")
+@click.option(
+    "--no-plugin",
+    multiple=True,
+    metavar="NAME",
+    is_eager=True,  # --help, which comes after it, lists plugins' commands
+    help="Do not use this plugin; may be repeated.",
+)
 @click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
 @click.pass_context
 def glossator(context: click.Context, no_plugin: tuple[str, ...], debug: bool) -> None:

@@ -52,7 +52,7 @@ def annotate(
     format. A folder as output takes `docbin` in shards. Documents that fail are reported and
     counted, the others are annotated all the same (exit code 3).
     """
-    from glossator.cli.inputs import STANDARD_INPUT, input_files
+    from glossator.files import STANDARD_INPUT, input_files
     from glossator.pipeline import load
 
     plugins = settings.plugins()
