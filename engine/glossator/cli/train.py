@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from glossator.cli import options
 from glossator.errors import UsageError
@@ -13,6 +14,17 @@ from glossator.errors import UsageError
 if TYPE_CHECKING:
     from glossator.cli.context import Settings
     from glossator.training import TrainingResult
+
+# Parameters that describe a pipeline where there is no CONFIG to do it, and how they are typed.
+FILE_OPTIONS = {
+    "train_file": "--train",
+    "dev_file": "--dev",
+    "write": "--write",
+    "lang": "--lang",
+    "from_": "--from",
+    "from_options": "--from-option",
+    "encoding": "--encoding",
+}
 
 
 @click.command()
@@ -67,9 +79,8 @@ def train(
     stages = [stage for stage in (config, tagger, classifier) if stage]
     if len(stages) != 1:
         raise UsageError("name one of these: a CONFIG, --tagger STAGE or --classifier STAGE")
-    if config and (train_file or dev_file):
-        raise UsageError("--train and --dev go with --tagger or --classifier; a CONFIG has [data.NAME]")
     if config:
+        _check_no_file_options(click.get_current_context())
         described = read_config(_config_file(config), changes)
     else:
         data = _data(train_file, dev_file, from_, from_options, encoding)
@@ -89,6 +100,14 @@ def train(
     _report(result, output, console)
     if result.interrupted:
         raise click.exceptions.Exit(130)
+
+
+def _check_no_file_options(context: click.Context) -> None:
+    for name, option in FILE_OPTIONS.items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"{option} goes with --tagger or --classifier; a CONFIG says it itself (or --set)"
+            )
 
 
 def _config_file(name: str) -> Path:
