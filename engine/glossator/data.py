@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from glossator.corpora import corpus, read_split, split_files
 from glossator.errors import ConfigError, DataError, GlossatorError
 from glossator.factories import build
+from glossator.files import folder_sum, input_files
 from glossator.gold import AlignmentReport, gold_example
 from glossator.layers import annotated
 from glossator.store import file_sum
@@ -58,7 +59,7 @@ class DataSource:
     plugins: PluginManager
 
     def files(self, split: str) -> list[Path]:
-        """Return the files of "train", "dev" or "test".
+        """Return the files of "train", "dev" or "test", or the folder they lie in.
 
         Raises:
             ConfigError: There is no such split.
@@ -71,9 +72,9 @@ class DataSource:
         return [self.folder / name]
 
     def sums(self, split: str) -> dict[str, str]:
-        """Return the SHA-256 sum of each file of a split, by file name."""
+        """Return the SHA-256 sum of each file of a split, or of the folder, by its name."""
         try:
-            return {file.name: file_sum(file) for file in self.files(split)}
+            return {given.name: self._sum(given) for given in self.files(split)}
         except OSError as error:
             raise DataError(f"cannot read it: {error.strerror}", file=str(error.filename)) from None
 
@@ -85,6 +86,11 @@ class DataSource:
         files = self.files(split)
         return read_files(files, config.format, config.options, config.encoding, self.plugins)
 
+    def _sum(self, given: Path) -> str:
+        if not given.is_dir():
+            return file_sum(given)
+        return folder_sum(given, input_files([given], self.config.format, self.plugins))
+
 
 def read_files(
     files: Iterable[Path],
@@ -93,10 +99,13 @@ def read_files(
     encoding: str,
     plugins: PluginManager,
 ) -> Iterator[Record | DataError]:
-    """Read files one after another, each by `format_name` or, where that is "", by its ending."""
+    """Read files one after another, each by `format_name` or, where that is "", by its ending.
+
+    A folder stands for the files below it, as in `input_files`.
+    """
     return chain.from_iterable(
         open_reader(file, format_name, options, plugins).read(file, name=str(file), encoding=encoding)
-        for file in files
+        for file in input_files(files, format_name, plugins)
     )
 
 

@@ -91,7 +91,7 @@ def test_recipe_is_a_config_of_known_corpora(name):
         assert corpus.lang == config.lang
         assert corpus.licence == config.licence
         assert corpus.licence in opening
-        task = {"ents": "ner", "pos": "pos", "tag": "pos", "cats": "sentiment"}[head.layer]
+        task = {"ents": "ner", "pos": "pos", "tag": "pos", "cats": head.name}[head.layer]
         assert task in corpus.task.split("+")
 
 
@@ -105,8 +105,8 @@ def test_unknown_names_list_what_there_is():
 
 
 def test_a_format_that_is_not_installed_is_a_plain_error(plugins, tmp_path):
-    corpus = replace(corpora.corpus("samples"), format="class-files")
-    with pytest.raises(PluginError, match="no format 'class-files'"):
+    corpus = replace(corpora.corpus("samples"), format="scrolls")
+    with pytest.raises(PluginError, match="no format 'scrolls'"):
         corpora.read_split(corpus, "train", root=None, plugins=plugins)
 
 
@@ -338,3 +338,42 @@ def test_tenths_of_wikigold_are_the_whole_of_it(plugins):
     records = [read("wikigold", split, plugins) for split in SPLITS]
     assert [len(split) for split in records] == [1_696 - 2 * 169, 169, 169]
     assert sum(len(record.spans) for split in records for record in split) == 3_558
+
+
+DOCUMENTS = {  # documents of train, dev and test, and labels
+    "mr": ((8_530, 1_066, 1_066), 2),
+    "subj": ((8_000, 1_000, 1_000), 2),
+    "banking77": ((9_003, 1_000, 3_080), 77),
+    "clinc150": ((15_100, 3_100, 5_500), 151),
+    "goemotions": ((43_410, 5_426, 5_427), 28),
+    "smsspam": ((4_460, 557, 557), 2),
+}
+
+
+@pytest.mark.skipif(not ROOT, reason=f"{corpora.CORPORA_VARIABLE} names no folder of corpora")
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_sizes_of_the_real_classification_splits(name, plugins):
+    records = [read(name, split, plugins) for split in SPLITS]
+    sizes, labels = DOCUMENTS[name]
+    assert tuple(len(split) for split in records) == sizes
+    for split in records:
+        holding = [{label for label, value in record.cats.items() if value} for record in split]
+        assert len(set().union(*holding)) == labels
+        most = max(len(held) for held in holding)
+        assert min(len(held) for held in holding) == 1
+        assert (most > 1) == (name == "goemotions")
+
+
+@pytest.mark.skipif(not ROOT, reason=f"{corpora.CORPORA_VARIABLE} names no folder of corpora")
+@pytest.mark.parametrize(
+    ("name", "totals"),
+    [
+        ("mr", {"negative": 5_331, "positive": 5_331}),
+        ("subj", {"objective": 5_000, "subjective": 5_000}),
+        ("smsspam", {"ham": 4_827, "spam": 747}),
+    ],
+)
+def test_tenths_of_the_real_class_files_are_the_whole_of_them(name, totals, plugins):
+    records = [record for split in SPLITS for record in read(name, split, plugins)]
+    found = {label: sum(record.cats.get(label, 0) for record in records) for label in totals}
+    assert found == totals

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from glossator.errors import DataError
+from glossator.formats.clinc import Clinc
 from glossator.formats.columns import Columns
 from glossator.formats.conllu import ConllU
 from glossator.formats.iob2 import Iob2
+from glossator.formats.labelled import LabelledLines
+from glossator.formats.table import Table, tab_separated
 from glossator.formats.text import TextFiles
 
 CORPORA = os.environ.get("GLOSSATOR_CORPORA")
@@ -91,3 +94,33 @@ def test_what_is_not_utf8_costs_its_lines_only():
     bad = [item for item in items if isinstance(item, DataError)]
     assert len(items) == LINES["mr/rt-polarity.neg"]
     assert 0 < len(bad) < len(items)
+
+
+TABLES = {
+    "banking77/train.csv": (Table(label="category"), 10_003),
+    "banking77/test.csv": (Table(label="category"), 3_080),
+    "goemotions/train.tsv": (tab_separated(header=["text", "label", "id"]), 43_410),
+    "goemotions/dev.tsv": (tab_separated(header=["text", "label", "id"]), 5_426),
+    "goemotions/test.tsv": (tab_separated(header=["text", "label", "id"]), 5_427),
+}
+
+
+@pytest.mark.parametrize("file", TABLES)
+def test_tables(file):
+    table, documents = TABLES[file]
+    records = read(table, file)
+    assert len(records) == documents
+    assert all(len(record.cats) == 1 for record in records)
+
+
+def test_labelled_lines():
+    records = read(LabelledLines(), "smsspam/SMSSpamCollection")
+    assert [sum(label in record.cats for record in records) for label in ("ham", "spam")] == [4_827, 747]
+
+
+CLINC = {"train": 15_000, "val": 3_000, "test": 4_500, "oos_train": 100, "oos_val": 100, "oos_test": 1_000}
+
+
+@pytest.mark.parametrize("name", CLINC)
+def test_clinc(name):
+    assert len(read(Clinc([name]), "clinc150/data_full.json")) == CLINC[name]

@@ -71,6 +71,38 @@ def glossator_formats() -> Iterator[Format]:
         summary="a JSON object a line, with its text, spans and categories",
     )
     yield Format(
+        name="csv",
+        factory="glossator.formats.table:Table",
+        suffixes=(".csv",),
+        summary="comma-separated values, a document a row, its text and labels in named columns",
+    )
+    yield Format(
+        name="tsv",
+        factory="glossator.formats.table:tab_separated",
+        suffixes=(".tsv",),
+        summary="tab-separated values, otherwise as csv",
+    )
+    yield Format(
+        name="labelled-lines",
+        factory="glossator.formats.labelled:LabelledLines",
+        summary="a document a line, after its label and a tab",
+    )
+    yield Format(
+        name="class-files",
+        factory="glossator.formats.labelled:ClassFiles",
+        summary="a document a line, a file a class",
+    )
+    yield Format(
+        name="class-folders",
+        factory="glossator.formats.labelled:ClassFolders",
+        summary="text, a document a file, a folder a class",
+    )
+    yield Format(
+        name="clinc",
+        factory="glossator.formats.clinc:Clinc",
+        summary="CLINC150's JSON lists of texts and intents",
+    )
+    yield Format(
         name="conll",
         factory="glossator.formats.columns:Columns",
         suffixes=(".conll", ".bio", ".iob"),

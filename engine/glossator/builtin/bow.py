@@ -31,7 +31,8 @@ class BagOfWords:
     Args:
         exclusive: Whether a document has exactly one label; otherwise any number of them.
         width: Of the words' vectors.
-        rows: Of their table; words and pairs are hashed into it.
+        rows: Of their table; words and pairs are hashed into it. Ten thousand sentences have a hundred
+            thousand of these, and much smaller tables confuse them.
         dropout: Share of a document's words and pairs left out of a training step.
         learn_rate: Adam's.
     """
@@ -39,10 +40,10 @@ class BagOfWords:
     def __init__(
         self,
         exclusive: bool = True,
-        width: int = 64,
-        rows: int = 20_000,
+        width: int = 32,
+        rows: int = 100_000,
         dropout: float = 0.3,
-        learn_rate: float = 0.003,
+        learn_rate: float = 0.002,
     ) -> None:
         if width < 1 or rows < 1:
             raise ConfigError("bow: width and rows must be at least 1")

@@ -1,0 +1,61 @@
+"""Files to read, where some were named by the folder they lie in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glossator.errors import UsageError
+from glossator.store import file_sum
+
+if TYPE_CHECKING:
+    from glossator.plugins import PluginManager
+
+STANDARD_INPUT = Path("-")
+
+
+def input_files(inputs: Iterable[Path], format_name: str, plugins: PluginManager) -> list[Path]:
+    """Return the files to read, those of a folder in the order of their names.
+
+    Of a folder, everything below it is read that has an ending of the format or, where none was
+    named, of any format; hidden files are not. "-" is standard input.
+
+    Raises:
+        UsageError: A folder holds no such file.
+        PluginError: There is no such format.
+    """
+    suffixes = _suffixes(format_name, plugins)
+    return [file for given in inputs for file in _files(given, suffixes)]
+
+
+def folder_sum(folder: Path, files: Iterable[Path]) -> str:
+    """Return the SHA-256 sum of the names and the contents of files below a folder, in hexadecimal."""
+    lines = (f"{file_sum(file)}  {file.relative_to(folder).as_posix()}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _files(given: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    if given == STANDARD_INPUT or not given.is_dir():
+        yield given
+        return
+    found = [file for file in sorted(given.rglob("*")) if _is_wanted(file.relative_to(given), suffixes)]
+    files = [file for file in found if file.is_file()]
+    if not files:
+        endings = f" ending in {', '.join(suffixes)}" if suffixes else ""
+        raise UsageError(f"{given}: the folder holds no file{endings}; name another, or their format")
+    yield from files
+
+
+def _is_wanted(file: Path, suffixes: tuple[str, ...]) -> bool:
+    if any(part.startswith(".") for part in file.parts):
+        return False
+    return not suffixes or file.name.lower().endswith(suffixes)
+
+
+def _suffixes(format_name: str, plugins: PluginManager) -> tuple[str, ...]:
+    """Return the endings to look for; none, where the format named has none of its own."""
+    if format_name:
+        return plugins.format(format_name).suffixes
+    return tuple(suffix for found in plugins.formats() for suffix in found.record.suffixes)

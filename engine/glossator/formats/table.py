@@ -1,0 +1,119 @@
+"""CSV and TSV: a document a row, its text and its labels in named columns."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from glossator.errors import DataError, UsageError
+from glossator.formats.categories import categories, names
+from glossator.formats.record import Record
+from glossator.formats.rows import Row, read_rows
+
+DEFAULT_LABEL = "label"
+
+
+class Table:
+    """Reads tables; columns other than the text and the label become fields.
+
+    Args:
+        text: The column of the text.
+        label: The column of the label; by default "label", where there is one. A document
+            whose cell is blank has no label.
+        header: Whether the first row names the columns (True), or else their names, as a list or
+            joined by commas. Columns without a name are left out.
+        label_separator: What stands between the labels of a cell that holds any number of them;
+            needs `labels`, since only they tell which ones do not hold. A blank cell then says that
+            none does.
+        labels: All labels, as a list or joined by commas. A cell may name one or give its number,
+            counted from 0.
+        delimiter: The character between two cells.
+
+    Raises:
+        UsageError: If the options contradict each other.
+    """
+
+    def __init__(
+        self,
+        text: str = "text",
+        label: str | None = None,
+        header: bool | str | Sequence[str] = True,
+        label_separator: str = "",
+        labels: str | Sequence[str] = (),
+        delimiter: str = ",",
+    ) -> None:
+        if header is False:
+            raise UsageError("header = false: name the columns instead, e.g. header = text,label")
+        self.text = text
+        self.label = label
+        self.header = None if header is True else _cells(header)
+        self.label_separator = label_separator
+        self.labels = names(labels)
+        self.delimiter = delimiter
+        if label_separator and not self.labels:
+            raise UsageError("label_separator needs labels: a list of all there are")
+
+    def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
+        """Yield a record a row; a table without the columns asked for has none."""
+        rows = read_rows(path, name, encoding, self.delimiter)
+        header = Row(1, self.header) if self.header else next(rows, None)
+        try:
+            columns = self._columns(header, name)
+        except DataError as error:
+            yield error
+            return
+        for row in rows:
+            yield row if isinstance(row, DataError) else self._read(row, columns, name)
+
+    def _columns(self, header: Row | DataError | None, name: str) -> list[str]:
+        """Return the columns' names; raise `DataError` where they are not those to read."""
+        if isinstance(header, DataError):
+            raise header
+        columns = [cell.strip() for cell in header.cells] if header else []
+        twice = [column for column, times in Counter(columns).items() if times > 1 and column]
+        if twice:
+            raise DataError(f"has two columns {twice[0]!r}: rename one", file=name, line=1)
+        for option, column in (("text", self.text), ("label", self.label)):
+            if header and column is not None and column not in columns:
+                message = f"has no column {column!r} but {', '.join(columns)}: name another as {option}"
+                raise DataError(f"{message}, or another delimiter", file=name, line=header.number)
+        return columns
+
+    def _read(self, row: Row, columns: list[str], name: str) -> Record | DataError:
+        if len(row.cells) != len(columns):
+            message = f"has {len(row.cells)} cells, not {len(columns)}"
+            return DataError(
+                f"{message}: quote cells that hold {self.delimiter!r}", file=name, line=row.number
+            )
+        cells = dict(zip(columns, row.cells, strict=True))
+        cells.pop("", None)
+        text, label = cells.pop(self.text), cells.pop(self.label or DEFAULT_LABEL, None)
+        try:
+            cats = None if label is None else self._cats(label)
+        except ValueError as error:
+            return DataError(str(error), file=name, line=row.number)
+        return Record(text, cats=cats, fields=cells, file=name, line=row.number)
+
+    def _cats(self, cell: str) -> dict[str, float] | None:
+        if self.label_separator:
+            parts = [part.strip() for part in cell.split(self.label_separator)]
+            return categories([self._label(part) for part in parts if part], self.labels)
+        label = cell.strip()
+        return categories([self._label(label)], self.labels) if label else None
+
+    def _label(self, given: str) -> str:
+        """Return a label by its name or number."""
+        if not self.labels or given in self.labels:
+            return given
+        if given.isdecimal() and int(given) < len(self.labels):
+            return self.labels[int(given)]
+        raise ValueError(f"{given!r} is neither one of the labels nor the number of one")
+
+
+def _cells(header: str | Sequence[str]) -> list[str]:
+    return header.split(",") if isinstance(header, str) else list(header)
+
+
+tab_separated = functools.partial(Table, delimiter="\t")
