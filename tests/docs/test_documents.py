@@ -1,0 +1,69 @@
+"""What the documents say is so: commands, snippets, configs, rooms and hooks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import glossator.hookspecs
+from glossator.cli import COMMANDS
+from glossator.config import parse_config
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_ci_runs_what_the_readme_tells_a_newcomer():
+    commands = [line for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines() if "&&" in line]
+    told = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
+    assert len(commands) == 3
+    assert [command for command in commands if command not in told] == []
+
+
+def test_every_command_is_in_the_readme():
+    assert [name for name in COMMANDS if f"`glossator {name}" not in README] == []
+
+
+def test_every_hook_is_in_the_readme():
+    hooks = [name for name in vars(glossator.hookspecs.Specs) if name.startswith("glossator_")]
+    assert len(hooks) == 7
+    assert [hook for hook in hooks if f"`{hook}`" not in README] == []
+
+
+@pytest.mark.parametrize("snippet", blocks("python"))
+def test_python_snippets_are_python(snippet):
+    compile(snippet, "README.md", "exec")
+
+
+def test_the_readme_composes_a_pipeline_that_can_be_composed():
+    (snippet,) = (block for block in blocks("python") if "add_classifier" in block)
+    names: dict[str, object] = {}
+    exec("import glossator\n" + snippet, names)
+    assert list(names["pipeline"].heads) == ["ner", "pos", "mood"]
+
+
+def test_the_readme_config_parses():
+    (text,) = blocks("ini")
+    config = parse_config(text, folder=ROOT)
+    assert [head.name for head in config.heads] == ["ner", "topic"]
+
+
+def test_no_placeholder_is_left_in_the_readme():
+    assert re.findall(r"^@\w+@$", README, flags=re.MULTILINE) == []
+
+
+def test_the_rooms_that_contributing_shows_exist():
+    rows = re.findall(r"^\| (`.*?`.*?) \|", CONTRIBUTING, flags=re.MULTILINE)
+    assert len(rows) >= 10
+    for row in rows:
+        first, *others = re.findall(r"`([^`]+)`", row)
+        folder = (ROOT / first).parent
+        assert (ROOT / first).exists(), first
+        assert [name for name in others if not (folder / name).exists() and not (ROOT / name).exists()] == []
