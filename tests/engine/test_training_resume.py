@@ -20,64 +20,10 @@ from glossator.errors import PipelineError, UsageError
 from glossator.progress import Silent
 from glossator.training import log_rows, train
 
-TWO_HEADS = """
-[glossator]
-lang = "en"
-name = "two"
-stages = ["ner", "mood"]
-
-[taggers.ner]
-stage = "window"
-write = "ents"
-width = 24
-depth = 1
-
-[classifiers.mood]
-stage = "bow"
-width = 16
-rows = 2000
-
-[data.ner]
-corpus = "samples"
-
-[data.mood]
-corpus = "samples_reviews"
-
-[training]
-max_epochs = 5
-patience = 5
-batch_words = 200
-"""
-
-MOOD = """
-[glossator]
-lang = "en"
-
-[classifiers.mood]
-stage = "bow"
-width = 16
-rows = 2000
-
-[data.mood]
-corpus = "samples_reviews"
-
-[training]
-max_epochs = 5
-patience = 5
-batch_words = 200
-"""
-
-MAJORITY = """
-[glossator]
-lang = "en"
-
-[taggers.tags]
-stage = "majority"
-write = "pos"
-
-[data.tags]
-corpus = "samples"
-"""
+CONFIGS = Path(__file__).with_name("configs")
+TWO_HEADS = (CONFIGS / "two_heads.cfg").read_text(encoding="utf-8")
+MOOD = (CONFIGS / "mood.cfg").read_text(encoding="utf-8")
+MAJORITY = (CONFIGS / "majority.cfg").read_text(encoding="utf-8")
 
 # Trains the config on standard input; a signal comes while head SYS.ARGV[2] is at epoch and batch given.
 SIGNALLED = """

@@ -1,0 +1,171 @@
+"""Train spaCy's own `ner` or `tagger` on a corpus of the manifest, and keep its scores on the test set.
+
+The peer sees what Glossator's recipes see: the same sentences, on the gold tokens, from the same
+files. Its settings are those of `spacy init config --optimize efficiency`, on the CPU, without
+pretrained vectors. Universal parts of speech are learned as `tag`, the layer of spaCy's `tagger`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+from spacy.about import __version__ as spacy_version
+from spacy.tokens import Doc, DocBin
+
+from glossator.builtin.tokenizers import SpacyTokenizer
+from glossator.corpora import Corpus, corpus, read_split
+from glossator.data import has_gold
+from glossator.errors import ConfigError, DataError
+from glossator.gold import AlignmentReport, gold_example
+from glossator.plugins import PluginManager
+
+SCORES_FILE = Path(__file__).with_name("peer_scores.json")
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A trainable component of spaCy, the layer of the corpus it learns, and the scores to keep."""
+
+    name: str
+    layer: str
+    scores: tuple[str, ...]
+
+
+# by what the manifest calls the task
+COMPONENTS = {
+    "ner": Component("ner", "ents", ("ents_p", "ents_r", "ents_f")),
+    "pos": Component("tagger", "pos", ("tag_acc",)),
+}
+
+
+@click.command()
+@click.argument("names", metavar="CORPUS...", nargs=-1, required=True)
+@click.option("--corpora", type=click.Path(path_type=Path), help="Folder of corpora (or GLOSSATOR_CORPORA).")
+@click.option(
+    "-o",
+    "--output",
+    default=SCORES_FILE,
+    type=click.Path(path_type=Path),
+    help="JSON file that gets the scores, beside those it has; by default the one beside this script.",
+)
+@click.option("--work", type=click.Path(path_type=Path), help="Folder that keeps data and models.")
+@click.option("--max-steps", type=int, help="Cut the training short: for trying the script only.")
+def main(
+    names: tuple[str, ...], corpora: Path | None, output: Path, work: Path | None, max_steps: int | None
+) -> None:
+    """Train spaCy on each CORPUS and write its scores on the test set to a JSON file."""
+    with ExitStack() as stack:
+        folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for name in names:
+            for component in components(corpus(name)):
+                entry = train_peer(corpus(name), component, folder, corpora, max_steps)
+                merge(output, name, component.name, entry)
+                click.echo(f"{name} {component.name}: {json.dumps(entry['scores'])}")
+
+
+def components(known: Corpus) -> list[Component]:
+    """Return what can be trained on a corpus; raise `ConfigError` if it is nothing."""
+    found = [COMPONENTS[task] for task in known.task.split("+") if task in COMPONENTS]
+    if not found:
+        raise ConfigError(f"corpus {known.name!r} has neither entities nor parts of speech")
+    return found
+
+
+def train_peer(
+    known: Corpus, component: Component, work: Path, corpora: Path | None, max_steps: int | None = None
+) -> dict[str, Any]:
+    """Train and evaluate one component; its data and model stay in `work`/CORPUS-COMPONENT."""
+    folder = work / f"{known.name}-{component.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in SPLITS:
+        docs = gold_docs(known, split, component.layer, corpora)
+        DocBin(docs=docs, attrs=["ENT_IOB", "ENT_TYPE", "TAG", "SENT_START"]).to_disk(
+            folder / f"{split}.spacy"
+        )
+    init, train, evaluate = commands(known.lang, component.name, max_steps)
+    run(init, folder)
+    started, cpu_started = time.perf_counter(), cpu_seconds_of_children()
+    run(train, folder)
+    seconds, cpu_seconds = time.perf_counter() - started, cpu_seconds_of_children() - cpu_started
+    run(evaluate, folder)
+    scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    return {
+        "scores": {name: round(scores[name], 5) for name in component.scores},
+        "training_seconds": round(seconds, 1),
+        "training_cpu_seconds": round(cpu_seconds, 1),
+        "words_per_second": round(scores["speed"]),
+        "spacy": spacy_version,
+        "commands": [" ".join(["python", *command]) for command in (init, train, evaluate)],
+        "date": date.today().isoformat(),
+    }
+
+
+def gold_docs(known: Corpus, split: str, layer: str, corpora: Path | None) -> Iterator[Doc]:
+    """Yield the sentences of a split on their gold tokens, annotated on one layer.
+
+    Universal parts of speech come as `tag`.
+    """
+    tokenizer = SpacyTokenizer(known.lang)  # gives the vocab; the tokens are the corpus' own
+    report = AlignmentReport()
+    for record in read_split(known, split, root=corpora, plugins=PluginManager.from_environment()):
+        if isinstance(record, DataError):
+            click.echo(f"left out: {record}", err=True)
+        elif has_gold(record, layer):
+            doc = gold_example(record, layer, tokenizer, report).reference
+            if layer == "pos":
+                for token in doc:
+                    token.tag_ = token.pos_
+            yield doc
+    if report.repaired or report.impossible:
+        click.echo(report.summary(), err=True)
+
+
+def commands(lang: str, component: str, max_steps: int | None) -> tuple[list[str], list[str], list[str]]:
+    """Return the arguments of Python that make the config, train, and score the best model.
+
+    `gold_preproc` makes spaCy learn and answer on the gold tokens instead of its own.
+    """
+    init = ["init", "config", "config.cfg", "--lang", lang, "--pipeline", component]
+    init += ["--optimize", "efficiency", "--force"]
+    train = ["train", "config.cfg", "--output", "model"]
+    for split in ("train", "dev"):
+        train += [f"--paths.{split}", f"{split}.spacy", f"--corpora.{split}.gold_preproc", "true"]
+    if max_steps:
+        train += ["--training.max_steps", str(max_steps)]
+    evaluate = ["evaluate", "model/model-best", "test.spacy", "--gold-preproc", "--output", "scores.json"]
+    return ["-m", "spacy", *init], ["-m", "spacy", *train], ["-m", "spacy", *evaluate]
+
+
+def run(arguments: Sequence[str], folder: Path) -> None:
+    """Run Python with arguments in a folder; raise `CalledProcessError` if it fails."""
+    subprocess.run([sys.executable, *arguments], cwd=folder, check=True)
+
+
+def cpu_seconds_of_children() -> float:
+    """Return the processor time of all finished child processes (0 where the system does not say)."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def merge(path: Path, name: str, component: str, entry: dict[str, Any]) -> None:
+    """Put one entry into the JSON file, in place of an older one of the same corpus and component."""
+    entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    entries.setdefault(name, {})[component] = entry
+    path.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
