@@ -130,7 +130,7 @@ def parse_config(
 
 def _without_comments(text: str) -> str:
     """Cut off comments behind values, which thinc would take for a part of them."""
-    before = r'''^((?:[^"#\n]|(?<!\s)#|"(?:\\.|[^"\\\n])*")*)'''
+    before = r"""^((?:[^"#\n]|(?<!\s)#|"(?:\\.|[^"\\\n])*")*)"""
     return re.sub(before + r"(?<=\s)#.*$", r"\1", text, flags=re.MULTILINE)
 
 

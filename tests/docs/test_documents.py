@@ -21,7 +21,9 @@ def blocks(language: str) -> list[str]:
 
 
 def test_ci_runs_what_the_readme_tells_a_newcomer():
-    commands = [line for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines() if "&&" in line]
+    commands = [
+        line for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines() if "&&" in line
+    ]
     told = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
     assert len(commands) == 3
     assert [command for command in commands if command not in told] == []
