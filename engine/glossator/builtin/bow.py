@@ -68,6 +68,7 @@ class BagOfWords:
         learning.seed_everything(seed)
         self._network.initialize()
 
+    @learning.on_one_thread
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean cross-entropy of the batch."""
         bags = [_dropped(keys, self._dropout) for keys in _keys([example.predicted for example in examples])]
@@ -83,10 +84,12 @@ class BagOfWords:
         self._network.finish_update(self._optimizer)
         return -_log_likelihood(probabilities, gold, self.exclusive) / len(examples)
 
+    @learning.on_one_thread
     def predict(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
         """Return (docs, labels) probabilities."""
         return self._probabilities(self._logits(docs, vectors) / self._temperature)
 
+    @learning.on_one_thread
     def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
         """Fit the temperature (Guo et al. 2017)."""
         logits = self._logits([example.predicted for example in examples], vectors)

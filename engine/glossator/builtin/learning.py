@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 from thinc.api import Adam, Model, Optimizer, fix_random_seed, use_ops
+from threadpoolctl import ThreadpoolController
 
 from glossator.errors import PipelineError
 
 if TYPE_CHECKING:
     from glossator.stages import TrainingState
 
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 Moments = ("mom1", "mom2")
 
 
@@ -28,8 +32,28 @@ def adam(learn_rate: float) -> Optimizer:
 
 
 def fast_ops() -> AbstractContextManager[None]:
-    """Build networks on numpy's own matrix product: thinc's default, BLIS, uses one core alone."""
+    """Build networks on numpy's own matrix product, which is faster than thinc's default, BLIS."""
     return use_ops("numpy", use_blis=False)
+
+
+def on_one_thread(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """Keep the matrix products inside a function to one thread.
+
+    They are so small here that threads wait for each other more than they work and, where anything
+    else runs, wait busily: one sentence took ten times as long.
+    """
+
+    @functools.wraps(function)
+    def limited(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        with _controller().limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited
+
+
+@functools.cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def seed_everything(seed: int) -> None:

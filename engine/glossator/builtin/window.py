@@ -86,6 +86,7 @@ class WindowTagger:
         learning.seed_everything(seed)
         self._network.initialize()
 
+    @learning.on_one_thread
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean cross-entropy of the batch's words."""
         words = words_of([example.predicted for example in examples], ATTRIBUTES)
@@ -104,6 +105,7 @@ class WindowTagger:
         self._network.finish_update(self._optimizer)
         return float(loss)
 
+    @learning.on_one_thread
     def predict(
         self, docs: Sequence[Doc], vectors: Vectors
     ) -> Sequence[TokenTags] | Sequence[Sequence[ScoredSpan]]:
@@ -117,6 +119,7 @@ class WindowTagger:
         tags = zip(words.scatter(ids), words.scatter(best), strict=True)
         return [TokenTags(ids=ids, probabilities=probabilities) for ids, probabilities in tags]
 
+    @learning.on_one_thread
     def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
         """Fit the temperature of the softmax (Guo et al. 2017)."""
         words = words_of([example.predicted for example in examples], ATTRIBUTES)
