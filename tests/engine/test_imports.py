@@ -20,6 +20,7 @@ HEAVY = {"spacy", "numpy", "thinc", "rich"}
 ALLOWED = {
     "click",
     "cymem",
+    "threadpoolctl",
     "hypothesis",
     "matplotlib",
     "numpy",
