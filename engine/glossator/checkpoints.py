@@ -64,8 +64,11 @@ class Checkpoints:
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the best dev score, the first of equals; None before the first."""
-        return max(self.epochs, key=lambda epoch: (epoch.score, -epoch.number), default=None)
+        """The epoch with the best dev score; None before the first.
+
+        Of equals the last: on a small dev set scores stand still while a network still learns.
+        """
+        return max(self.epochs, key=lambda epoch: (epoch.score, epoch.number), default=None)
 
     @property
     def epochs_without_gain(self) -> int:

@@ -69,7 +69,7 @@ class TrainingConfig:
 
     Attributes:
         max_epochs: Passes over the training data at most.
-        patience: Stop after this many epochs without a better dev score.
+        patience: Stop after this many epochs that fell short of the best dev score.
         batch_words: Words in a batch, at most (a longer document makes a batch of its own).
     """
 

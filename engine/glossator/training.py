@@ -49,11 +49,13 @@ class TrainingResult:
         pipeline: The pipeline, at its best.
         heads: For each head that learned, how each seed fared; the best is in the pipeline.
         interrupted: Whether a keyboard interrupt ended it early.
+        failed: Documents of the training and dev sets that could not be read.
     """
 
     pipeline: Pipeline
     heads: dict[str, list[SeedResult]] = field(default_factory=dict)
     interrupted: bool = False
+    failed: int = 0
 
 
 def train(
@@ -113,6 +115,7 @@ def train(
     if result.interrupted and not run.pipeline.heads:
         run.progress.message("nothing is learned yet, so no pipeline is saved")
         raise KeyboardInterrupt
+    result.failed = run.failed
     run.pipeline.meta |= _report(result, run.data_sums)
     save(run.pipeline, Path(output), attachments=_log_files(list(log_rows(result))))
     if not result.interrupted:
@@ -148,6 +151,7 @@ class _Run:
     corpora: Path | None
     progress: TrainingProgress
     data_sums: DataSums = field(default_factory=dict)
+    failed: int = 0
 
     def open(self, *, resume: bool, seeds: int) -> None:
         """Find the run's folder as it should be: empty, or left by the same run."""
@@ -168,6 +172,8 @@ class _Run:
             return
         if resume:
             self.progress.message("there is no run to resume: starting anew")
+        elif file.is_file():
+            self.progress.message(f"{self.folder}, left by a run that was cut off, is dropped: no --resume")
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         write_whole(file, fingerprint)
@@ -175,7 +181,7 @@ class _Run:
     def leave_out(self, head: Head) -> None:
         """Take a head that has learned nothing out of the pipeline."""
         self.pipeline.remove(head.name)
-        self.progress.message(f"{head.name} was not reached; the saved pipeline goes without it")
+        self.progress.message(f"{head.name} was not reached")
 
     def train_head(self, head: Head, seeds: int) -> tuple[list[SeedResult], bool]:
         """Train a head with each seed and leave it at the best; also return whether all were finished."""
@@ -258,9 +264,13 @@ class _Run:
     def _gold(self, head: Head, split: str) -> GoldData:
         data = read_gold(self._source(head).records(split), head.config.layer, self.pipeline)
         for error in data.errors[:MOST_ERRORS_SHOWN]:
-            self.progress.message(str(error))
-        if len(data.errors) > MOST_ERRORS_SHOWN:
-            self.progress.message(f"... and {len(data.errors) - MOST_ERRORS_SHOWN} more errors in the data")
+            self.progress.message(f"failed: {error}")
+        self.failed += len(data.errors)
+        if data.errors:
+            self.progress.message(
+                f"{head.name}, {split}: {len(data.errors):,} documents cannot be read and are left out, "
+                f"{len(data.examples):,} are used"
+            )
         if data.alignment.repaired or data.alignment.impossible:
             self.progress.message(f"{head.name}, {split}: {data.alignment.summary()}")
         if not data.examples:

@@ -44,7 +44,7 @@ def test_last_and_best_are_kept_and_read_back(tmp_path_factory, scores):
     for number, score in enumerate(scores, start=1):
         add(written, number, score)
         read = Checkpoints(folder)
-        best = 1 + scores[:number].index(max(scores[:number]))
+        best = max(range(1, number + 1), key=lambda n: (scores[n - 1], n))
         assert read.epochs == written.epochs
         assert read.best is not None
         assert read.best.number == best

@@ -230,10 +230,10 @@ dev = "dev.jsonl"
 max_epochs = 2
 """
     heard = Heard()
-    train(config_of(text, tmp_path), tmp_path / "out", progress=heard)
+    assert train(config_of(text, tmp_path), tmp_path / "out", progress=heard).failed == 8
     assert sum("train.jsonl:" in message for message in heard.messages) == 5
-    assert heard.messages[0].startswith(f"{tmp_path / 'train.jsonl'}:21: ")
-    assert heard.messages[5] == "... and 3 more errors in the data"
+    assert heard.messages[0].startswith(f"failed: {tmp_path / 'train.jsonl'}:21: ")
+    assert "8 documents cannot be read and are left out, 86 are used" in heard.messages[5]
     (tmp_path / "train.jsonl").write_text("\n".join(lines) + "\n")
     train(config_of(text, tmp_path), tmp_path / "clean")
     bad_run, clean = weights_of(tmp_path / "out"), weights_of(tmp_path / "clean")
@@ -261,7 +261,7 @@ max_epochs = 1
 """
     heard = Heard()
     train(config_of(text, tmp_path), tmp_path / "out", progress=heard)
-    assert heard.messages == [f"{tmp_path / 'train.jsonl'}:1: ValueError: I will not read this"]
+    assert heard.messages[0] == f"failed: {tmp_path / 'train.jsonl'}:1: ValueError: I will not read this"
 
 
 def test_data_without_gold_and_missing_data_are_named(tmp_path):

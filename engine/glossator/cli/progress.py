@@ -100,7 +100,7 @@ class TrainingView:
 
     def message(self, text: str) -> None:
         """Print a message."""
-        self._console.print(text, style="yellow", markup=False, highlight=False)
+        self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def sparkline(values: list[float]) -> str:

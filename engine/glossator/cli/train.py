@@ -100,6 +100,8 @@ def train(
     _report(result, output, console)
     if result.interrupted:
         raise click.exceptions.Exit(130)
+    if result.failed:
+        raise click.exceptions.Exit(3)
 
 
 def _check_no_file_options(context: click.Context) -> None:
@@ -150,12 +152,15 @@ def _report(result: TrainingResult, output: Path, console: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("head", "stage", "best dev score", "seeds", "epochs", title=Text(str(output)))
+    table = Table(
+        "head", "stage", "best dev score", "dev score of each seed", "epochs", title=Text(str(output))
+    )
     for name, seeds in result.heads.items():
         best = max(seeds, key=lambda seed: seed.score)
         scores = ", ".join(f"{seed.score:.4f}" for seed in seeds)
         stage = result.pipeline.heads[name].config.stage
         table.add_row(name, stage, f"{best.score:.4f}", scores, str(len(best.epochs)))
-    console.print(table)
+    if result.heads:
+        console.print(table)
     if result.interrupted:
         console.print("interrupted: the pipeline is the best so far; --resume goes on", style="yellow")
