@@ -181,7 +181,7 @@ class _Run:
     def leave_out(self, head: Head) -> None:
         """Take a head that has learned nothing out of the pipeline."""
         self.pipeline.remove(head.name)
-        self.progress.message(f"{head.name} was not reached")
+        self.progress.message(f"{head.name} was not reached and is left out")
 
     def train_head(self, head: Head, seeds: int) -> tuple[list[SeedResult], bool]:
         """Train a head with each seed and leave it at the best; also return whether all were finished."""

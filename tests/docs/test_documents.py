@@ -10,6 +10,8 @@ import pytest
 import glossator.hookspecs
 from glossator.cli import COMMANDS
 from glossator.config import parse_config
+from glossator.hookspecs import Stage
+from glossator.testing import check_stage
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -69,3 +71,14 @@ def test_the_rooms_that_contributing_shows_exist():
         folder = (ROOT / first).parent
         assert (ROOT / first).exists(), first
         assert [name for name in others if not (folder / name).exists() and not (ROOT / name).exists()] == []
+
+
+def test_the_readme_plugin_keeps_the_contract():
+    (snippet,) = (block for block in blocks("python") if "class ShoutingTagger" in block)
+    names: dict[str, object] = {}
+    exec(snippet, names)
+    stage = Stage(name="shouting", factory=names["ShoutingTagger"])
+    own_process = ("config round trip", "batch invariance", "odd documents", "alignment", "docs untouched")
+    results = check_stage("tagger", stage, only=own_process)
+    assert {result.outcome for result in results} == {"passed"}, results
+    assert len(results) == len(own_process)
