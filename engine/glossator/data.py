@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glossator.corpora import corpus, read_split, split_files
-from glossator.errors import ConfigError, DataError, GlossatorError
+from glossator.errors import ConfigError, DataError, GlossatorError, PluginError
 from glossator.factories import build
 from glossator.files import folder_sum, input_files
 from glossator.gold import AlignmentReport, gold_example
 from glossator.layers import annotated
 from glossator.store import file_sum
+from glossator.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,11 +147,24 @@ def open_writer(
 def _format_that_can(
     use: str, file: Path, format_name: str, options: Mapping[str, Any], plugins: PluginManager
 ) -> Any:
-    record = plugins.format(format_name) if format_name else plugins.format_for(file)
+    try:
+        record = plugins.format(format_name) if format_name else plugins.format_for(file)
+    except PluginError as error:
+        raise PluginError(f"{error}\n{_those_that_can(use, plugins)}") from None
     built = build(record, options, plugin=plugins.owner("format", format_name or record.name).name)
     if not hasattr(built, use):
-        raise ConfigError(f"the format {record.name!r} cannot be {'read' if use == 'read' else 'written'}")
+        done = "read" if use == "read" else "written"
+        raise ConfigError(f"the format {record.name!r} cannot be {done}; {_those_that_can(use, plugins)}")
     return built
+
+
+def _those_that_can(use: str, plugins: PluginManager) -> str:
+    names = []
+    for found in plugins.formats():
+        with suppress(GlossatorError):  # one that is broken, or needs options, is no help here
+            if hasattr(build(found.record, {}, plugin=found.plugin), use):
+                names.append(found.record.name)
+    return f"formats that can be {'read' if use == 'read' else 'written'}: {listed(names)}"
 
 
 def read_gold(records: Iterable[Record | DataError], layer: str, pipeline: Pipeline) -> GoldData:

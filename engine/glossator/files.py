@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,12 @@ def input_files(inputs: Iterable[Path], format_name: str, plugins: PluginManager
     """
     suffixes = _suffixes(format_name, plugins)
     return [file for given in inputs for file in _files(given, suffixes)]
+
+
+def check_there(inputs: Sequence[Path]) -> None:
+    """Raise `UsageError` where not one input is there; one that is missing among others fails when read."""
+    if not any(given == STANDARD_INPUT or given.exists() for given in inputs):
+        raise UsageError(f"{', '.join(map(str, inputs))}: no such file or folder")
 
 
 def folder_sum(folder: Path, files: Iterable[Path]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from glossator.formats.held import count_annotations
 from glossator.formats.record import CharSpan
 from glossator.layers import spans_key
 
@@ -126,10 +127,14 @@ def gold_example(record: Record, layer: str, tokenizer: Tokenizer, report: Align
 def gold_doc(record: Record, tokenizer: Tokenizer, report: AlignmentReport) -> Doc:
     """Return the Doc of a record with all the record says of it: entities, tags and categories.
 
-    A record that has a Doc of its own gives that, with whatever it says. Arguments as in `gold_example`.
+    A record that has a Doc of its own gives that, with whatever it says; its spans are
+    on tokens already. Arguments as in `gold_example`.
     """
     doc = record_doc(record, tokenizer)
-    if record.doc is None:
+    if record.doc is not None:
+        counts = count_annotations(doc)
+        report.exact += counts["ents"] + counts["spans"]
+    else:
         for layer in ("ents", "tag", "pos", "cats"):
             _annotate(doc, layer, record, report)
     return doc

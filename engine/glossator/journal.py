@@ -51,10 +51,12 @@ class Output:
             UsageError: The output is there already.
             PipelineError: What was cut off is another run.
         """
+        if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):
+            raise UsageError(f"{self.path} is neither a file nor a folder: write to standard output instead")
         if self.path.is_dir() and any(self.path.iterdir()):
             raise UsageError(f"{self.path} is there and not empty: remove it or name another output")
         if not resume or not self.journal.is_file():
-            self._discard()
+            self.discard()
             return Tally()
         try:
             entry = json.loads(self.journal.read_text(encoding="utf-8"))
@@ -94,7 +96,8 @@ class Output:
         self.part.replace(self.path)
         self.journal.unlink(missing_ok=True)
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
+        """Remove the unfinished output and its journal; what is in their place stays."""
         self.journal.unlink(missing_ok=True)
         if self.part.is_dir():
             shutil.rmtree(self.part)

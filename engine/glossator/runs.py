@@ -1,15 +1,16 @@
 """Annotating files: a stream of documents in constant memory, where the bad never loses the good.
 
-Words first met are forgotten every `ZONE_WORDS` words (spaCy's memory zones), so a run's memory
-does not grow with its input. At the same points what is written is flushed and the journal says
-how far the run is, so that it can be resumed.
+Words first met are forgotten every `ZONE_WORDS` words or `ZONE_SECONDS` seconds, whichever comes
+first (spaCy's memory zones), so a run's memory does not grow with its input. At the same points, and
+where the user interrupts the run, what is written is flushed and the journal says how far the run is,
+so that it can be resumed.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from glossator.data import document_error
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 BATCH_WORDS = 20_000
 ZONE_WORDS = 300_000
+ZONE_SECONDS = 10.0
 
 Item = Record | DataError
 Batch = list[tuple[Record, "Doc"]]
@@ -50,6 +52,18 @@ class Tally:
     seconds: float = 0.0
 
 
+@dataclass(slots=True)
+class _Written:
+    """What the writer holds for sure.
+
+    Attributes:
+        tally: How far the run was after the last batch written whole; None while the writer is at
+            work, when an interrupt leaves nobody knowing what of a batch it holds.
+    """
+
+    tally: Tally | None
+
+
 def annotate_records(
     pipeline: Pipeline,
     items: Iterator[Item],
@@ -62,6 +76,8 @@ def annotate_records(
 ) -> None:
     """Annotate and write documents until there are no more.
 
+    On Ctrl-C the batches written whole are put on disk and counted in a last checkpoint.
+
     Args:
         pipeline: What annotates.
         items: Documents, and the errors of those that could not be read.
@@ -69,7 +85,7 @@ def annotate_records(
         tally: Counts, kept up to date.
         on_batch: Hears of every batch.
         on_error: Hears of every document that failed.
-        on_checkpoint: Hears whenever all that `tally` counts is on disk.
+        on_checkpoint: Hears how far the run is whenever all that it counts is on disk.
     """
     started = time.monotonic() - tally.seconds
 
@@ -77,27 +93,43 @@ def annotate_records(
         tally.failed += 1
         on_error(error)
 
-    more = True
-    while more:
-        with pipeline.memory_zone():
-            words = 0
-            while more and words < ZONE_WORDS:
-                # A call of its own, so that the Docs are gone before the zone that holds their words.
-                batch_words, more = _run_batch(pipeline, items, writer, tally, fail)
-                words += batch_words
-                tally.seconds = time.monotonic() - started
-                on_batch(tally)
+    written = _Written(replace(tally))
+
+    def checkpoint(reached: Tally) -> None:
+        written.tally = None
         writer.flush()
-        on_checkpoint(tally)
+        on_checkpoint(reached)
+        written.tally = reached
+
+    more = True
+    try:
+        while more:
+            zone_ends = time.monotonic() + ZONE_SECONDS
+            with pipeline.memory_zone():
+                words = 0
+                while more and words < ZONE_WORDS and time.monotonic() < zone_ends:
+                    # A call of its own, so that the Docs are gone before the zone that holds their words.
+                    batch_words, more = _run_batch(pipeline, items, writer, tally, fail, written)
+                    words += batch_words
+                    tally.seconds = time.monotonic() - started
+                    on_batch(tally)
+            checkpoint(replace(tally))
+    except KeyboardInterrupt:
+        if written.tally is not None:
+            checkpoint(replace(written.tally, seconds=time.monotonic() - started))
+        raise
 
 
 def _run_batch(
-    pipeline: Pipeline, items: Iterator[Item], writer: Writer, tally: Tally, fail: Fail
+    pipeline: Pipeline, items: Iterator[Item], writer: Writer, tally: Tally, fail: Fail, written: _Written
 ) -> tuple[int, bool]:
     """Annotate and write the next documents; return their words and whether there may be more."""
     batch, words, more = _next_batch(pipeline, items, tally, fail)
-    for record, doc in _annotated(pipeline, batch, fail):
+    annotated = _annotated(pipeline, batch, fail)
+    written.tally = None
+    for record, doc in annotated:
         _write(writer, record, doc, tally, fail)
+    written.tally = replace(tally)
     return words, more
 
 

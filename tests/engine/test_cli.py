@@ -72,7 +72,20 @@ def test_a_plugins_command_is_run_and_what_it_returns_is_no_exit_code(cli, test_
         (("anotate",), 2, "No such command 'anotate'"),
         (("annotate",), 2, "Missing argument 'INPUTS...'"),
         (("annotate", "x.txt"), 2, "Missing option '--pipeline'"),
-        (("annotate", "x.txt", "-p", "nowhere"), 1, "nowhere: there is no such pipeline folder"),
+        (("annotate", "-", "-p", "nowhere"), 1, "nowhere: there is no such pipeline folder"),
+        (("annotate", "letters/", "x.txt", "-p", "nowhere"), 2, "letters, x.txt: no such file or folder"),
+        (("convert", "x.jsonl", "./x.jsonl"), 2, "x.jsonl would be overwritten by x.jsonl"),
+        (("convert", "x.part.jsonl", "x.jsonl"), 2, "x.part.jsonl would be overwritten by x.jsonl"),
+        (
+            ("convert", "x.jsonl", "x.csv"),
+            2,
+            "cannot be written; formats that can be written: conll, conllu,",
+        ),
+        (
+            ("convert", "x.jsonl", "x.odd"),
+            1,
+            "formats that can be written: conll, conllu, docbin, iob2, jsonl",
+        ),
         (("info", "nowhere"), 1, "nowhere: there is no such pipeline folder"),
         (("train", "samlpes", "-o", "out"), 2, "no recipe 'samlpes'; there are: "),
         (("train", "gone.cfg", "-o", "out"), 2, "gone.cfg: cannot read the config"),
@@ -376,33 +389,10 @@ def test_a_folder_named_like_a_recipe_does_not_hide_it(cli, tmp_path, monkeypatc
     assert "has no setting 'nonsense'" in ended.err
 
 
-# Converting
-
-
-def test_convert_keeps_every_layer(cli, tmp_path, samples_folder):
-    columns = ("--from-option", 'columns=["token","pos","ner"]')
-    source = samples_folder / "sentences.dev.conll"
-    ended = cli("convert", source, tmp_path / "out.spacy", *columns)
-    assert ended.code == 0, ended.err
-    assert "26 documents converted" in ended.err
-    ended = cli("convert", tmp_path / "out.spacy", tmp_path / "out.jsonl")
-    assert ended.code == 0, ended.err
-    direct = cli("convert", source, "-", *columns, "--to", "jsonl")
-    assert direct.code == 0, direct.err
-    through, straight = lines_of((tmp_path / "out.jsonl").read_text()), lines_of(direct.out)
-    assert [line["text"] for line in through] == [line["text"] for line in straight]
-    assert [line["spans"] for line in through] == [line["spans"] for line in straight]
-    assert [line["tokens"] for line in through] == [line["tokens"] for line in straight]
-
-
-def test_convert_loses_no_good_document(cli, tmp_path):
-    source = tmp_path / "in.jsonl"
-    source.write_text(
-        '{"text": "One.", "spans": [{"start": 0, "end": 2, "label": "X"}]}\n{broken\n{"text": "Two."}\n'
-    )
-    ended = cli("convert", source, tmp_path / "out.jsonl", "--lang", "en")
-    assert ended.code == 3
-    assert f"failed: {source}:2: " in ended.err
-    assert "2 documents converted" in ended.err
-    assert "1 gold spans: 0 exact, 1 repaired, 0 impossible" in ended.err
-    assert [line["text"] for line in lines_of((tmp_path / "out.jsonl").read_text())] == ["One.", "Two."]
+def test_what_the_output_of_a_pipeline_cannot_hold_is_said(cli, trained_samples, letters, tmp_path):
+    heads = {head.config.layer: name for name, head in glossator.load(trained_samples).heads.items()}
+    for output in (("--to", "conllu"), ("-o", tmp_path / "out.conllu")):
+        err = cli("annotate", letters, "-p", trained_samples, *output).err
+        assert "conllu cannot hold what " in err
+        assert {layer for layer, name in heads.items() if f"'{name}' ({layer})" in err} == {"ents", "cats"}
+    assert "cannot hold" not in cli("annotate", letters, "-p", trained_samples, "--to", "jsonl").err

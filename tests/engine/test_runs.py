@@ -50,6 +50,7 @@ max_epochs = 2
 SMALL_ZONES = """
 import glossator.runs
 glossator.runs.BATCH_WORDS, glossator.runs.ZONE_WORDS = 1_000, 4_000
+glossator.runs.ZONE_SECONDS = 600
 from glossator.cli import main
 main()
 """
@@ -188,6 +189,72 @@ def test_nothing_at_all():
     assert checkpoints == [(0, 0, 0)]
 
 
+class OnDisk(Kept):
+    """A writer that knows what a flush put on disk, and is interrupted at some text or flush."""
+
+    def __init__(self, stop: str = "", stop_flush: int = 0) -> None:
+        super().__init__()
+        self.stop, self.stop_flush, self.on_disk = stop, stop_flush, 0
+
+    def write(self, doc, record) -> None:
+        if doc.text == self.stop:
+            raise KeyboardInterrupt
+        super().write(doc, record)
+
+    def flush(self) -> None:
+        super().flush()
+        if self.flushed == self.stop_flush:
+            raise KeyboardInterrupt
+        self.on_disk = len(self.texts)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    where=st.sampled_from(["read", "write", "flush"]),
+    at=st.integers(0, 29),
+    batch=st.sampled_from([1, 7, 20_000]),
+)
+def test_an_interrupt_anywhere_keeps_the_batches_written_whole(where, at, batch):
+    def items():
+        for i in range(30):
+            if where == "read" and i == at:
+                raise KeyboardInterrupt
+            yield DataError("broken", line=i) if i % 5 == 3 else Record(f"good {i}")
+
+    writer = OnDisk(f"good {at}" if where == "write" else "", at + 1 if where == "flush" else 0)
+    noted = [(0, 0)]
+
+    def on_checkpoint(tally: Tally) -> None:
+        assert tally.written == writer.on_disk == sum(i % 5 != 3 for i in range(tally.read))
+        assert tally.read == tally.written + tally.failed
+        noted.append((tally.read, writer.on_disk))
+
+    hears = {"on_batch": lambda _: None, "on_error": lambda _: None, "on_checkpoint": on_checkpoint}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "BATCH_WORDS", batch)
+        patch.setattr(runs, "ZONE_WORDS", 3 * batch)
+        try:
+            annotate_records(touchy_pipeline(), items(), writer, tally=Tally(), **hears)
+        except KeyboardInterrupt:
+            if where == "read":  # nothing was being written: all that was is kept
+                assert noted[-1][1] == len(writer.texts)
+        else:
+            assert noted[-1] == (30, 24)
+
+
+def test_a_slow_run_has_checkpoints_by_the_clock(monkeypatch):
+    monkeypatch.setattr(runs, "BATCH_WORDS", 1)
+    monkeypatch.setattr(runs, "ZONE_SECONDS", 0.02)
+
+    def slow():
+        for i in range(5):
+            time.sleep(0.03)
+            yield Record(f"good {i}")
+
+    *_, checkpoints = run(touchy_pipeline(), slow())
+    assert [written for _, written, _ in checkpoints[:5]] == [1, 2, 3, 4, 5]
+
+
 # The command line over files
 
 
@@ -305,6 +372,8 @@ def test_an_interrupted_run_says_how_to_go_on(mood, many, whole, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130
+    kept = len((tmp_path / "out.part.jsonl").read_text(encoding="utf-8").splitlines())
+    assert f"{kept:,} documents are kept: " in err
     assert "is the unfinished output; --resume goes on with it" in err
     assert "Traceback" not in err
     resumed = start(many, "-p", mood, "-o", output, "--resume")

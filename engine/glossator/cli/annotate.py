@@ -49,13 +49,14 @@ def annotate(
     """Annotate INPUTS: files, folders, or - for standard input.
 
     Without -o the annotations are shown for reading; with --to and no -o they are printed in that
-    format. A folder as output takes `docbin` in shards. Documents that fail are reported and
-    counted, the others are annotated all the same (exit code 3).
+    format. A folder as output needs `--to docbin`, and gets shards. Documents that fail are
+    reported and counted, the others are annotated all the same (exit code 3).
     """
-    from glossator.files import STANDARD_INPUT, input_files
+    from glossator.files import STANDARD_INPUT, check_there, input_files
     from glossator.pipeline import load
 
     plugins = settings.plugins()
+    check_there(inputs)
     files = input_files(inputs, from_, plugins)
     if output is not None:
         files = _without_own(files, output)
@@ -113,7 +114,10 @@ def _print(pipeline: Pipeline, reading: Reading, to: str) -> Tally:
     from glossator.data import open_writer
     from glossator.runs import Tally
 
-    writer = open_writer(Path("-"), to, reading.plugins) if to else ReadableWriter(pipeline)
+    writer: Writer = ReadableWriter(pipeline)
+    if to:
+        writer = open_writer(Path("-"), to, reading.plugins)
+        _say_what_is_left_out(pipeline, writer, to)
     return _run(pipeline, reading.items(), writer, Tally(), on_checkpoint=lambda tally: None)
 
 
@@ -138,11 +142,25 @@ def _write(
         click.echo("there is no run to go on with: starting anew", err=True)
     items = islice(reading.items(), tally.read, None)
     writer = open_writer(output.part, to, reading.plugins, final=path, append=tally.read > 0)
+    _say_what_is_left_out(pipeline, writer, to or path.name)
+    kept = tally.written
+
+    def checkpoint(tally: Tally) -> None:
+        nonlocal kept
+        output.checkpoint(facts, tally)
+        kept = tally.written
+
     try:
-        _run(pipeline, items, writer, tally, on_checkpoint=lambda tally: output.checkpoint(facts, tally))
+        _run(pipeline, items, writer, tally, on_checkpoint=checkpoint)
     except KeyboardInterrupt:
         if output.journal.exists():
-            click.echo(f"\n{output.part} is the unfinished output; --resume goes on with it", err=True)
+            click.echo(
+                f"\n{kept:,} documents are kept: {output.part} is the unfinished output; "
+                "--resume goes on with it",
+                err=True,
+            )
+        else:
+            click.echo("\nnothing is kept that --resume could go on with", err=True)
         raise
     output.finish()
     click.echo(
@@ -151,6 +169,15 @@ def _write(
         err=True,
     )
     return tally
+
+
+def _say_what_is_left_out(pipeline: Pipeline, writer: Writer, to: str) -> None:
+    from glossator.formats.held import REMEDY, can_hold
+
+    layers = {head.name: head.config.layer for head in pipeline.heads.values()}
+    lost = [f"{name!r} ({layer})" for name, layer in layers.items() if not can_hold(writer, layer)]
+    if lost:
+        click.echo(f"{to} cannot hold what {', '.join(lost)} writes: it is left out; {REMEDY}", err=True)
 
 
 def _run(

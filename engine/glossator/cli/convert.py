@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from glossator.cli import options
-from glossator.errors import DataError, GlossatorError
+from glossator.errors import DataError, GlossatorError, UsageError
 
 if TYPE_CHECKING:
     from glossator.cli.context import Settings
+    from glossator.formats import Writer
+    from glossator.formats.record import Record
+    from glossator.gold import AlignmentReport
+    from glossator.journal import Output
+    from glossator.plugins import PluginManager
+    from glossator.stages import Tokenizer
+
+
+@dataclass(slots=True)
+class Converted:
+    """What became of the documents; `annotations` counts those of the written ones by layer."""
+
+    alignment: AlignmentReport
+    annotations: Counter[str] = field(default_factory=Counter)
+    written: int = 0
+    failed: int = 0
 
 
 @click.command()
@@ -33,29 +52,75 @@ def convert(
 ) -> None:
     """Convert SOURCE to TARGET, annotations and all.
 
-    Spans that do not fall on tokens are repaired or reported; none is lost silently.
+    Spans that do not fall on tokens are repaired or reported, and so is what the format of TARGET
+    cannot hold; none is lost silently. TARGET is replaced at the end, if there is anything to write.
     """
     from glossator.data import open_reader, open_writer
-    from glossator.gold import AlignmentReport, gold_doc
+    from glossator.formats.opening import STANDARD_STREAM
+    from glossator.journal import Output
     from glossator.pipeline import Pipeline
 
     plugins = settings.plugins()
     reader = open_reader(source, from_, options.key_values(from_options, "--from-option"), plugins)
     tokenizer = Pipeline(lang, plugins=plugins).tokenizer
-    writer = open_writer(target, to, plugins)
-    report = AlignmentReport()
-    written = failed = 0
-    for item in reader.read(source, name=str(source), encoding=encoding):
-        try:
-            if isinstance(item, DataError):
-                raise item
-            writer.write(gold_doc(item, tokenizer, report), item)
-            written += 1
-        except GlossatorError as error:
-            failed += 1
-            click.echo(f"{click.style('failed:', fg='red')} {error}", err=True)
-    writer.close()
-    click.echo(f"{written:,} documents converted. {report.summary()}", err=True)
-    if failed:
-        click.echo(f"{failed:,} documents failed", err=True)
-        raise click.exceptions.Exit(3)
+    items = reader.read(source, name=str(source), encoding=encoding)
+    if target == STANDARD_STREAM:
+        converted = _convert(items, tokenizer, open_writer(target, to, plugins), to)
+    else:
+        converted = _convert_to_file(items, tokenizer, _output(source, Output(target)), to, plugins)
+    click.echo(f"{converted.written:,} documents converted. {converted.alignment.summary()}", err=True)
+    if converted.failed:
+        click.echo(f"{converted.failed:,} documents failed", err=True)
+    if converted.failed or not converted.written:
+        raise click.exceptions.Exit(3 if converted.written else 1)
+
+
+def _output(source: Path, output: Output) -> Output:
+    """Return the output, ready to be written; raise `UsageError` where that would destroy the source."""
+    if source.resolve() == output.path.resolve() or output.is_unfinished(source):
+        raise UsageError(f"{source} would be overwritten by {output.path}: name another target")
+    output.open({}, resume=False)
+    return output
+
+
+def _convert_to_file(
+    items: Iterator[Record | DataError], tokenizer: Tokenizer, output: Output, to: str, plugins: PluginManager
+) -> Converted:
+    """Write beside the target, and put that in its place once it is whole and holds a document."""
+    from glossator.data import open_writer
+
+    writer = open_writer(output.part, to, plugins, final=output.path)
+    try:
+        converted = _convert(items, tokenizer, writer, to or output.path.name)
+        if converted.written:
+            output.finish()
+        else:
+            click.echo(f"there is nothing to write: {output.path} is left as it was", err=True)
+    finally:
+        output.discard()
+    return converted
+
+
+def _convert(items: Iterator[Record | DataError], tokenizer: Tokenizer, writer: Writer, to: str) -> Converted:
+    from glossator.formats.held import REMEDY, count_annotations, not_held
+    from glossator.gold import AlignmentReport, gold_doc
+
+    converted = Converted(AlignmentReport())
+    try:
+        for item in items:
+            try:
+                if isinstance(item, DataError):
+                    raise item
+                doc = gold_doc(item, tokenizer, converted.alignment)
+                writer.write(doc, item)
+            except GlossatorError as error:
+                converted.failed += 1
+                click.echo(f"{click.style('failed:', fg='red')} {error}", err=True)
+            else:
+                converted.written += 1
+                converted.annotations += count_annotations(doc)
+    finally:
+        writer.close()
+    if lost := not_held(writer, converted.annotations):
+        click.echo(f"{to} cannot hold {lost}: they are not written; {REMEDY}", err=True)
+    return converted

@@ -20,7 +20,11 @@ __all__ = ["CharSpan", "FileFormat", "GoldTokens", "Reader", "Record", "Writer"]
 
 
 class Writer(Protocol):
-    """Writes Docs one after another; used once, closed once."""
+    """Writes Docs one after another; used once, closed once.
+
+    One that cannot hold every layer has an attribute `layers` with those it can, all `spans:KEY` as
+    "spans": what the others hold is left out, and the user is told.
+    """
 
     def write(self, doc: Doc, record: Record) -> None:
         """Add one document."""

@@ -25,6 +25,8 @@ from glossator.formats.sentences import (
 
 IGNORED = "_"
 NAMES = ("token", "ner", "tag", "pos", IGNORED)
+WRITTEN = ("token", "ner")
+_LAYERS = {"ner": "ents", "tag": "tag", "pos": "pos"}
 _DELIMITERS = {"auto": "\t", "tab": "\t", "space": " "}
 
 
@@ -66,7 +68,8 @@ class Columns:
 
     def writer(self, path: Path, *, append: bool = False) -> Writer:
         """Open a file of columns; record fields are not written."""
-        return SentenceWriter(path, append, self._lines)
+        layers = {_LAYERS[name] for name in self.columns or WRITTEN if name in _LAYERS}
+        return SentenceWriter(path, append, self._lines, layers)
 
     def _sentence(self, block: list[Line], name: str) -> Record | None:
         lines = _cut(block, self.delimiter)
@@ -93,7 +96,7 @@ class Columns:
         return line.text.startswith("# ") or len(line.cells) == 1
 
     def _lines(self, sentence: Sentence) -> list[str]:
-        names = self.columns or ("token", "ner")
+        names = self.columns or WRITTEN
         delimiter = _DELIMITERS.get(self.delimiter, self.delimiter)
         cells = ([_written(row, name).replace(delimiter, "_") for name in names] for row in sentence.rows)
         return [delimiter.join(row) for row in cells]

@@ -55,8 +55,8 @@ class ConllU:
         return read_records(path, name, encoding, _sentence)
 
     def writer(self, path: Path, *, append: bool = False) -> Writer:
-        """Open a CoNLL-U file; lemmas, features and dependencies are left blank."""
-        return SentenceWriter(path, append, _lines)
+        """Open a CoNLL-U file; it has no place for entities, spans and categories."""
+        return SentenceWriter(path, append, _lines, ("tag", "pos"))
 
 
 def split_block(block: list[Line], name: str, width: int) -> tuple[list[str], list[NumberedRow]]:

@@ -35,7 +35,7 @@ class Iob2:
 
     def writer(self, path: Path, *, append: bool = False) -> Writer:
         """Open an IOB2 file; a record's fields become comments."""
-        return SentenceWriter(path, append, _lines)
+        return SentenceWriter(path, append, _lines, ("ents",))
 
 
 def _sentence(block: list[Line], name: str) -> Record | None:

@@ -13,7 +13,7 @@ from glossator.errors import DataError
 from glossator.formats import Writer
 from glossator.formats.opening import open_output, read_lines
 from glossator.formats.record import CharSpan, GoldTokens, Record
-from glossator.formats.sentences import has_entities, is_universal
+from glossator.formats.sentences import has_entities, is_universal, span_groups
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span
@@ -112,13 +112,11 @@ def _entity_scores(doc: Doc) -> dict[tuple[int, int, int], float]:
 
 
 def _span_groups(doc: Doc) -> dict[str, list[dict[str, Any]]]:
-    """Return the span groups that are annotations of their own, and not the scores of another layer."""
     groups = {}
-    for key, group in doc.spans.items():
-        if group.attrs.get("layer", "spans:").startswith("spans:"):
-            scores = group.attrs.get("scores", ())
-            scores = scores if len(scores) == len(group) else [None] * len(group)
-            groups[key] = [_span(span, score) for span, score in zip(group, scores, strict=True)]
+    for key, group in span_groups(doc).items():
+        scores = group.attrs.get("scores", ())
+        scores = scores if len(scores) == len(group) else [None] * len(group)
+        groups[key] = [_span(span, score) for span, score in zip(group, scores, strict=True)]
     return groups
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +15,7 @@ from glossator.formats.opening import open_output
 from glossator.formats.record import CharSpan, GoldTokens, Record
 
 if TYPE_CHECKING:
-    from spacy.tokens import Doc, Span
+    from spacy.tokens import Doc, Span, SpanGroup
 
 # How a column says that a token has no tag.
 NO_TAG = "_"
@@ -112,9 +112,13 @@ class SentenceWriter:
         path: Where to; `Path("-")` is standard output.
         append: Whether to go on after what is there.
         lines: Makes the lines of one sentence.
+        layers: What those lines hold of "ents", "tag" and "pos".
     """
 
-    def __init__(self, path: Path, append: bool, lines: Callable[[Sentence], list[str]]) -> None:
+    def __init__(
+        self, path: Path, append: bool, lines: Callable[[Sentence], list[str]], layers: Collection[str]
+    ) -> None:
+        self.layers = frozenset(layers)
         self._file = open_output(path, append, ending="\n\n")
         self._lines = lines
 
@@ -170,6 +174,15 @@ def entities(doc: Doc, record: Record) -> list[Span]:
 def has_entities(doc: Doc) -> bool:
     """Whether a Doc says something of entities, be it that there are none; an empty Doc does not."""
     return len(doc) > 0 and doc.has_annotation("ENT_IOB")
+
+
+def span_groups(doc: Doc) -> dict[str, SpanGroup]:
+    """Return the span groups that are annotations of their own, and not the scores of another layer."""
+    return {
+        key: group
+        for key, group in doc.spans.items()
+        if group.attrs.get("layer", "spans:").startswith("spans:")
+    }
 
 
 def _words(span: Span) -> list[int]:
