@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from training_runs import config_of, weights_of
 
 import glossator
-from glossator.config import parse_config
 from glossator.training import train
 
 GAZETTEER = """
@@ -33,20 +33,6 @@ dev = "lists/dev.jsonl"
 [training]
 max_epochs = 1
 """
-
-
-def config_of(text: str, folder: Path = Path(), **overrides):
-    return parse_config(
-        text, folder=folder, overrides={k.replace("__", "."): v for k, v in overrides.items()}
-    )
-
-
-def weights_of(pipeline: Path) -> dict[str, np.ndarray]:
-    found = {}
-    for file in sorted(pipeline.rglob("weights.npz")):
-        with np.load(file) as arrays:
-            found |= {f"{file.parent.name}/{name}": arrays[name] for name in arrays.files}
-    return found
 
 
 @pytest.fixture

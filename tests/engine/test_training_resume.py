@@ -13,17 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from training_runs import MAJORITY, MOOD, TWO_HEADS, Heard, config_of, weights_of
 
 import glossator
-from glossator.config import parse_config
 from glossator.errors import PipelineError, UsageError
-from glossator.progress import Silent
 from glossator.training import log_rows, train
-
-CONFIGS = Path(__file__).with_name("configs")
-TWO_HEADS = (CONFIGS / "two_heads.cfg").read_text(encoding="utf-8")
-MOOD = (CONFIGS / "mood.cfg").read_text(encoding="utf-8")
-MAJORITY = (CONFIGS / "majority.cfg").read_text(encoding="utf-8")
 
 # Trains the config on standard input; a signal comes while head SYS.ARGV[2] is at epoch and batch given.
 SIGNALLED = """
@@ -54,34 +48,6 @@ class Signalled(Silent):
 result = train(parse_config(sys.stdin.read(), folder=Path()), output, progress=Signalled())
 print("interrupted" if result.interrupted else "finished")
 """
-
-
-class Heard(Silent):
-    """Keeps what a training run said."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.started: list[tuple[str, int]] = []
-
-    def head_started(self, head: str, seed: int, words: int, max_epochs: int) -> None:
-        self.started.append((head, seed))
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-
-def config_of(text: str, folder: Path = Path(), **overrides):
-    return parse_config(
-        text, folder=folder, overrides={k.replace("__", "."): v for k, v in overrides.items()}
-    )
-
-
-def weights_of(pipeline: Path) -> dict[str, np.ndarray]:
-    found = {}
-    for file in sorted(pipeline.rglob("weights.npz")):
-        with np.load(file) as arrays:
-            found |= {f"{file.parent.name}/{name}": arrays[name] for name in arrays.files}
-    return found
 
 
 def assert_equal_pipelines(one: Path, other: Path) -> None:
