@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from configparser import Error as ConfigParserError
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -402,8 +402,3 @@ def _set_fields(data: DataConfig) -> dict[str, Any]:
         for entry in fields(DataConfig)
         if getattr(data, entry.name) != getattr(default, entry.name)
     }
-
-
-def with_seed(config: PipelineConfig, seed: int) -> PipelineConfig:
-    """Return the config with another seed."""
-    return replace(config, seed=seed)

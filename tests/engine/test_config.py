@@ -19,7 +19,6 @@ from glossator.config import (
     parse_config,
     parse_override,
     read_config,
-    with_seed,
 )
 from glossator.errors import ConfigError
 
@@ -244,7 +243,6 @@ def test_a_file_is_read_and_its_folder_kept(tmp_path):
     file.write_bytes(b"\xef\xbb\xbf" + WHOLE.encode())
     read = read_config(file, {"glossator.seed": 7})
     assert (read.seed, read.folder) == (7, tmp_path)
-    assert with_seed(read, 8) == replace(read, seed=8)
 
 
 def test_files_that_are_no_configs_are_named(tmp_path):
