@@ -1,7 +1,8 @@
 """Train and score recipes, and set each beside spaCy's component trained on the same files.
 
-What spaCy reached is in `peer_scores.json`, made by `peer.py`. Both are scored on the test set, on
-its gold tokens.
+Both are scored on the gold tokens of the test set. With the models that `peer.py` left (`--peers`),
+both annotate the same documents, and a paired bootstrap over these says whether the difference is one
+(Koehn 2004). Without them spaCy's scores come from `peer_scores.json`, also made by `peer.py`.
 """
 
 from __future__ import annotations
@@ -11,34 +12,95 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+import numpy as np
+import spacy
 from rich.console import Console
 from rich.table import Table
+from spacy.tokens import Doc
 
+import glossator
 from glossator.config import HeadConfig, read_config
 from glossator.corpora import recipe
+from glossator.data import DataSource, read_gold
+from glossator.evaluate import Evaluation, evaluate_head
+from glossator.pipeline import Pipeline
+from glossator.significance import Significance, accuracy, accuracy_counts, f1, f1_counts, paired_bootstrap
+from glossator.stages import ScoredSpan, TokenTags, Vectors
+
+if TYPE_CHECKING:
+    from spacy.training import Example
 
 PEER_SCORES = Path(__file__).with_name("peer_scores.json")
-GLOSSATOR = [sys.executable, "-c", "from glossator.cli import main; main()"]
+TRAIN = [sys.executable, "-c", "from glossator.cli import main; main()", "train"]
 
-# by the layer a head writes: spaCy's component, its score and ours
-PEERS = {"ents": ("ner", "ents_f", "ents_f"), "pos": ("tagger", "tag_acc", "pos_acc")}
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What a layer is compared by.
+
+    Attributes:
+        component: spaCy's component for it.
+        peer_metric: The component's score.
+        metric: Ours.
+        counts: Makes what the bootstrap draws from of the verdicts on some documents.
+        statistic: Makes the score of sums of those.
+    """
+
+    component: str
+    peer_metric: str
+    metric: str
+    counts: Callable[[Any, int], Any]
+    statistic: Callable[[Any], Any]
+
+
+PEERS = {
+    "ents": Peer("ner", "ents_f", "ents_f", f1_counts, f1),
+    "pos": Peer("tagger", "tag_acc", "pos_acc", accuracy_counts, accuracy),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One head of ours beside spaCy's component; what is not known is None."""
+    """One head of ours beside spaCy's component; what is not known is None.
+
+    Attributes:
+        recipe: The recipe.
+        corpus: The corpus whose test set it is.
+        metric: The score.
+        ours: Our score with each seed.
+        spacy: spaCy's score.
+        significance: What the bootstrap says of our mean and spaCy's score.
+        time_ratio: How much longer our training took, on average.
+    """
 
     recipe: str
     corpus: str
     metric: str
+    ours: tuple[float, ...]
     spacy: float | None
-    ours: float
+    significance: Significance | None
     time_ratio: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """By how much ours is better."""
+        return None if self.spacy is None else mean(self.ours) - self.spacy
+
+    @property
+    def verdict(self) -> str:
+        """Which is better; "undecided" where the 95% interval of the difference has 0 in it."""
+        if self.significance is None:
+            return "–"
+        if not self.significance.is_significant:
+            return "undecided"
+        return "better" if self.significance.difference > 0 else "worse"
 
 
 @click.command()
@@ -47,102 +109,229 @@ class Comparison:
     "--pipelines",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder of the trained pipelines, each called as its recipe; what is missing is trained.",
+    help="Folder of the trained pipelines, RECIPE-seed0 and so on; what is missing is trained.",
 )
+@click.option("--seeds", default=1, show_default=True, help="How many pipelines a recipe, seeds from 0.")
 @click.option("--corpora", type=click.Path(path_type=Path), help="Folder of corpora (or GLOSSATOR_CORPORA).")
+@click.option(
+    "--peers",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of spaCy's trained models, the --work of peer.py; needed to say what is significant.",
+)
 @click.option(
     "--peer", default=PEER_SCORES, type=click.Path(path_type=Path), help="JSON file of spaCy's scores."
 )
-def main(names: tuple[str, ...], pipelines: Path, corpora: Path | None, peer: Path) -> None:
+@click.option("--markdown", is_flag=True, help="Print the table for the README, too.")
+def main(
+    names: tuple[str, ...],
+    pipelines: Path,
+    seeds: int,
+    corpora: Path | None,
+    peers: Path | None,
+    peer: Path,
+    markdown: bool,
+) -> None:
     """Train each RECIPE that is not trained yet, score it, and print it beside spaCy's score."""
     if corpora:
         os.environ["GLOSSATOR_CORPORA"] = str(corpora)
     pipelines.mkdir(parents=True, exist_ok=True)
     peer_scores = json.loads(peer.read_text(encoding="utf-8"))
-    rows = [row for name in names for row in compare(name, pipelines, peer_scores)]
+    rows = [row for name in names for row in compare(name, pipelines, seeds, peers, peer_scores)]
     Console().print(table(rows))
+    if markdown:
+        click.echo(markdown_table(rows))
 
 
-def compare(name: str, pipelines: Path, peer_scores: dict[str, Any]) -> list[Comparison]:
+def compare(
+    name: str, pipelines: Path, seeds: int, peers: Path | None, peer_scores: dict[str, Any]
+) -> list[Comparison]:
     """Return a row for each head of a recipe that spaCy has a component for."""
-    seconds = train(name, pipelines)
-    scores = evaluate(pipelines / name)
+    folders = [pipelines / f"{name}-seed{seed}" for seed in range(seeds)]
+    seconds = [train(name, seed, folder) for seed, folder in enumerate(folders)]
     config = read_config(recipe(name))
-    heads = [head for head in config.heads if head.layer in PEERS]
     # the time of a pipeline of several heads is nobody's to compare with
-    alone = len(config.heads) == 1
+    alone = len(config.heads) == 1 and all(seconds)
     return [
-        comparison(
+        compare_head(
             name,
             head,
             config.data[head.name].corpus,
-            scores[head.name],
+            folders,
+            peers,
             peer_scores,
-            seconds if alone else None,
+            mean(filter(None, seconds)) if alone else None,
         )
-        for head in heads
+        for head in config.heads
+        if head.layer in PEERS
     ]
 
 
-def comparison(
+def compare_head(
     name: str,
     head: HeadConfig,
     corpus: str,
-    scores: dict[str, Any],
+    folders: Sequence[Path],
+    peers: Path | None,
     peer_scores: dict[str, Any],
     seconds: float | None,
 ) -> Comparison:
-    """Set the scores of one head beside spaCy's."""
-    component, peer_metric, metric = PEERS[head.layer]
-    entry = peer_scores.get(corpus, {}).get(component)
-    ratio = seconds / entry["training_seconds"] if entry and seconds else None
+    """Score one head, trained with each seed, and set it beside spaCy's component."""
+    peer = PEERS[head.layer]
+    entry = peer_scores.get(corpus, {}).get(peer.component)
+    loaded = [glossator.load(folder, only=[head.name]) for folder in folders]
+    ours = [
+        evaluate_head(pipeline, pipeline.heads[head.name], test_examples(pipeline)) for pipeline in loaded
+    ]
+    model = peer_model(peers, corpus, peer.component)
+    if model:
+        theirs = evaluate_peer(model, peer.component, loaded[0])
+        spacys_score = theirs.scores[peer.metric]
+        significance = paired_bootstrap(
+            [counts_of(each, peer) for each in ours], [counts_of(theirs, peer)], peer.statistic
+        )
+    else:
+        spacys_score = entry["scores"][peer.peer_metric] if entry else None
+        significance = None
     return Comparison(
         recipe=name,
         corpus=corpus,
-        metric=metric,
-        spacy=entry["scores"][peer_metric] if entry else None,
-        ours=scores[metric],
-        time_ratio=ratio,
+        metric=peer.metric,
+        ours=tuple(each.scores[peer.metric] for each in ours),
+        spacy=spacys_score,
+        significance=significance,
+        time_ratio=seconds / entry["training_seconds"] if entry and seconds else None,
     )
 
 
-def train(name: str, pipelines: Path) -> float | None:
+def peer_model(peers: Path | None, corpus: str, component: str) -> Path | None:
+    """Return the model that `peer.py` left for a corpus, if there is one."""
+    model = peers / f"{corpus}-{component}" / "model" / "model-best" if peers else None
+    return model if model and model.is_dir() else None
+
+
+def train(name: str, seed: int, folder: Path) -> float | None:
     """Train a recipe unless its pipeline is there; return the seconds that took, if they are known.
 
     They are kept in a file beside the pipeline.
     """
-    times = pipelines / f"{name}.seconds"
-    if not (pipelines / name).is_dir():
+    times = folder.with_name(f"{folder.name}.seconds")
+    if not folder.is_dir():
         started = time.perf_counter()
-        subprocess.run([*GLOSSATOR, "train", name, "-o", str(pipelines / name)], check=True)
+        options = ["-o", str(folder), "--set", f"glossator.seed={seed}"]
+        subprocess.run([*TRAIN, name, *options], check=True)
         times.write_text(f"{time.perf_counter() - started:.1f}\n", encoding="utf-8")
     return float(times.read_text(encoding="utf-8")) if times.exists() else None
 
 
-def evaluate(pipeline: Path) -> dict[str, Any]:
-    """Return the scores of each head on the test set of its own corpus."""
-    command = [*GLOSSATOR, "evaluate", str(pipeline), "--json"]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8")
-    heads: dict[str, Any] = json.loads(done.stdout)["heads"]
-    return heads
+def test_examples(pipeline: Pipeline) -> list[Example]:
+    """Return the test set of a pipeline's only head."""
+    (head,) = pipeline.heads.values()
+    source = DataSource(pipeline.config.data[head.name], pipeline.config.folder, None, pipeline.plugins)
+    return read_gold(source.records("test"), head.config.layer, pipeline).examples
+
+
+def evaluate_peer(model: Path, component: str, ours: Pipeline) -> Evaluation:
+    """Score spaCy's component on the test set of our only head, exactly as that is scored."""
+    (head,) = ours.heads.values()
+    peer = Pipeline(ours.config.lang)
+    stage = glossator.Stage(name="peer", factory=lambda write: SpacyComponent(model, component))
+    peer.add_tagger(head.name, stage, write=head.config.layer)
+    return evaluate_head(peer, peer.heads[head.name], test_examples(ours))
+
+
+class SpacyComponent:
+    """A trained component of spaCy's as a stage. It has no probabilities: all are 1."""
+
+    def __init__(self, model: Path, component: str) -> None:
+        self._nlp = spacy.load(model)
+        self._component = component
+        trained: Any = self._nlp.get_pipe(component)
+        self.labels = tuple(trained.labels)
+
+    def predict(self, docs: Sequence[Doc], vectors: Vectors) -> list[Any]:
+        """Return entities or tags."""
+        answers = list(self._nlp.pipe(copy_of(doc, self._nlp.vocab) for doc in docs))
+        if self._component == "ner":
+            return [[ScoredSpan(ent.start, ent.end, ent.label_, 1.0) for ent in doc.ents] for doc in answers]
+        ids = {label: number for number, label in enumerate(self.labels)}
+        tags: list[Any] = [np.asarray([ids[token.tag_] for token in doc], dtype=int) for doc in answers]
+        return [TokenTags(chosen, cast("Any", np.ones(len(chosen)))) for chosen in tags]
+
+
+def copy_of(doc: Doc, vocab: Any) -> Doc:
+    """Return a Doc's tokens and sentences on another vocab."""
+    return Doc(
+        vocab,
+        words=[token.text for token in doc],
+        spaces=[bool(token.whitespace_) for token in doc],
+        sent_starts=[token.is_sent_start for token in doc],
+    )
+
+
+def counts_of(evaluation: Evaluation, peer: Peer) -> Any:
+    """Return what the bootstrap draws from."""
+    return peer.counts(evaluation.verdicts, evaluation.documents)
 
 
 def table(rows: list[Comparison]) -> Table:
     """Lay the comparisons out; scores and differences are in points of 100."""
-    columns = ("recipe", "corpus", "metric", "spaCy", "ours", "difference", "training time, ours / spaCy")
-    laid_out = Table(*columns, title="test sets, gold tokens")
+    columns = ("recipe", "corpus", "metric", "spaCy", "ours", "difference", "95% interval", "p", "ours is")
+    laid_out = Table(*columns, "training time, ours / spaCy", title="test sets, gold tokens")
     for row in rows:
-        difference = None if row.spacy is None else row.ours - row.spacy
         laid_out.add_row(
             row.recipe,
             row.corpus,
             row.metric,
-            "–" if row.spacy is None else f"{100 * row.spacy:.2f}",
-            f"{100 * row.ours:.2f}",
-            "–" if difference is None else f"{100 * difference:+.2f}",
+            points(row.spacy),
+            with_spread(row.ours),
+            points(row.difference, "+"),
+            interval(row.significance),
+            "–" if row.significance is None else f"{row.significance.p_value:.4f}",
+            row.verdict,
             "–" if row.time_ratio is None else f"{row.time_ratio:.2f}",
         )
     return laid_out
+
+
+def markdown_table(rows: list[Comparison]) -> str:
+    """Return the comparisons as a table in Markdown."""
+    columns = ("recipe", "score", "spaCy", "Glossator", "difference (95% interval)", "Glossator is")
+    lines = [columns, ("---",) * len(columns)]
+    for row in rows:
+        difference = points(row.difference, "+")
+        if row.significance:
+            difference += f" ({interval(row.significance)})"
+        lines.append(
+            (
+                f"`{row.recipe}`",
+                f"`{row.metric}`",
+                points(row.spacy),
+                with_spread(row.ours),
+                difference,
+                row.verdict,
+            )
+        )
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def points(score: float | None, sign: str = "") -> str:
+    """Return a score in points of 100."""
+    return "–" if score is None else f"{100 * score:{sign}.2f}"
+
+
+def with_spread(scores: Sequence[float]) -> str:
+    """Return the mean of the seeds' scores and, of several, their standard deviation."""
+    spread = f" ± {100 * stdev(scores):.2f}" if len(scores) > 1 else ""
+    return points(mean(scores)) + spread
+
+
+def interval(significance: Significance | None) -> str:
+    """Return the ends of the difference's interval."""
+    return (
+        "–"
+        if significance is None
+        else f"{points(significance.low, '+')} to {points(significance.high, '+')}"
+    )
 
 
 if __name__ == "__main__":

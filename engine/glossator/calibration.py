@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 _LOWEST, _HIGHEST = math.log(0.05), math.log(20.0)
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _TOLERANCE = 1e-4
+
+# Ten steps of 0.1, the first and the last halved, so that round figures are in the middle of their bins:
+# what was given at 0.9 ± 0.05 is one row.
+CENTRED_BINS = (0.0, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0)
 
 
 class ReliabilityBin(NamedTuple):
@@ -63,21 +67,25 @@ def softmax_nll(logits: ArrayLike, gold: ArrayLike, temperature: float) -> float
     return float((log_total - scaled[np.arange(len(right)), right]).sum())
 
 
-def reliability(scores: ArrayLike, correct: ArrayLike, bins: int = 10) -> list[ReliabilityBin]:
-    """Compare probabilities with how often they were right, in bins of equal width.
+def reliability(
+    scores: ArrayLike, correct: ArrayLike, bins: int | Sequence[float] = 10
+) -> list[ReliabilityBin]:
+    """Compare probabilities with how often they were right, bin by bin.
 
     Args:
         scores: (n,) probabilities.
         correct: (n,) whether what was predicted with that probability is right.
-        bins: How many bins [0, 1] is cut into.
+        bins: How many bins of equal width [0, 1] is cut into, or the edges of the bins, ascending
+            from 0 to 1.
 
     Returns:
         The bins that hold any score, in ascending order.
     """
     values, hits = np.asarray(scores, dtype=np.float64), np.asarray(correct, dtype=np.float64)
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    index = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, bins - 1)
-    counts, score_sums, hit_sums = (_sums(index, weights, bins) for weights in (None, values, hits))
+    edges = np.linspace(0.0, 1.0, bins + 1) if isinstance(bins, int) else np.asarray(bins, dtype=np.float64)
+    size = len(edges) - 1
+    index = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, size - 1)
+    counts, score_sums, hit_sums = (_sums(index, weights, size) for weights in (None, values, hits))
     return [
         ReliabilityBin(
             low=float(edges[i]),
@@ -90,12 +98,18 @@ def reliability(scores: ArrayLike, correct: ArrayLike, bins: int = 10) -> list[R
     ]
 
 
-def expected_calibration_error(scores: ArrayLike, correct: ArrayLike, bins: int = 10) -> float:
+def expected_calibration_error(
+    scores: ArrayLike, correct: ArrayLike, bins: int | Sequence[float] = 10
+) -> float:
     """Return the mean distance of score and accuracy over the bins of `reliability`, weighted by number.
 
-    0.0 where there are no scores.
+    0.0 where there are no scores (Naeini et al. 2015, "Obtaining well calibrated probabilities").
     """
-    rows = reliability(scores, correct, bins)
+    return calibration_error(reliability(scores, correct, bins))
+
+
+def calibration_error(rows: Sequence[ReliabilityBin]) -> float:
+    """Return the expected calibration error that the rows of `reliability` add up to."""
     total = sum(row.number for row in rows)
     return sum(row.number * abs(row.mean_score - row.accuracy) for row in rows) / total if total else 0.0
 

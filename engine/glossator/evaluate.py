@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from glossator.annotate import clear_ents, write_cats, write_spans, write_tags
 from glossator.batching import by_words
-from glossator.layers import holds_spans
+from glossator.calibration import CENTRED_BINS, ReliabilityBin, calibration_error, reliability
+from glossator.layers import holds_spans, spans_key
 from glossator.predict import Batch
 from glossator.scoring import main_score, retokenized_scores, score_layer
+from glossator.verdicts import (
+    Confusion,
+    Verdict,
+    category_verdicts,
+    confusion,
+    scores_and_truth,
+    tagger_verdicts,
+)
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -24,17 +33,26 @@ BATCH_WORDS = 20_000
 
 @dataclass(slots=True)
 class Evaluation:
-    """The scores of one head.
+    """How one head did.
 
     Attributes:
-        scores: By spaCy's names, and `words_per_second`.
+        scores: By spaCy's names, `words_per_second`, and `ece`: the expected calibration error over
+            the rows of `reliability`.
         documents: How many were scored.
         words: How many tokens they have.
+        verdicts: What became of each prediction.
+        reliability: How often the head was right, by the probability it gave (`CENTRED_BINS`): to a
+            span or a word's tag; to the likeliest category or, where there may be several, to each.
+        confusion: Which tag or category was taken for which; None for spans and where there may be
+            several categories.
     """
 
     scores: dict[str, Any] = field(default_factory=dict)
     documents: int = 0
     words: int = 0
+    verdicts: list[Verdict] = field(default_factory=list)
+    reliability: list[ReliabilityBin] = field(default_factory=list)
+    confusion: Confusion | None = None
 
 
 def evaluate_head(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> Evaluation:
@@ -42,26 +60,23 @@ def evaluate_head(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -
 
     Classifiers are scored on their own labels, without their prefix.
     """
-    started = time.perf_counter()
-    annotate_layer(pipeline, head, [example.predicted for example in examples])
-    seconds = time.perf_counter() - started
-    scores = score_layer(examples, head.config.layer, labels=head.stage.labels, exclusive=_is_exclusive(head))
-    return _evaluation(scores, [example.predicted for example in examples], seconds)
+    gold, docs = [example.reference for example in examples], [example.predicted for example in examples]
+    seconds = _timed_annotation(pipeline, head, docs)
+    return _evaluation(head, _scores(head, examples), gold, docs, seconds)
 
 
 def evaluate_from_raw_text(pipeline: Pipeline, head: Head, gold: Sequence[Doc]) -> Evaluation:
     """Tokenize the gold Docs' texts anew, annotate them and score by the CoNLL-18 rule."""
     started = time.perf_counter()
     docs = [pipeline.tokenizer(doc.text) for doc in gold]
-    annotate_layer(pipeline, head, docs)
-    seconds = time.perf_counter() - started
-    return _evaluation(dict(retokenized_scores(gold, docs, head.config.layer)), docs, seconds)
+    seconds = time.perf_counter() - started + _timed_annotation(pipeline, head, docs)
+    return _evaluation(head, dict(retokenized_scores(gold, docs, head.config.layer)), gold, docs, seconds)
 
 
 def dev_score(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> float:
     """Return the score that training selects by, 0 to 1."""
-    scores = evaluate_head(pipeline, head, examples).scores
-    return float(scores[main_score(head.config.layer, exclusive=_is_exclusive(head))] or 0.0)
+    annotate_layer(pipeline, head, [example.predicted for example in examples])
+    return float(_scores(head, examples)[main_score(head.config.layer, exclusive=_is_exclusive(head))] or 0.0)
 
 
 def annotate_layer(pipeline: Pipeline, head: Head, docs: Sequence[Doc]) -> None:
@@ -95,7 +110,40 @@ def _is_exclusive(head: Head) -> bool:
     return bool(getattr(head.stage, "exclusive", True))
 
 
-def _evaluation(scores: dict[str, Any], docs: Sequence[Doc], seconds: float) -> Evaluation:
+def _timed_annotation(pipeline: Pipeline, head: Head, docs: Sequence[Doc]) -> float:
+    started = time.perf_counter()
+    annotate_layer(pipeline, head, docs)
+    return time.perf_counter() - started
+
+
+def _scores(head: Head, examples: Sequence[Example]) -> dict[str, Any]:
+    return score_layer(examples, head.config.layer, labels=head.stage.labels, exclusive=_is_exclusive(head))
+
+
+def _verdicts(head: Head, gold: Sequence[Doc], docs: Sequence[Doc]) -> list[Verdict]:
+    layer = head.config.layer
+    if layer == "cats":
+        return category_verdicts(gold, docs, head.stage.labels, exclusive=_is_exclusive(head))
+    key = spans_key(layer) if layer.startswith("spans:") else head.name
+    return tagger_verdicts(gold, docs, layer, key)
+
+
+def _evaluation(
+    head: Head, scores: dict[str, Any], gold: Sequence[Doc], docs: Sequence[Doc], seconds: float
+) -> Evaluation:
     words = sum(len(doc) for doc in docs)
-    rate = words / seconds if seconds > 0 else 0.0
-    return Evaluation(scores={**scores, "words_per_second": rate}, documents=len(docs), words=words)
+    verdicts = _verdicts(head, gold, docs)
+    rows = reliability(*scores_and_truth(verdicts), CENTRED_BINS)
+    measured = {
+        "ece": calibration_error(rows) if rows else None,
+        "words_per_second": words / seconds if seconds > 0 else 0.0,
+    }
+    one_label = _is_exclusive(head) and not holds_spans(head.config.layer)
+    return Evaluation(
+        scores={**scores, **measured},
+        documents=len(docs),
+        words=words,
+        verdicts=verdicts,
+        reliability=rows,
+        confusion=confusion(verdicts) if one_label else None,
+    )

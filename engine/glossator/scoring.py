@@ -15,6 +15,7 @@ from spacy.scorer import PRFScore, Scorer, get_ner_prf
 
 from glossator.errors import DataError
 from glossator.layers import annotated, check_tagger_layer, holds_spans, spans_key
+from glossator.verdicts import category_verdicts, is_missing, tag_of
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -44,8 +45,12 @@ def score_layer(
         examples: Annotated Docs and gold ones.
         layer: `ents`, `spans:KEY`, `tag`, `pos` or `cats`.
         labels: For `cats`, the categories to score.
-        exclusive: For `cats`, whether a document has exactly one; then `cats_acc` is scored too.
+        exclusive: For `cats`, whether a document has exactly one.
         threshold: For `cats` that are not exclusive, from which probability one holds; 0.5 if None.
+
+    Returns:
+        spaCy's scores and, for `cats`, the accuracy `cats_acc`: the share of documents with nothing
+        but the right categories, of those whose gold says anything.
 
     Raises:
         DataError: Where exclusive categories were predicted for some documents only.
@@ -100,11 +105,17 @@ def _score_cats(
     scores = Scorer.score_cats(
         examples, "cats", labels=labels, multi_label=not exclusive, threshold=threshold
     )
-    if exclusive:
-        # One prediction a document: the share of gold categories found is the share of documents right.
-        known = any(example.reference.cats.keys() & set(labels) for example in examples)
-        scores["cats_acc"] = scores["cats_micro_r"] if known else None
-    return scores
+    return {**scores, "cats_acc": _category_accuracy(examples, labels, exclusive, threshold)}
+
+
+def _category_accuracy(
+    examples: Sequence[Example], labels: Sequence[str], exclusive: bool, threshold: float | None
+) -> float | None:
+    gold, predicted = [example.reference for example in examples], [example.predicted for example in examples]
+    verdicts = category_verdicts(gold, predicted, labels, exclusive=exclusive, threshold=threshold)
+    judged = {verdict.document for verdict in verdicts}
+    wrong = {verdict.document for verdict in verdicts if not verdict.right}
+    return 1 - len(wrong) / len(judged) if judged else None
 
 
 def _check_all_classified(examples: Sequence[Example], labels: Sequence[str]) -> None:
@@ -164,15 +175,9 @@ def _known(gold: Doc, layer: str, offsets: NDArray[np.intp]) -> NDArray[np.bool_
     """Return, for each character other than white space, whether the gold says anything of it."""
     known = np.ones(offsets[-1], dtype=bool)
     for token in gold:
-        if _missing(token, layer):
+        if is_missing(token, layer):
             known[offsets[token.idx] : offsets[token.idx + len(token)]] = False
     return known
-
-
-def _missing(token: Any, layer: str) -> bool:
-    if layer == "ents":
-        return bool(token.ent_iob == 0)
-    return not holds_spans(layer) and not _label(token, layer)
 
 
 def _units(doc: Doc, layer: str, offsets: NDArray[np.intp], known: NDArray[np.bool_]) -> set[Unit]:
@@ -185,11 +190,7 @@ def _units(doc: Doc, layer: str, offsets: NDArray[np.intp], known: NDArray[np.bo
 
 def _annotations(doc: Doc, layer: str) -> Iterable[Unit]:
     if not holds_spans(layer):
-        return [(token.idx, token.idx + len(token), _label(token, layer)) for token in doc]
+        return [(token.idx, token.idx + len(token), tag_of(token, layer)) for token in doc]
     key = spans_key(layer)
     spans = doc.ents if layer == "ents" else doc.spans.get(key, [])
     return [(span.start_char, span.end_char, span.label_) for span in spans]
-
-
-def _label(token: Any, layer: str) -> str:
-    return str(token.tag_ if layer == "tag" else token.pos_)

@@ -23,7 +23,7 @@ def script(name, *arguments):
         [sys.executable, BENCHMARKS / f"{name}.py", *map(str, arguments)],
         capture_output=True,
         encoding="utf-8",
-        env={**os.environ, "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "COLUMNS": "200", "PYTHONIOENCODING": "utf-8"},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -53,7 +53,9 @@ def peer(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pipelines(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pipelines")
-    glossator.train(read_config(recipe("samples"), {"training.max_epochs": 2}), folder / "samples")
+    for seed in range(2):
+        changes = {"training.max_epochs": 2, "glossator.seed": seed}
+        glossator.train(read_config(recipe("samples"), changes), folder / f"samples-seed{seed}")
     return folder
 
 
@@ -97,19 +99,58 @@ def test_the_committed_scores_name_no_path_and_all_that_made_them():
             assert all(0 < score <= 1 for score in entry["scores"].values())
 
 
-def test_a_recipe_is_set_beside_the_peer_on_the_same_test_set(peer, pipelines):
+def test_a_recipe_is_set_beside_the_peers_scores(peer, pipelines):
     table = script("compare", "samples", "--pipelines", pipelines, "--peer", peer / "scores.json")
     theirs = json.loads((peer / "scores.json").read_text(encoding="utf-8"))["samples"]["tagger"]["scores"]
-    _, _, metric, spacy, ours, difference, time = numbers(table, "pos_acc")
+    _, _, metric, spacy, ours, difference, *unknown, time = numbers(table, "pos_acc")
     assert (metric, spacy) == ("pos_acc", f"{100 * theirs['tag_acc']:.2f}")
     assert float(difference) == pytest.approx(float(ours) - float(spacy), abs=0.011)
+    assert unknown == ["–", "–", "–"], "nothing is said of significance without the peer's answers"
     assert time == "–", "three heads were trained in one run"
+
+
+def test_both_are_scored_on_the_same_documents(peer, pipelines, cli):
+    """The peer's scores found here are those that spaCy itself found."""
+    arguments = ("--pipelines", pipelines, "--peers", peer, "--seeds", 2, "--markdown")
+    (peer / "none.json").write_text("{}", encoding="utf-8")
+    out = script("compare", "samples", *arguments, "--peer", peer / "none.json")
+    stored = json.loads((peer / "scores.json").read_text(encoding="utf-8"))["samples"]
+    own = [json.loads(cli("evaluate", pipelines / f"samples-seed{i}", "--json").out) for i in range(2)]
+    for metric, theirs in (
+        ("pos_acc", stored["tagger"]["scores"]["tag_acc"]),
+        ("ents_f", stored["ner"]["scores"]["ents_f"]),
+    ):
+        _, _, _, spacy, ours, difference, interval, p_value, verdict, _ = numbers(out, metric)
+        assert float(spacy) == pytest.approx(100 * theirs, abs=0.006)
+        seeds = [100 * scores[metric] for scores in own]
+        spread = abs(seeds[0] - seeds[1]) / 2**0.5
+        assert ours == f"{sum(seeds) / 2:.2f} ± {spread:.2f}"
+        assert float(difference) == pytest.approx(sum(seeds) / 2 - float(spacy), abs=0.011)
+        low, high = map(float, interval.split(" to "))
+        assert low <= float(difference) <= high
+        assert 0 <= float(p_value) <= 1
+        assert verdict == ("better" if low > 0 else "worse" if high < 0 else "undecided")
+        row = f"| `samples` | `{metric}` | {spacy} | {ours} | {difference} ({interval}) | {verdict} |"
+        assert row in out.splitlines()
+
+
+def test_what_is_missing_is_trained_with_its_own_seed(tmp_path, monkeypatch):
+    compare = module("compare")
+    monkeypatch.setattr(compare, "TRAIN", [*compare.TRAIN, "--set", "training.max_epochs=1"])
+    folder = tmp_path / "samples-seed3"
+    seconds = compare.train("samples", 3, folder)
+    assert seconds > 0
+    assert glossator.load(folder).config.seed == 3
+    written = (folder / "meta.json").stat().st_mtime_ns
+    assert compare.train("samples", 3, folder) == seconds
+    assert (folder / "meta.json").stat().st_mtime_ns == written, "it was trained again"
 
 
 def test_a_corpus_without_a_peer_is_shown_without_one(tmp_path, pipelines):
     (tmp_path / "none.json").write_text("{}", encoding="utf-8")
-    table = script("compare", "samples", "--pipelines", pipelines, "--peer", tmp_path / "none.json")
-    _, _, _, spacy, ours, difference, _ = numbers(table, "ents_f")
+    peer = ("--peer", tmp_path / "none.json", "--peers", tmp_path)
+    table = script("compare", "samples", "--pipelines", pipelines, *peer)
+    _, _, _, spacy, ours, difference, *_ = numbers(table, "ents_f")
     assert (spacy, difference) == ("–", "–")
     assert 0 <= float(ours) <= 100
 
@@ -120,7 +161,7 @@ def test_both_annotate_the_same_paragraphs(peer, pipelines):
         "throughput",
         LETTERS,
         "--pipeline",
-        pipelines / "samples",
+        pipelines / "samples-seed0",
         "--peer",
         model,
         "--only",
@@ -137,7 +178,7 @@ def test_both_annotate_the_same_paragraphs(peer, pipelines):
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="the peak memory of a process is not told here")
 def test_memory_is_that_of_the_process_that_annotates(pipelines, tmp_path):
     memory = module("memory")
-    peak = memory.peak_megabytes(pipelines / "samples", tmp_path, 0.01, seed=0)
+    peak = memory.peak_megabytes(pipelines / "samples-seed0", tmp_path, 0.01, seed=0)
     assert 50 < peak < 5_000  # spaCy alone takes more than the one, and the other is a wrong unit
 
 

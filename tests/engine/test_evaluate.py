@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 import glossator
+from glossator.config import parse_config
 from glossator.data import DataSource, read_gold
 from glossator.evaluate import dev_score, evaluate_from_raw_text, evaluate_head
 from glossator.pipeline import Pipeline
+from glossator.training import train
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,68 @@ def _holding(doc: Doc) -> set[str]:
     return {label for label, value in doc.cats.items() if value == 1}
 
 
+def scored_by_hand(pipeline: Pipeline, head: str) -> list[tuple[float, bool]]:
+    """Each probability on the test set, and whether what it was given to is so."""
+    examples = by_hand(pipeline, head)
+    if head == "mood":
+        tops = [max(example.predicted.cats.items(), key=lambda item: item[1]) for example in examples]
+        return [
+            (score, label in _holding(example.reference))
+            for (label, score), example in zip(tops, examples, strict=True)
+        ]
+    pairs = []
+    for example in examples:
+        group = example.predicted.spans[head]
+        scores = group.attrs["scores"]
+        if head == "ner":
+            gold = {(ent.start, ent.end, ent.label_) for ent in example.reference.ents}
+            right = [(span.start, span.end, span.label_) in gold for span in group]
+        else:
+            sides = zip(example.predicted, example.reference, strict=True)
+            right = [ours.pos_ == theirs.pos_ for ours, theirs in sides]
+        pairs += zip(scores, right, strict=True)
+    return pairs
+
+
+def test_every_head_is_measured_for_calibration(pipeline):
+    for name, head in pipeline.heads.items():
+        evaluation = evaluate_head(pipeline, head, gold(pipeline, name))
+        pairs = scored_by_hand(pipeline, name)
+        error = 0.0
+        for low, high in pairwise((0, 0.05, *(0.05 + i / 10 for i in range(1, 10)), 1.01)):
+            held = [pair for pair in pairs if low <= pair[0] < high]
+            error += abs(sum(score for score, _ in held) - sum(right for _, right in held)) / len(pairs)
+        assert evaluation.scores["ece"] == pytest.approx(error)
+        assert sum(row.number for row in evaluation.reliability) == len(pairs)
+        assert (evaluation.confusion is None) == (name == "ner")
+
+
+def test_several_categories_are_each_measured(samples_config, tmp_path):
+    several = samples_config.replace('stage = "bow"', 'stage = "bow"\nexclusive = false')
+    several = several.replace('["ner", "pos", "mood"]', '["mood"]')
+    trained = train(parse_config(_without_taggers(several), folder=Path()), tmp_path / "several").pipeline
+    examples = gold(trained, "mood")
+    evaluation = evaluate_head(trained, trained.heads["mood"], examples)
+    assert sum(row.number for row in evaluation.reliability) == 2 * len(examples)
+    assert evaluation.confusion is None
+    decided = [{label for label, p in e.predicted.cats.items() if p >= 0.5} for e in examples]
+    right = [found == _holding(e.reference) for found, e in zip(decided, examples, strict=True)]
+    assert evaluation.scores["cats_acc"] == pytest.approx(sum(right) / len(right))
+
+
+def _without_taggers(config: str) -> str:
+    sections = re.split(r"^(?=\[)", config, flags=re.MULTILINE)
+    return "".join(s for s in sections if not s.startswith(("[taggers.", "[data.ner", "[data.pos")))
+
+
+def test_what_cannot_be_told_is_none(pipeline):
+    head = pipeline.heads["ner"]
+    doc = pipeline.tokenizer("nothing here")
+    evaluation = evaluate_head(pipeline, head, [Example(doc, Doc(doc.vocab, words=["nothing", "here"]))])
+    assert (evaluation.scores["ece"], evaluation.reliability, evaluation.verdicts) == (None, [], [])
+    assert evaluate_head(pipeline, head, []).documents == 0
+
+
 def test_the_order_and_what_stood_before_do_not_matter(pipeline):
     for name, head in pipeline.heads.items():
         examples = gold(pipeline, name)
@@ -111,6 +177,7 @@ def test_raw_text_tokenized_alike_scores_as_gold_tokens_do(pipeline):
     plain = evaluate_head(pipeline, head, examples)
     assert raw.scores["token_f"] == 1
     assert raw.scores["pos_f"] == pytest.approx(plain.scores["pos_acc"])
+    assert raw.scores["ece"] == pytest.approx(plain.scores["ece"])
 
 
 # The command line
@@ -121,7 +188,7 @@ def test_json_has_spacys_names(cli, trained_samples, pipeline):
     assert ended.code == 0, ended.err
     scores = json.loads(ended.out)
     names = {"ents_p", "ents_r", "ents_f", "ents_per_type", "pos_acc", "words_per_second"}
-    names |= {"cats_score", "cats_macro_f", "cats_micro_f", "cats_f_per_type", "cats_acc"}
+    names |= {"ece", "cats_score", "cats_macro_f", "cats_micro_f", "cats_f_per_type", "cats_acc"}
     assert names <= scores.keys()
     assert scores["heads"].keys() == {"ner", "pos", "mood"}
     for name, head in pipeline.heads.items():
@@ -130,7 +197,8 @@ def test_json_has_spacys_names(cli, trained_samples, pipeline):
         assert (found["documents"], found["words"]) == (wanted.documents, wanted.words)
         for key, value in wanted.scores.items():
             if isinstance(value, float) and key != "words_per_second":
-                assert found[key] == scores[key] == pytest.approx(value)
+                assert found[key] == pytest.approx(value)
+                assert key == "ece" or scores[key] == found[key]  # every head has one of its own
     assert set(scores["ents_per_type"]) == {"LOC", "ORG", "PER"}
     assert set(scores["cats_f_per_type"]) == {"negative", "positive"}
 
@@ -161,6 +229,21 @@ def test_tables_for_reading(cli, trained_samples):
     assert ended.code == 0
     for part in ("ner (ents): 26 documents", "ents_f", "cats_acc", "PER", "positive"):
         assert part in ended.out
+
+
+def test_another_split_of_the_pipelines_own_data(cli, trained_samples, pipeline):
+    ended = cli("evaluate", trained_samples, "--split", "dev", "--json")
+    assert ended.code == 0, ended.err
+    heads = json.loads(ended.out)["heads"]
+    for name, score in (("ner", "ents_f"), ("pos", "pos_acc"), ("mood", "cats_macro_f")):
+        assert heads[name][score] == pytest.approx(pipeline.meta["scores"][name]["dev"])
+    test, default = (
+        cli("evaluate", trained_samples, *split, "--json") for split in (("--split", "test"), ())
+    )
+    for name in heads:
+        found = [json.loads(ended.out)["heads"][name] for ended in (test, default)]
+        assert [f.pop("words_per_second") > 0 for f in found] == [True, True]
+        assert found[0] == found[1]
 
 
 def test_raw_text_is_needed_to_tokenize_anew(cli, trained_samples, samples_folder, tmp_path):

@@ -15,8 +15,6 @@ from glossator.errors import DataError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.table import Table
-
     from glossator.cli.context import Settings
     from glossator.data import GoldData
     from glossator.evaluate import Evaluation
@@ -32,8 +30,21 @@ MOST_ERRORS_SHOWN = 5
 @options.input_format
 @options.heads
 @options.corpora
+@click.option(
+    "--split",
+    type=click.Choice(["train", "dev", "test"]),
+    show_default="test",
+    help="Which set of the pipeline's own data to take, without GOLD.",
+)
 @click.option("--retokenize", is_flag=True, help="Score from raw text, by the CoNLL-18 rule.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON, under spaCy's names.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Show calibration and confusion too, and write them and every error into DIR, in place of "
+    "an older report; with pictures where glossator[plots] is installed.",
+)
 @click.pass_obj
 def evaluate(
     settings: Settings,
@@ -45,17 +56,23 @@ def evaluate(
     only: tuple[str, ...],
     without: tuple[str, ...],
     corpora: Path | None,
+    split: str | None,
     retokenize: bool,
     as_json: bool,
+    report: Path | None,
 ) -> None:
     """Score PIPELINE on GOLD files, each head on its own layer.
 
-    Without GOLD each head takes the test set of the data it was trained with. Gold tokens are
-    taken as they stand, unless --retokenize.
+    Without GOLD each head takes the test set of the data it was trained with, or another --split.
+    Gold tokens are taken as they stand, unless --retokenize. Each head's `ece` says how far the
+    probabilities it gives are from the shares that are right; --report shows it in detail.
     """
     from glossator.data import DataSource, read_files, read_gold
     from glossator.pipeline import load
 
+    if gold and split:
+        raise UsageError("--split is of the pipeline's own data: leave it out, or leave out GOLD")
+    split = split or "test"
     plugins = settings.plugins()
     loaded = load(pipeline, only=only, without=without, plugins=plugins)
     choices = options.key_values(from_options, "--from-option")
@@ -64,13 +81,15 @@ def evaluate(
         if gold:
             return read_files(gold, from_, choices, encoding, plugins)
         data = loaded.config.data[head.name]
-        return DataSource(data, loaded.config.folder, corpora, plugins).records("test")
+        return DataSource(data, loaded.config.folder, corpora, plugins).records(split)
 
     heads = list(loaded.heads.values())
     if not gold:
-        heads = [head for head in heads if _has_test_set(loaded, head)]
+        heads = [head for head in heads if _has_split(loaded, head, split)]
         if not heads:
-            raise UsageError("the pipeline's config names no test set: name GOLD files")
+            raise UsageError(f"the pipeline's config names no {split} set: name GOLD files")
+    if report:
+        report.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written is found before the work
     results: dict[str, Evaluation] = {}
     failed = 0
     for head in heads:
@@ -79,6 +98,8 @@ def evaluate(
         _warn(head, data)
         if data.examples:
             results[head.name] = _evaluate(loaded, head, data, retokenize)
+            if report:
+                _write_report(report, head, data, results[head.name])
     if not results and failed:
         raise DataError("there is no gold document that can be used")
     if not results:
@@ -86,16 +107,18 @@ def evaluate(
     if as_json:
         click.echo(json.dumps(_as_json(results), indent=2))
     else:
-        _print(loaded, results)
+        _print(loaded, results, details=report is not None)
+    if report:
+        _say_without_pictures()
     if failed:
         raise click.exceptions.Exit(3)
 
 
-def _has_test_set(pipeline: Pipeline, head: Head) -> bool:
+def _has_split(pipeline: Pipeline, head: Head, split: str) -> bool:
     data = pipeline.config.data.get(head.name)
-    if data and (data.corpus or data.test):
+    if data and (data.corpus or getattr(data, split)):
         return True
-    click.echo(f"{head.name}: the pipeline's config names no test set for it; it is not scored", err=True)
+    click.echo(f"{head.name}: the pipeline's config names no {split} set for it; it is not scored", err=True)
     return False
 
 
@@ -138,36 +161,30 @@ def _as_json(results: Mapping[str, Evaluation]) -> dict[str, Any]:
     return {**merged, "heads": by_head}
 
 
-def _print(pipeline: Pipeline, results: Mapping[str, Evaluation]) -> None:
+def _write_report(folder: Path, head: Head, data: GoldData, result: Evaluation) -> None:
+    from glossator.report import error_counts, write_report
+
+    gold = [example.reference for example in data.examples]
+    written = write_report(folder, head.name, head.config.layer, result, gold)
+    errors = ", ".join(f"{count:,} {kind}" for kind, count in error_counts(result.verdicts).items())
+    files = ", ".join(path.name for path in written)
+    click.echo(f"{head.name}: {errors or 'no errors'}; {folder}: {files}", err=True)
+
+
+def _say_without_pictures() -> None:
+    from glossator.plots import can_draw
+
+    if not can_draw():
+        click.echo("pictures need matplotlib: pip install 'glossator[plots]'", err=True)
+
+
+def _print(pipeline: Pipeline, results: Mapping[str, Evaluation], *, details: bool) -> None:
     from rich.console import Console
+
+    from glossator.cli.score_tables import print_details, print_scores
 
     console = Console()
     for name, result in results.items():
-        console.print(_table(name, pipeline.heads[name].config.layer, result))
-        for key, rows in result.scores.items():
-            if isinstance(rows, Mapping) and all(isinstance(row, Mapping) for row in rows.values()):
-                console.print(_per_type(key, rows))
-
-
-def _table(name: str, layer: str, result: Evaluation) -> Table:
-    from rich.table import Table
-
-    table = Table("score", "value", title=f"{name} ({layer}): {result.documents:,} documents")
-    for key, value in result.scores.items():
-        if isinstance(value, float):
-            table.add_row(key, f"{value:,.0f}" if key == "words_per_second" else f"{value:.4f}")
-    return table
-
-
-def _per_type(key: str, rows: Mapping[str, Mapping[str, float]]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("label", "precision", "recall", "F1", title=key)
-    for label, row in sorted(rows.items()):
-        table.add_row(Text(label), *(_number(row.get(part)) for part in "prf"))
-    return table
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+        print_scores(console, name, pipeline.heads[name].config.layer, result)
+        if details:
+            print_details(console, name, result)
