@@ -47,6 +47,7 @@ class Peer:
 
     Attributes:
         component: spaCy's component for it.
+        entry: What `peer.py` calls it.
         peer_metric: The component's score.
         metric: Ours.
         counts: Makes what the bootstrap draws from of the verdicts on some documents.
@@ -54,6 +55,7 @@ class Peer:
     """
 
     component: str
+    entry: str
     peer_metric: str
     metric: str
     counts: Callable[[Any, int], Any]
@@ -61,8 +63,9 @@ class Peer:
 
 
 PEERS = {
-    "ents": Peer("ner", "ents_f", "ents_f", f1_counts, f1),
-    "pos": Peer("tagger", "tag_acc", "pos_acc", accuracy_counts, accuracy),
+    "ents": Peer("ner", "ner", "ents_f", "ents_f", f1_counts, f1),
+    "pos": Peer("tagger", "tagger", "tag_acc", "pos_acc", accuracy_counts, accuracy),
+    "tag": Peer("tagger", "tagger-xpos", "tag_acc", "tag_acc", accuracy_counts, accuracy),
 }
 
 
@@ -177,12 +180,12 @@ def compare_head(
 ) -> Comparison:
     """Score one head, trained with each seed, and set it beside spaCy's component."""
     peer = PEERS[head.layer]
-    entry = peer_scores.get(corpus, {}).get(peer.component)
+    entry = peer_scores.get(corpus, {}).get(peer.entry)
     loaded = [glossator.load(folder, only=[head.name]) for folder in folders]
     ours = [
         evaluate_head(pipeline, pipeline.heads[head.name], test_examples(pipeline)) for pipeline in loaded
     ]
-    model = peer_model(peers, corpus, peer.component)
+    model = peer_model(peers, corpus, peer.entry)
     if model:
         theirs = evaluate_peer(model, peer.component, loaded[0])
         spacys_score = theirs.scores[peer.metric]
@@ -203,9 +206,9 @@ def compare_head(
     )
 
 
-def peer_model(peers: Path | None, corpus: str, component: str) -> Path | None:
+def peer_model(peers: Path | None, corpus: str, entry: str) -> Path | None:
     """Return the model that `peer.py` left for a corpus, if there is one."""
-    model = peers / f"{corpus}-{component}" / "model" / "model-best" if peers else None
+    model = peers / f"{corpus}-{entry}" / "model" / "model-best" if peers else None
     return model if model and model.is_dir() else None
 
 

@@ -120,10 +120,12 @@ class StageComponent:
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Save the stage."""
+        from glossator.store import write_stage
+
         folder = Path(path)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self.head.stage.to_disk(folder)
+        write_stage(self.head.stage, folder)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> StageComponent:
         """Load the stage."""

@@ -215,3 +215,11 @@ class Calibratable(Protocol):
 
     def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
         """Fit a temperature on development examples; which labels win does not change."""
+
+
+@runtime_checkable
+class Finishable(Protocol):
+    """A stage that needs something for annotating that it does without while it learns."""
+
+    def finish(self) -> None:
+        """Make it, unless it is there. Called before a pipeline is saved, not at each checkpoint."""

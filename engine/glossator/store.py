@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from glossator import __version__, golden
 from glossator.config import HeadConfig, PipelineConfig, StageConfig, config_to_text, read_config
 from glossator.errors import GlossatorError, PipelineError
-from glossator.stages import Preparable
+from glossator.stages import Finishable, Preparable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +90,13 @@ def prepare(pipeline: Pipeline) -> None:
             stage.prepare(folder)
 
 
+def write_stage(stage: Any, folder: Path) -> None:
+    """Write a stage, ready for annotating, into an existing, empty folder."""
+    if isinstance(stage, Finishable):
+        stage.finish()
+    stage.to_disk(folder)
+
+
 def read_meta(path: Path) -> dict[str, Any]:
     """Return a pipeline folder's `meta.json`.
 
@@ -140,7 +147,7 @@ def file_sum(path: Path) -> str:
 def _write(pipeline: Pipeline, folder: Path, final: Path, attachments: Mapping[str, bytes]) -> None:
     for _, stage, own, _ in _stages(pipeline, folder):
         own.mkdir(parents=True)
-        stage.to_disk(own)
+        write_stage(stage, own)
     config = _with_moved_data(pipeline.config, final)
     (folder / CONFIG).write_text(config_to_text(config), encoding="utf-8")
     (folder / GOLDEN).write_text(golden.record(pipeline), encoding="utf-8")

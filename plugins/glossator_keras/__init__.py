@@ -1,0 +1,28 @@
+"""Keras stages for Glossator: trained in Keras 3 on TensorFlow, annotating on ONNX Runtime.
+
+What they share is public, so that a network of one's own costs one function; see `tagger`:
+
+* `features`: words as rows of hashed tables
+* `network`: what a network is built from, and its inputs
+* `crf`: a linear-chain CRF, usable in any Keras model
+* `tagger`: a tagger made of a function `build_network(config) -> keras.Model`
+* `learning`, `export`, `runtime`, `decode`, `weights`: what that is made of
+
+Nothing here imports Keras or TensorFlow until a network is built: annotating needs neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import glossator
+
+
+@glossator.hookimpl
+def glossator_taggers() -> Iterable[glossator.Stage]:
+    """Declare the taggers."""
+    yield glossator.Stage(
+        name="bilstm-crf",
+        factory="glossator_keras.bilstm_crf:make_tagger",
+        summary="bidirectional LSTM or GRU over hashed word attributes, with a CRF or a softmax on top",
+    )

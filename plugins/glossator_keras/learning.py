@@ -1,0 +1,123 @@
+"""Teaching a Keras network: one compiled step, the average of its weights, and all of it as arrays.
+
+What is kept of a network is not where the last step left it but a moving average of its weights
+(Polyak and Juditsky 1992), which is better and far steadier from epoch to epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from glossator_keras.crf import CRF
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Arrays = Mapping[str, NDArray[Any]]
+
+AVERAGE_DECAY = 0.99
+GRADIENT_NORM = 1.0
+
+Loss: TypeAlias = Callable[[Any, Any], Any]  # from labels and logits to a number
+
+LARGEST_SEED = 2**31 - 1
+
+
+class Learner:
+    """A network and all that changes while it learns.
+
+    Args:
+        network: Logits from inputs by name.
+        loss: What a step goes down.
+        label_shape: Of a batch's labels, None where it varies.
+        learn_rate: Adam's.
+    """
+
+    def __init__(
+        self, network: keras.Model, loss: Loss, label_shape: tuple[int | None, ...], learn_rate: float
+    ) -> None:
+        self.network = network
+        self.steps = 0
+        self._optimizer = keras.optimizers.Adam(learn_rate, global_clipnorm=GRADIENT_NORM)
+        self._optimizer.build(network.trainable_variables)
+        self._averages = [tf.Variable(weight.value) for weight in network.trainable_variables]
+        inputs = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in network.inputs}
+        labels = tf.TensorSpec(label_shape, "int32")
+        decay = tf.TensorSpec((), "float32")
+        self._step = tf.function(self._take_step(loss), input_signature=[inputs, labels, decay])
+
+    def step(self, inputs: Arrays, labels: NDArray[np.int32]) -> float:
+        """Learn from one batch and return its loss."""
+        # Early on, the average would be of little but fresh weights.
+        decay = min(AVERAGE_DECAY, (1 + self.steps) / (10 + self.steps))
+        self.steps += 1
+        return float(self._step(dict(inputs), labels, np.float32(decay)))
+
+    def averaged_weights(self) -> list[NDArray[Any]]:
+        """Return the weights to keep, in the order of `network.get_weights`."""
+        averages = zip(self.network.trainable_variables, self._averages, strict=True)
+        by_id = {id(weight): average.numpy() for weight, average in averages}
+        return [by_id.get(id(weight), np.asarray(weight)) for weight in self.network.weights]
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that learning needs beside the averaged weights: raw ones, moments, random state."""
+        arrays = {name: np.asarray(variable) for name, variable in self._variables().items()}
+        return {**arrays, "steps": np.asarray(self.steps)}
+
+    def restore(self, state: Arrays) -> None:
+        """Put back what `state` returned."""
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
+        self.steps = int(state["steps"])
+
+    def _variables(self) -> dict[str, Any]:
+        groups = {
+            "network": self.network.variables,
+            "average": self._averages,
+            "optimizer": self._optimizer.variables,
+        }
+        return {
+            f"{group}.{i}": each for group, variables in groups.items() for i, each in enumerate(variables)
+        }
+
+    def _take_step(self, loss: Loss) -> Callable[[Any, Any, Any], Any]:
+        weights = self.network.trainable_variables
+
+        def take_step(inputs: Any, labels: Any, decay: Any) -> Any:
+            with tf.GradientTape() as tape:
+                value = loss(labels, self.network(inputs, training=True))
+            self._optimizer.apply(tape.gradient(value, weights))
+            for average, weight in zip(self._averages, weights, strict=True):
+                average.assign(average * decay + weight.value * (1 - decay))
+            return value
+
+        return take_step
+
+
+def sequence_loss(network: keras.Model) -> Loss:
+    """Return the mean loss a word of (batch, time) labels, -1 where there is none to learn from.
+
+    It is the negative log likelihood of the CRF a network ends in, else the cross-entropy.
+    """
+    last = network.layers[-1]
+
+    def loss(labels: Any, logits: Any) -> Any:
+        known = tf.cast(labels >= 0, "float32")
+        if isinstance(last, CRF):
+            total = -tf.reduce_sum(last.log_likelihood(logits, labels, labels >= 0))
+        else:
+            each = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+            total = tf.reduce_sum(each * known)
+        return total / tf.maximum(tf.reduce_sum(known), 1.0)
+
+    return loss
+
+
+def set_seed(seed: int) -> None:
+    """Start Keras's random numbers, which fresh weights and dropout are drawn from."""
+    keras.utils.set_random_seed(seed % LARGEST_SEED)

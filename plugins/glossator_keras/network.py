@@ -1,0 +1,95 @@
+"""What a network is built from, and the part all of them begin with.
+
+A network of one's own is a function `build_network(config) -> keras.Model` that begins with
+`embed_words(config)` and ends in logits, (batch, time, config.outputs), or in a `crf.CRF` over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from glossator_keras.features import TABLE_ROWS
+
+if TYPE_CHECKING:
+    import keras
+
+    from glossator.decoding import SpanScheme
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """What a network is built from.
+
+    Attributes:
+        outputs: Logits a word.
+        vector_width: Columns of the given vectors; 0 for none.
+        scheme: For spans, what the outputs mean and which may follow each other; None for tags.
+        table_rows: Rows of all tables of word features together.
+        settings: What the stage was given, e.g. {"width": 128}.
+    """
+
+    outputs: int
+    vector_width: int = 0
+    scheme: SpanScheme | None = None
+    table_rows: int = sum(TABLE_ROWS)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+BuildNetwork: TypeAlias = "Callable[[NetworkConfig], keras.Model]"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedWords:
+    """The beginning of a network.
+
+    Attributes:
+        inputs: The network's inputs, by name: "lexemes", (different words, tables) int32, "words",
+            (batch, time) int32 rows of `lexemes`, and with given vectors "vectors", (batch, time,
+            vector_width).
+        output: (batch, time, width), zeros where there is no word.
+        mask: (batch, time) booleans: whether there is a word. Answers must not depend on what stands where
+            there is none: between two convolutions, multiply by it.
+    """
+
+    inputs: dict[str, keras.KerasTensor]
+    output: keras.KerasTensor
+    mask: keras.KerasTensor
+
+
+def embed_words(
+    config: NetworkConfig, *, width: int, feature_width: int = 32, dropout: float = 0.3
+) -> EmbeddedWords:
+    """Embed words by their hashed features, mixed by one hidden layer, beside their given vectors.
+
+    The mixing is done once for each different word of a batch.
+
+    Args:
+        config: What the network is built from.
+        width: Of what words become; the given vectors' columns come on top.
+        feature_width: Columns of each table of features.
+        dropout: Of the features, in training.
+    """
+    import keras
+
+    tables = len(TABLE_ROWS)
+    lexemes = keras.Input((tables,), dtype="int32", name="lexemes")
+    words = keras.Input((None,), dtype="int32", name="words")
+    features = keras.layers.Embedding(
+        config.table_rows,
+        feature_width,
+        embeddings_initializer=keras.initializers.RandomUniform(-0.1, 0.1),
+        name="features",
+    )(lexemes)
+    mixed = keras.layers.Reshape((tables * feature_width,))(features)
+    mixed = keras.layers.Dropout(dropout)(mixed)
+    mixed = keras.layers.Dense(width, activation="gelu", name="mix")(mixed)
+    mask = keras.ops.not_equal(words, 0)
+    # Zeros stand for no word, as beyond a batch's edge: a convolution is to see every sentence end alike.
+    output = keras.ops.where(mask[:, :, None], keras.ops.take(mixed, words, axis=0), 0.0)
+    inputs = {"lexemes": lexemes, "words": words}
+    if config.vector_width:
+        inputs["vectors"] = keras.Input((None, config.vector_width), name="vectors")
+        output = keras.layers.Concatenate()([output, inputs["vectors"]])
+    return EmbeddedWords(inputs=inputs, output=output, mask=mask)

@@ -1,0 +1,75 @@
+"""What runs a trained network: ONNX Runtime, or Keras."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from glossator.errors import PipelineError, StageError
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+Runtime = Literal["onnx", "keras"]
+Inputs: TypeAlias = "Mapping[str, NDArray[Any]]"
+Network: TypeAlias = "Callable[[Inputs], NDArray[np.float32]]"  # from inputs by name to logits
+
+AGREEMENT = 1e-4
+_SEVERITY_FATAL = 4
+
+
+def onnx_network(model: bytes | mmap.mmap) -> Network:
+    """Return what runs an ONNX model of one output.
+
+    Raises:
+        PipelineError: The model is damaged.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _SEVERITY_FATAL
+    # Annotating keeps a core busy beside the network; threads that wait for work need not spin.
+    options.intra_op_num_threads = max(1, (os.cpu_count() or 1) // 2)
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(bytes(model), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has exceptions of its own, of no common kind
+        raise PipelineError(f"the network cannot be read by ONNX Runtime: {error}") from error
+    # The arena would keep the memory of the largest batch for ever.
+    run = onnxruntime.RunOptions()
+    run.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    names = [tensor.name for tensor in session.get_inputs()]
+
+    def predict(inputs: Inputs) -> NDArray[np.float32]:
+        (logits,) = session.run(None, {name: inputs[name] for name in names}, run)
+        return np.asarray(logits)
+
+    return predict
+
+
+def keras_network(network: keras.Model) -> Network:
+    """Return what runs a Keras model, compiled for batches of any size."""
+    import tensorflow as tf
+
+    signature = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in network.inputs}
+    compiled = tf.function(lambda inputs: network(inputs, training=False), input_signature=[signature])
+
+    def predict(inputs: Inputs) -> NDArray[np.float32]:
+        return np.asarray(compiled({name: inputs[name] for name in signature}))
+
+    return predict
+
+
+def check_agreement(one: Network, other: Network, inputs: Inputs, shown: NDArray[np.bool_]) -> None:
+    """Raise `StageError` unless two networks give the same logits wherever `shown` is true."""
+    difference = np.abs(one(inputs) - other(inputs))[shown]
+    if not (difference < AGREEMENT).all():  # which NaN is not either
+        raise StageError(
+            f"the exported network differs from Keras's by {difference.max()}: "
+            'annotate with runtime = "keras", or change its layers'
+        )

@@ -1,0 +1,292 @@
+"""A tagger made of a Keras network: all of it but the network.
+
+    def build_network(config):
+        import keras
+        words = embed_words(config, width=64)
+        hidden = keras.layers.Conv1D(64, 3, padding="same")(words.output)
+        return keras.Model(words.inputs, keras.layers.Dense(config.outputs)(hidden))
+
+    def make_tagger(write="ents", **settings):
+        return KerasTagger(build_network, write=write, settings=settings)
+
+`make_tagger` is a factory for a `glossator.Stage`. Keras is imported inside the function, so that
+annotating does without.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from glossator.calibration import fit_temperature, softmax_nll
+from glossator.decoding import SpanScheme, log_partition, path_score
+from glossator.errors import ConfigError, PipelineError, StageError
+from glossator.layers import check_tagger_layer, gold_spans, gold_tags, holds_spans, without_overlaps
+from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
+from glossator_keras.decode import Answer, Chain, decode_spans, decode_tags
+from glossator_keras.features import EncodedDocs, PaddedSentences, encode, hide, padded_sentences
+from glossator_keras.model import Model
+from glossator_keras.network import BuildNetwork, NetworkConfig
+from glossator_keras.runtime import Runtime
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+    from spacy.tokens import Doc
+    from spacy.training import Example
+
+    from glossator.stages import TrainingState
+    from glossator_keras.learning import Loss
+
+UNKNOWN = -1
+LEARN_PLACES = 8192  # words a step, padding included
+PREDICT_PLACES = 4096  # words a run of the network, few enough for the processor's cache
+FACTS = "tagger.json"
+
+Scheme = Literal["bio", "bioes"]
+
+
+class KerasTagger:
+    """Tags sentences with a network over their words.
+
+    Args:
+        build_network: Builds the network, from features of words to logits, or to a CRF over them.
+        write: The layer to predict.
+        scheme: How spans become labels of words.
+        settings: What `build_network` finds in its config's `settings`.
+        word_dropout: How often a word is hidden in training, so that its other features learn too.
+        learn_rate: Adam's.
+        runtime: What annotates.
+
+    Raises:
+        ConfigError: For a layer no tagger writes, an unknown scheme or runtime.
+    """
+
+    def __init__(
+        self,
+        build_network: BuildNetwork,
+        *,
+        write: str = "ents",
+        scheme: Scheme = "bioes",
+        settings: Mapping[str, Any] | None = None,
+        word_dropout: float = 0.1,
+        learn_rate: float = 0.002,
+        runtime: Runtime = "onnx",
+    ) -> None:
+        for name, value, known in (("scheme", scheme, Scheme), ("runtime", runtime, Runtime)):
+            if value not in get_args(known):
+                raise ConfigError(f"{name} = {value!r}: use one of {', '.join(get_args(known))}")
+        self._layer = check_tagger_layer(write)
+        self._build_network = build_network
+        self._prefixes = scheme
+        self._settings = dict(settings or {})
+        self._word_dropout = word_dropout
+        self._learn_rate = learn_rate
+        self._runtime = runtime
+        self._model: Model | None = None
+        self._temperature = 1.0
+        self._seed = 0
+        self.labels: tuple[str, ...] = ()
+
+    def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
+        """Collect the labels and start from fresh weights."""
+        if space.tables:
+            raise ConfigError("this tagger takes vectors as they are: remove tune = true")
+        found = {label for example in examples for label in self._labels_of(example)}
+        if not found:
+            raise StageError(f"the training data has no gold {self._layer!r} to learn from")
+        self._build(tuple(sorted(found)), space.width)
+        self._temperature = 1.0
+        self._seed = seed
+        self._trained().initialize(seed)
+
+    def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
+        """Take one step down the mean loss of the batch's words."""
+        encoded = encode([example.predicted for example in examples])
+        gold = self._gold_ids(examples, encoded)
+        given = self._given(encoded, vectors)
+        losses, words = [0.0], [0]
+        # More than one step only where documents are long or their sentences of very unlike length.
+        for batch in padded_sentences(encoded, LEARN_PLACES):
+            labels = _laid_out(gold, batch)
+            words.append(int((labels != UNKNOWN).sum()))
+            losses.append(self._learn(batch, given, labels) if words[-1] else 0.0)
+        return float(np.dot(losses, words) / max(sum(words), 1))
+
+    def predict(
+        self, docs: Sequence[Doc], vectors: Vectors
+    ) -> Sequence[TokenTags] | Sequence[Sequence[ScoredSpan]]:
+        """Return tags or spans, as the layer asks."""
+        encoded = encode(docs)
+        answers = self._answers(encoded, vectors)
+        if self._scheme is None:
+            return decode_tags(answers, encoded.words, self._chain, self._temperature)
+        chain = self._chain or Chain.of_scheme(self._scheme)
+        return decode_spans(answers, encoded.words, self._scheme, chain, self._temperature)
+
+    def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
+        """Fit the temperature that all potentials are divided by (Guo et al. 2017)."""
+        encoded = encode([example.predicted for example in examples])
+        gold = self._gold_ids(examples, encoded)
+        batches = [
+            (batch, logits, _laid_out(gold, batch)) for batch, logits in self._answers(encoded, vectors)
+        ]
+        nll = _chain_nll if self._chain else _softmax_nll
+        self._temperature = fit_temperature(
+            lambda temperature: -sum(nll(*batch, self._chain, temperature) for batch in batches)
+        )
+
+    def finish(self) -> None:
+        """Export the network."""
+        self._trained().finish()
+
+    def training_state(self) -> TrainingState:
+        """Return weights under training, optimizer and random state."""
+        return {**self._trained().training_state(), "seed": np.asarray(self._seed)}
+
+    def restore(self, state: TrainingState) -> None:
+        """Put a training state back."""
+        self._seed = int(state["seed"])
+        self._trained().restore({name: array for name, array in state.items() if name != "seed"})
+
+    def to_disk(self, path: Path) -> None:
+        """Write weights, labels and temperature, and the exported network where `finish` made one."""
+        self._trained().to_disk(path)
+        facts = {
+            "labels": self.labels,
+            "vectors": self._vector_width,
+            "scheme": self._prefixes,
+            "settings": self._settings,
+            "temperature": self._temperature,
+        }
+        (path / FACTS).write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    def from_disk(self, path: Path) -> None:
+        """Read what `to_disk` wrote."""
+        try:
+            facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
+            self._settings, self._prefixes = dict(facts["settings"]), facts["scheme"]
+            self._temperature = float(facts["temperature"])
+            self._build(tuple(facts["labels"]), int(facts["vectors"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise PipelineError(f"{path / FACTS} is missing or damaged: {error}") from error
+        self._trained().from_disk(path)
+
+    def _build(self, labels: tuple[str, ...], vector_width: int) -> None:
+        self.labels = labels
+        self._vector_width = vector_width
+        self._scheme = getattr(SpanScheme, self._prefixes)(labels) if holds_spans(self._layer) else None
+        config = NetworkConfig(
+            outputs=len(self._scheme.labels if self._scheme else labels),
+            vector_width=vector_width,
+            scheme=self._scheme,
+            settings=self._settings,
+        )
+        self._model = Model(
+            self._build_network,
+            config,
+            loss=_loss,
+            label_shape=(None, None),
+            learn_rate=self._learn_rate,
+            runtime=self._runtime,
+        )
+
+    def _trained(self) -> Model:
+        if self._model is None:
+            raise StageError("it is not trained yet")
+        return self._model
+
+    @property
+    def _chain(self) -> Chain | None:
+        return self._trained().chain
+
+    def _learn(
+        self, batch: PaddedSentences, given: NDArray[np.float32] | None, labels: NDArray[np.int32]
+    ) -> float:
+        model = self._trained()
+        draws = np.random.default_rng([self._seed, model.steps]).random(len(batch.lexemes))
+        inputs = _inputs(batch, given)
+        inputs["lexemes"] = hide(batch.lexemes, table=0, chosen=draws < self._word_dropout)
+        return model.learn(inputs, labels)
+
+    def _answers(self, encoded: EncodedDocs, vectors: Vectors) -> Iterator[Answer]:
+        model = self._trained()
+        given = self._given(encoded, vectors)
+        for batch in padded_sentences(encoded, PREDICT_PLACES):
+            yield batch, model.predict(_inputs(batch, given))
+
+    def _given(self, encoded: EncodedDocs, vectors: Vectors) -> NDArray[np.float32] | None:
+        """Return the given vectors, a row a word."""
+        if not self._vector_width or not len(encoded.index):
+            return None
+        return encoded.words.gather(vectors.values).astype(np.float32)
+
+    def _labels_of(self, example: Example) -> set[str]:
+        if holds_spans(self._layer):
+            return {span.label for span in gold_spans(example, self._layer)}
+        return {tag for tag in gold_tags(example, self._layer) if tag is not None}
+
+    def _gold_ids(self, examples: Sequence[Example], encoded: EncodedDocs) -> NDArray[np.int64]:
+        """(words,) label ids; `UNKNOWN` where the gold says nothing."""
+        if self._scheme is not None:
+            ids = [self._span_ids(self._scheme, example) for example in examples]
+        else:
+            index: dict[str | None, int] = {label: i for i, label in enumerate(self.labels)}
+            ids = [
+                np.asarray([index.get(tag, UNKNOWN) for tag in gold_tags(example, self._layer)], dtype=int)
+                for example in examples
+            ]
+        return encoded.words.gather(ids).astype(np.int64)
+
+    def _span_ids(self, scheme: SpanScheme, example: Example) -> NDArray[np.intp]:
+        known = [span for span in gold_spans(example, self._layer) if span.label in self.labels]
+        return scheme.encode(without_overlaps(known), len(example.predicted))
+
+
+def _loss(network: keras.Model) -> Loss:
+    from glossator_keras.learning import sequence_loss
+
+    return sequence_loss(network)
+
+
+def _inputs(batch: PaddedSentences, given: NDArray[np.float32] | None) -> dict[str, NDArray[Any]]:
+    inputs: dict[str, NDArray[Any]] = {"lexemes": batch.lexemes, "words": batch.words}
+    if given is not None:
+        inputs["vectors"] = np.where(batch.mask[:, :, None], given[batch.places], np.float32(0))
+    return inputs
+
+
+def _laid_out(gold: NDArray[np.int64], batch: PaddedSentences) -> NDArray[np.int32]:
+    """Return (batch, time) label ids, `UNKNOWN` in the padding."""
+    return np.where(batch.mask, gold[batch.places], UNKNOWN).astype(np.int32)
+
+
+def _softmax_nll(
+    batch: PaddedSentences,
+    logits: NDArray[np.float32],
+    gold: NDArray[np.int32],
+    chain: Chain | None,
+    temperature: float,
+) -> float:
+    known = gold != UNKNOWN
+    return softmax_nll(logits[known], gold[known], temperature)
+
+
+def _chain_nll(
+    batch: PaddedSentences,
+    logits: NDArray[np.float32],
+    gold: NDArray[np.int32],
+    chain: Chain | None,
+    temperature: float,
+) -> float:
+    """Negative log likelihood of the sentences whose words all have gold labels."""
+    assert chain is not None
+    whole = ((gold != UNKNOWN) == batch.mask).all(axis=1)
+    emissions, lengths = logits[whole] / temperature, batch.lengths[whole]
+    scaled = chain.divided_by(temperature)
+    likely = path_score(emissions, lengths, gold[whole], *scaled)
+    return float((log_partition(emissions, lengths, *scaled) - likely).sum())
