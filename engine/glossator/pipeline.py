@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Self
 
 from spacy.tokens import Doc
 
+from glossator.ahead import map_ahead
 from glossator.annotate import check_labels, clear_ents, write_cats, write_provenance, write_spans, write_tags
 from glossator.batching import by_words
 from glossator.config import HeadConfig, PipelineConfig, StageConfig, check_name, head_config
@@ -103,6 +105,7 @@ class Pipeline:
         self.heads: dict[str, Head] = {}
         self.meta: dict[str, Any] = {}
         self.source: Path | None = None
+        self._annotating = RLock()
 
     @classmethod
     def from_config(
@@ -200,15 +203,23 @@ class Pipeline:
         return doc
 
     def pipe(self, texts: Iterable[str | Doc], *, batch_words: int = BATCH_WORDS) -> Iterator[Doc]:
-        """Annotate a stream, in order, holding about `batch_words` words at a time.
+        """Annotate a stream, in order, in batches of about `batch_words` words.
 
-        The vocab grows with every new word; for long streams see `memory_zone`.
+        While a batch is annotated, in a thread of its own, the one before is handed out and the next
+        is read and tokenized: three are held at a time. The vocab grows with every new word; for long
+        streams see `memory_zone`.
         """
+
+        def annotated(docs: list[Doc]) -> list[Doc]:
+            self.annotate(docs)
+            return docs
+
         docs = (self.tokenizer(text) if isinstance(text, str) else text for text in texts)
         # An empty Doc counts too, or a stream of them would be one endless batch.
-        for batch in by_words(((doc, max(len(doc), 1)) for doc in docs), batch_words):
-            self.annotate(batch)
-            yield from batch
+        batches = by_words(((doc, max(len(doc), 1)) for doc in docs), batch_words)
+        with closing(map_ahead(annotated, batches)) as done:
+            for batch in done:
+                yield from batch
 
     def annotate(self, docs: Sequence[Doc]) -> None:
         """Annotate Docs in place, as one batch.
@@ -216,14 +227,15 @@ class Pipeline:
         Raises:
             StageError: A stage failed or answered nonsense; no later head has run.
         """
-        if any(head.config.layer == "ents" for head in self.heads.values()):
+        with self._annotating:  # a stage need not bear two threads; `pipe` may be at work in another
+            if any(head.config.layer == "ents" for head in self.heads.values()):
+                for doc in docs:
+                    clear_ents(doc)
+            batch = Batch(docs, self.embedders)
+            for head in self.heads.values():
+                self._write(head, docs, self.predict(head, batch))
             for doc in docs:
-                clear_ents(doc)
-        batch = Batch(docs, self.embedders)
-        for head in self.heads.values():
-            self._write(head, docs, self.predict(head, batch))
-        for doc in docs:
-            write_provenance(doc, {"pipeline": self.config.name, "version": self.config.version})
+                write_provenance(doc, {"pipeline": self.config.name, "version": self.config.version})
 
     def predict(self, head: Head, batch: Batch) -> Any:
         """Return what a head's stage answers for a batch, writing nothing."""
@@ -236,20 +248,26 @@ class Pipeline:
 
     @contextmanager
     def memory_zone(self) -> Iterator[None]:
-        """Forget every word first met inside the block when it ends: memory stays bounded.
+        """Bound memory: when the block ends, the words first met inside it may be forgotten.
 
         Docs made inside must not be touched afterwards (spaCy's `Language.memory_zone`), and the
         tokenizer may go on with another vocab.
         """
+        forget_words = getattr(self.tokenizer, "forget_words", None)
+        with ExitStack() as stack:
+            if forget_words is None:
+                self._enter_spacy_zones(stack)
+            else:
+                stack.callback(forget_words)
+            yield
+
+    def _enter_spacy_zones(self, stack: ExitStack) -> None:
         from cymem.cymem import Pool
 
         pool = Pool()
-        with ExitStack() as stack:
-            stack.enter_context(self.vocab.memory_zone(pool))
-            zone = getattr(self.tokenizer, "memory_zone", None)
-            if zone is not None:
-                stack.enter_context(zone(pool))
-            yield
+        stack.enter_context(self.vocab.memory_zone(pool))
+        zone = getattr(self.tokenizer, "memory_zone", nullcontext)
+        stack.enter_context(zone(pool))
 
     def vector_space(self, head: HeadConfig) -> VectorSpace:
         """Return the space of the vectors a head will be given.

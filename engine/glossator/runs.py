@@ -1,18 +1,22 @@
 """Annotating files: a stream of documents in constant memory, where the bad never loses the good.
 
-Words first met are forgotten every `ZONE_WORDS` words or `ZONE_SECONDS` seconds, whichever comes
-first (spaCy's memory zones), so a run's memory does not grow with its input. At the same points, and
-where the user interrupts the run, what is written is flushed and the journal says how far the run is,
-so that it can be resumed.
+While a batch is annotated, in a thread of its own, the next is read and the last is written. Every
+`ZONE_WORDS` words or `ZONE_SECONDS` seconds, whichever comes first, all of them are done with: there
+the pipeline may forget words (`Pipeline.memory_zone`), so a run's memory does not grow with its input.
+At the same points, and where the user interrupts the run, what is written is flushed and the journal
+says how far the run is, so that it can be resumed.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from glossator.ahead import map_ahead
 from glossator.data import document_error
 from glossator.errors import DataError, GlossatorError
 from glossator.formats.record import Record
@@ -29,7 +33,6 @@ ZONE_WORDS = 300_000
 ZONE_SECONDS = 10.0
 
 Item = Record | DataError
-Batch = list[tuple[Record, "Doc"]]
 Fail = Callable[[GlossatorError], None]
 
 
@@ -64,6 +67,25 @@ class _Written:
     tally: Tally | None
 
 
+@dataclass(slots=True)
+class _Batch:
+    """Documents on their way, and what became of those that are not.
+
+    Attributes:
+        read: Documents taken from the input, good or bad.
+        words: Their tokens, and one more for each.
+        more: Whether there may be others after them.
+        docs: The good ones.
+        errors: What was wrong with the others.
+    """
+
+    read: int = 0
+    words: int = 0
+    more: bool = False
+    docs: list[tuple[Record, Doc]] = field(default_factory=list)
+    errors: list[GlossatorError] = field(default_factory=list)
+
+
 def annotate_records(
     pipeline: Pipeline,
     items: Iterator[Item],
@@ -95,6 +117,17 @@ def annotate_records(
 
     written = _Written(replace(tally))
 
+    def write(batch: _Batch) -> None:
+        tally.read += batch.read
+        for error in batch.errors:
+            fail(error)
+        written.tally = None
+        for record, doc in batch.docs:
+            _write(writer, record, doc, tally, fail)
+        tally.seconds = time.monotonic() - started
+        written.tally = replace(tally)
+        on_batch(tally)
+
     def checkpoint(reached: Tally) -> None:
         written.tally = None
         writer.flush()
@@ -104,15 +137,9 @@ def annotate_records(
     more = True
     try:
         while more:
-            zone_ends = time.monotonic() + ZONE_SECONDS
             with pipeline.memory_zone():
-                words = 0
-                while more and words < ZONE_WORDS and time.monotonic() < zone_ends:
-                    # A call of its own, so that the Docs are gone before the zone that holds their words.
-                    batch_words, more = _run_batch(pipeline, items, writer, tally, fail, written)
-                    words += batch_words
-                    tally.seconds = time.monotonic() - started
-                    on_batch(tally)
+                # A call of its own, so that the Docs are gone before the zone that holds their words.
+                more = _run_zone(pipeline, items, write)
             checkpoint(replace(tally))
     except KeyboardInterrupt:
         if written.tally is not None:
@@ -120,58 +147,71 @@ def annotate_records(
         raise
 
 
-def _run_batch(
-    pipeline: Pipeline, items: Iterator[Item], writer: Writer, tally: Tally, fail: Fail, written: _Written
-) -> tuple[int, bool]:
-    """Annotate and write the next documents; return their words and whether there may be more."""
-    batch, words, more = _next_batch(pipeline, items, tally, fail)
-    annotated = _annotated(pipeline, batch, fail)
-    written.tally = None
-    for record, doc in annotated:
-        _write(writer, record, doc, tally, fail)
-    written.tally = replace(tally)
-    return words, more
+def _run_zone(pipeline: Pipeline, items: Iterator[Item], write: Callable[[_Batch], None]) -> bool:
+    """Annotate and write the documents of one zone; return whether there may be more."""
+    more = False
+    with closing(map_ahead(partial(_annotated, pipeline), _batches(pipeline, items))) as batches:
+        for batch in batches:
+            write(batch)
+            more = batch.more
+    return more
 
 
-def _next_batch(
-    pipeline: Pipeline, items: Iterator[Item], tally: Tally, fail: Fail
-) -> tuple[Batch, int, bool]:
-    """Tokenize the next documents; also return their words and whether there may be more."""
-    batch: Batch = []
-    words = 0
+def _batches(pipeline: Pipeline, items: Iterator[Item]) -> Iterator[_Batch]:
+    """Yield the documents of one zone, tokenized: at least one batch, if an empty one."""
+    ends = time.monotonic() + ZONE_SECONDS
+    words, more = 0, True
+    while more and words < ZONE_WORDS and time.monotonic() < ends:
+        batch = _next_batch(pipeline, items)
+        words, more = words + batch.words, batch.more
+        yield batch
+
+
+def _next_batch(pipeline: Pipeline, items: Iterator[Item]) -> _Batch:
+    batch = _Batch()
     for item in items:
-        tally.read += 1
+        batch.read += 1
+        # Whatever it is it counts, or a stream of empty or bad ones would be one endless batch.
+        batch.words += 1
         if isinstance(item, DataError):
-            fail(item)
-            continue
-        try:
-            doc = record_doc(item, pipeline.tokenizer)
-        except Exception as error:  # a stranger's tokenizer may raise anything
-            fail(document_error(item, error))
+            batch.errors.append(item)
         else:
-            batch.append((item, doc))
-            words += len(doc) + 1
-        if words >= BATCH_WORDS:
-            return batch, words, True
-    return batch, words, False
-
-
-def _annotated(pipeline: Pipeline, batch: Batch, fail: Fail) -> Batch:
-    """Annotate a batch; where that fails, one by one, so that only the bad ones are lost."""
-    try:
-        pipeline.annotate([doc for _, doc in batch])
-    except GlossatorError:
-        return [(record, doc) for record, doc in batch if _annotate_alone(pipeline, record, doc, fail)]
+            _tokenize(pipeline, item, batch)
+        if batch.words >= BATCH_WORDS:
+            batch.more = True
+            break
     return batch
 
 
-def _annotate_alone(pipeline: Pipeline, record: Record, doc: Doc, fail: Fail) -> bool:
+def _tokenize(pipeline: Pipeline, record: Record, batch: _Batch) -> None:
     try:
-        pipeline.annotate([doc])
-    except GlossatorError as error:
-        fail(document_error(record, error))
-        return False
-    return True
+        doc = record_doc(record, pipeline.tokenizer)
+    except Exception as error:  # a stranger's tokenizer may raise anything
+        batch.errors.append(document_error(record, error))
+    else:
+        batch.docs.append((record, doc))
+        batch.words += len(doc)
+
+
+def _annotated(pipeline: Pipeline, batch: _Batch) -> _Batch:
+    """Annotate a batch; where that fails, one by one, so that only the bad ones are lost."""
+    try:
+        pipeline.annotate([doc for _, doc in batch.docs])
+    except GlossatorError:
+        return _annotated_one_by_one(pipeline, batch)
+    return batch
+
+
+def _annotated_one_by_one(pipeline: Pipeline, batch: _Batch) -> _Batch:
+    docs, errors = [], list(batch.errors)
+    for record, doc in batch.docs:
+        try:
+            pipeline.annotate([doc])
+        except GlossatorError as error:
+            errors.append(document_error(record, error))
+        else:
+            docs.append((record, doc))
+    return replace(batch, docs=docs, errors=errors)
 
 
 def _write(writer: Writer, record: Record, doc: Doc, tally: Tally, fail: Fail) -> None:

@@ -135,7 +135,7 @@ def test_a_doc_that_cannot_be_stored_spoils_no_other(tmp_path):
     last.user_data["version"] = "3"
     writer = DocBinFiles().writer(tmp_path / "out.spacy")
     writer.write(first, Record(first.text))
-    with pytest.raises(DataError, match=r"in\.jsonl:5: the Doc's user_data"):
+    with pytest.raises(DataError, match=r"in\.jsonl:5: the Doc cannot be stored: its user_data"):
         writer.write(bad, Record(bad.text, file="in.jsonl", line=5))
     writer.write(last, Record(last.text))
     writer.close()

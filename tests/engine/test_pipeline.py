@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -265,8 +268,77 @@ def test_a_stream_is_bounded_even_where_its_docs_are_empty(trained):
             taken += 1
             yield ""
 
-    next(trained.pipe(texts(), batch_words=10))
-    assert taken <= 11
+    with closing(trained.pipe(texts(), batch_words=10)) as docs:
+        next(docs)
+        assert taken <= 21
+        for _ in range(30):
+            next(docs)
+        assert taken <= 51
+
+
+def test_a_stream_that_breaks_off_loses_no_batch_that_was_whole(trained):
+    def texts():
+        yield from ("Ana", "Lee", "Skye")
+        raise ConnectionError
+
+    came = []
+
+    def collect():
+        for doc in trained.pipe(texts(), batch_words=1):
+            came.append(doc.text)
+
+    with pytest.raises(ConnectionError):
+        collect()
+    assert came == ["Ana", "Lee"]
+
+
+def test_batches_are_annotated_in_another_thread_and_a_single_one_in_this():
+    threads = []
+
+    def note(docs):
+        threads.append(threading.current_thread())
+        return [[] for _ in docs]
+
+    pipeline = Pipeline("en").add_tagger("ner", fixed(note))
+    pipeline("One text.")
+    list(pipeline.pipe(["One text.", "Two texts."]))
+    assert threads == [threading.current_thread()] * 2
+    before = threading.active_count()
+    list(pipeline.pipe(["One text."] * 5, batch_words=3))
+    assert len(threads) == 2 + 5
+    assert threading.current_thread() not in threads[2:]
+    assert threading.active_count() == before
+
+
+def test_no_stage_is_run_by_two_threads_at_once():
+    running = threading.Lock()
+
+    def answer(docs):
+        if not running.acquire(blocking=False):
+            raise RuntimeError("already running")
+        time.sleep(0.002)
+        running.release()
+        return [[] for _ in docs]
+
+    pipeline = Pipeline("en").add_tagger("ner", fixed(answer))
+    texts = [f"Text {number}." for number in range(20)]
+    streams = pipeline.pipe(texts, batch_words=1), pipeline.pipe(texts, batch_words=1)
+    for number, docs in enumerate(zip(*streams, strict=True)):
+        assert pipeline("Another.").text == "Another."
+        assert {doc.text for doc in docs} == {f"Text {number}."}
+
+
+def test_a_stream_fails_at_the_batch_that_is_wrong():
+    def answer(docs):
+        if any("bad" in doc.text for doc in docs):
+            raise ZeroDivisionError("by nothing")
+        return [[] for _ in docs]
+
+    pipeline = Pipeline("en").add_tagger("ner", fixed(answer))
+    docs = pipeline.pipe(["good", "fine", "bad", "late"], batch_words=1)
+    assert [next(docs).text, next(docs).text] == ["good", "fine"]
+    with pytest.raises(StageError, match="by nothing"):
+        next(docs)
 
 
 def test_docs_are_annotated_in_place_whatever_their_vocab(trained):

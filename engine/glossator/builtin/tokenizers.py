@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +16,10 @@ from spacy.tokens import Doc
 from glossator.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cymem.cymem import Pool
     from spacy.language import Language
 
-
-RENEWED_AFTER_WORDS = 500_000
+# They take about 80 MB; the novels of a century have half as many.
+MOST_LEXEMES = 100_000
 
 
 class SpacyTokenizer:
@@ -40,13 +38,12 @@ class SpacyTokenizer:
     def __call__(self, text: str) -> Doc:
         """Tokenize a text of any length."""
         doc: Doc = self._language.nlp.tokenizer(text)
-        self._language.words_met += len(doc)
         self._split(doc)
         return doc
 
-    def memory_zone(self, pool: Pool) -> AbstractContextManager[None]:
-        """Forget the words met inside the block."""
-        return self._language.memory_zone(pool)
+    def forget_words(self) -> None:
+        """Go on with a vocab that knows no words, if this one knows many."""
+        self._language.forget_words()
 
 
 class WhitespaceTokenizer:
@@ -69,48 +66,40 @@ class WhitespaceTokenizer:
             words=[word or gap for word, _, gap in pieces],
             spaces=[bool(blank) for _, blank, _ in pieces],
         )
-        self._language.words_met += len(doc)
         self._split(doc)
         return doc
 
-    def memory_zone(self, pool: Pool) -> AbstractContextManager[None]:
-        """Forget the words met inside the block."""
-        return self._language.memory_zone(pool)
+    def forget_words(self) -> None:
+        """Go on with a vocab that knows no words, if this one knows many."""
+        self._language.forget_words()
 
 
 class _BoundedLanguage:
-    """A blank spaCy language that is made anew, between memory zones, when it has met many words.
+    """A blank spaCy language that can be made anew once it knows many words.
 
-    A zone frees the words met in it but not their places in spaCy's hash maps, which double and
-    double on text with ever new words.
+    spaCy's memory zones would bound it too, but forget every word at once and cache none, so that
+    the words people use again and again are split and looked up again and again.
     """
 
     def __init__(self, lang: str) -> None:
         self._lang = lang
         self.nlp = _blank(lang)
-        self.words_met = 0
-        self._left_one_behind = False
 
-    @contextmanager
-    def memory_zone(self, pool: Pool) -> Iterator[None]:
-        # Chinese, Japanese and others have tokenizers of their own, without zones.
-        zone = getattr(self.nlp.tokenizer, "memory_zone", nullcontext)
-        if self._left_one_behind:
-            gc.collect()  # it lives on in reference cycles
-            self._left_one_behind = False
-        with zone(pool):
-            yield
-        if self.words_met >= RENEWED_AFTER_WORDS:
+    def forget_words(self) -> None:
+        if len(self.nlp.vocab) > MOST_LEXEMES:
             self.nlp = _blank(self._lang)
-            self.words_met = 0
-            self._left_one_behind = True
+            gc.collect()  # the old one lives on in reference cycles
 
 
 def _blank(lang: str) -> Language:
     try:
-        return spacy.blank(lang)
+        language = spacy.blank(lang)
     except ImportError as error:
         raise ConfigError(f"lang = {lang!r}: {error}") from None
+    tokenizer: Any = language.tokenizer
+    if hasattr(tokenizer, "max_cache_size"):  # Chinese, Japanese and others have tokenizers of their own
+        tokenizer.max_cache_size = MOST_LEXEMES  # it remembers how 10,000 words are split, unless told
+    return language
 
 
 def _sentence_splitter(sentences: str) -> Callable[[Doc], object]:

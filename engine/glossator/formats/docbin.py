@@ -18,6 +18,7 @@ from srsly.msgpack import msgpack_decoders, msgpack_encoders
 from glossator.errors import DataError, UsageError
 from glossator.formats import Writer
 from glossator.formats.opening import STANDARD_STREAM
+from glossator.formats.packing import PackedDocs
 from glossator.formats.record import CharSpan, Record
 from glossator.formats.sentences import has_entities
 
@@ -76,10 +77,10 @@ class _FileWriter:
         if not path.parent.is_dir():
             raise DataError(f"cannot be written: there is no folder {path.parent}", file=str(path))
         self._path = path
-        self._docs = DocBin(store_user_data=True)
+        self._docs = PackedDocs()
 
     def write(self, doc: Doc, record: Record) -> None:
-        self._docs.merge(_packed(doc, record))
+        _add(self._docs, doc, record)
 
     def flush(self) -> None:
         """Nothing: a DocBin is written whole."""
@@ -104,7 +105,7 @@ class _ShardWriter:
         self._start_shard()
 
     def write(self, doc: Doc, record: Record) -> None:
-        self._docs.merge(_packed(doc, record))
+        _add(self._docs, doc, record)
         self._words += len(doc)
         if self._words >= SHARD_WORDS:
             self.flush()
@@ -119,7 +120,7 @@ class _ShardWriter:
         self.flush()
 
     def _start_shard(self) -> None:
-        self._docs = DocBin(store_user_data=True)
+        self._docs = PackedDocs()
         self._words = 0
 
 
@@ -148,23 +149,12 @@ def _record(doc: Doc, name: str) -> Record:
     return Record(doc.text, spans=spans, cats=dict(doc.cats) or None, fields=fields, file=name, doc=doc)
 
 
-def _packed(doc: Doc, record: Record) -> DocBin:
-    """Return a DocBin of one Doc, so that a Doc that cannot be stored leaves no half of itself in the whole.
-
-    It holds arrays, bytes and strings, none of which the end of a `vocab.memory_zone` takes away.
-    """
-    packed = DocBin(store_user_data=True)
+def _add(docs: PackedDocs, doc: Doc, record: Record) -> None:
     try:
-        if record.fields:
-            doc.user_data[FIELDS] = json.dumps(record.fields)
-        packed.add(doc)
-    except TypeError as error:
-        message = f"the Doc's user_data cannot be stored: {error}"
-        raise DataError(message, file=record.file, line=record.line) from error
-    finally:
-        doc.user_data.pop(FIELDS, None)
-    packed.cats = [dict(doc.cats)]
-    return packed
+        fields = {FIELDS: json.dumps(record.fields)} if record.fields else {}
+        docs.add(doc, {**doc.user_data, **fields})
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the Doc cannot be stored: {error}", file=record.file, line=record.line) from error
 
 
 def _last_shard(folder: Path) -> int:
