@@ -26,7 +26,7 @@ def make_tagger(
     cell: Cell = "lstm",
     width: int = 100,
     depth: int = 1,
-    dropout: float = 0.4,
+    dropout: float = 0.5,
     decoder: Decoder = "crf",
     scheme: Literal["bio", "bioes"] = "bioes",
     word_dropout: float = 0.1,

@@ -123,7 +123,7 @@ class CRF(keras.layers.Layer):
         steps, moves = self._walk(emissions, mask)
         reached, _ = _forward(steps, moves, ops.logsumexp)
         expected, _ = _backward(reached, moves, ops.ones_like(steps[:, 0, 0]))
-        return ops.where(_keep(emissions, mask)[:, :, None], expected[:, :-1, :-1], 0)
+        return expected[:, :-1, :-1]
 
     def viterbi(self, emissions: Tensor, mask: Tensor = None) -> Tensor:
         """Return the (batch, time) labels of the best sequences; 0 where masked."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, NDArray[Any]]
 
 AVERAGE_DECAY = 0.99
-GRADIENT_NORM = 1.0
+GRADIENT_NORM = 0.1
 
 Loss: TypeAlias = Callable[[Any, Any], Any]  # from labels and logits to a number
 

@@ -42,6 +42,9 @@ class Model:
         label_shape: Of a batch's labels, None where it varies.
         learn_rate: Adam's.
         runtime: What annotates once the network is exported.
+
+    Attributes:
+        config: As given.
     """
 
     def __init__(
@@ -55,7 +58,7 @@ class Model:
         runtime: Runtime,
     ) -> None:
         self._build = build
-        self._config = config
+        self.config = config
         self._loss = loss
         self._label_shape = label_shape
         self._learn_rate = learn_rate
@@ -71,7 +74,7 @@ class Model:
         from glossator_keras.learning import set_seed
 
         set_seed(seed)
-        self._learner = self._new_learner(self._build(self._config))
+        self._learner = self._new_learner(self._build(self.config))
         self._forget()
 
     def learn(self, inputs: Arrays, labels: NDArray[np.int32]) -> float:
@@ -109,7 +112,7 @@ class Model:
         with quietly():
             from glossator_keras.export import to_onnx
         exported = to_onnx(twin.model)
-        inputs = _trial_inputs(self._config)
+        inputs = _trial_inputs(self.config)
         check_agreement(onnx_network(exported), twin.network, inputs, inputs["words"] > 0)
         self._kept = replace(kept, onnx=exported)
         self._network = None
@@ -162,7 +165,7 @@ class Model:
         """Return the network that answers while another learns, with these weights."""
         if self._twin is None:
             load_keras()
-            model = self._build(self._config)
+            model = self._build(self.config)
             self._twin = _Twin(model, keras_network(model))
         self._twin.model.set_weights(_unpack(weights))
         return self._twin
@@ -172,7 +175,7 @@ class Model:
         if self._learner is None:
             weights = _unpack(self._keep().weights)
             load_keras()
-            network = self._build(self._config)
+            network = self._build(self.config)
             network.set_weights(weights)
             self._learner = self._new_learner(network)
         return self._learner

@@ -25,8 +25,16 @@ import numpy as np
 from glossator.calibration import fit_temperature, softmax_nll
 from glossator.decoding import SpanScheme, log_partition, path_score
 from glossator.errors import ConfigError, PipelineError, StageError
-from glossator.layers import check_tagger_layer, gold_spans, gold_tags, holds_spans, without_overlaps
+from glossator.layers import (
+    GoldSpan,
+    check_tagger_layer,
+    gold_spans,
+    gold_tags,
+    holds_spans,
+    without_overlaps,
+)
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
+from glossator.words import Words
 from glossator_keras.decode import Answer, Chain, decode_spans, decode_tags
 from glossator_keras.features import EncodedDocs, PaddedSentences, encode, hide, padded_sentences
 from glossator_keras.model import Model
@@ -158,7 +166,7 @@ class KerasTagger:
         self._trained().to_disk(path)
         facts = {
             "labels": self.labels,
-            "vectors": self._vector_width,
+            "vectors": self._trained().config.vector_width,
             "scheme": self._prefixes,
             "settings": self._settings,
             "temperature": self._temperature,
@@ -178,12 +186,11 @@ class KerasTagger:
 
     def _build(self, labels: tuple[str, ...], vector_width: int) -> None:
         self.labels = labels
-        self._vector_width = vector_width
-        self._scheme = getattr(SpanScheme, self._prefixes)(labels) if holds_spans(self._layer) else None
+        scheme = getattr(SpanScheme, self._prefixes)(labels) if holds_spans(self._layer) else None
         config = NetworkConfig(
-            outputs=len(self._scheme.labels if self._scheme else labels),
+            outputs=len(scheme.labels if scheme else labels),
             vector_width=vector_width,
-            scheme=self._scheme,
+            scheme=scheme,
             settings=self._settings,
         )
         self._model = Model(
@@ -199,6 +206,10 @@ class KerasTagger:
         if self._model is None:
             raise StageError("it is not trained yet")
         return self._model
+
+    @property
+    def _scheme(self) -> SpanScheme | None:
+        return self._trained().config.scheme
 
     @property
     def _chain(self) -> Chain | None:
@@ -221,7 +232,7 @@ class KerasTagger:
 
     def _given(self, encoded: EncodedDocs, vectors: Vectors) -> NDArray[np.float32] | None:
         """Return the given vectors, a row a word."""
-        if not self._vector_width or not len(encoded.index):
+        if not self._trained().config.vector_width or not len(encoded.index):
             return None
         return encoded.words.gather(vectors.values).astype(np.float32)
 
@@ -233,18 +244,38 @@ class KerasTagger:
     def _gold_ids(self, examples: Sequence[Example], encoded: EncodedDocs) -> NDArray[np.int64]:
         """(words,) label ids; `UNKNOWN` where the gold says nothing."""
         if self._scheme is not None:
-            ids = [self._span_ids(self._scheme, example) for example in examples]
-        else:
-            index: dict[str | None, int] = {label: i for i, label in enumerate(self.labels)}
-            ids = [
-                np.asarray([index.get(tag, UNKNOWN) for tag in gold_tags(example, self._layer)], dtype=int)
-                for example in examples
-            ]
+            spans = [self._known_spans(example) for example in examples]
+            return _span_ids(spans, self._scheme, encoded.words)
+        index: dict[str | None, int] = {label: i for i, label in enumerate(self.labels)}
+        ids = [
+            np.asarray([index.get(tag, UNKNOWN) for tag in gold_tags(example, self._layer)], dtype=int)
+            for example in examples
+        ]
         return encoded.words.gather(ids).astype(np.int64)
 
-    def _span_ids(self, scheme: SpanScheme, example: Example) -> NDArray[np.intp]:
-        known = [span for span in gold_spans(example, self._layer) if span.label in self.labels]
-        return scheme.encode(without_overlaps(known), len(example.predicted))
+    def _known_spans(self, example: Example) -> list[GoldSpan]:
+        return without_overlaps(
+            span for span in gold_spans(example, self._layer) if span.label in self.labels
+        )
+
+
+def _span_ids(spans: Sequence[Sequence[GoldSpan]], scheme: SpanScheme, words: Words) -> NDArray[np.int64]:
+    """Return the (words,) label ids of the gold spans of each Doc, on its tokens.
+
+    No sequence of labels spells a span that lies in several sentences: its words are `UNKNOWN`.
+    """
+    places = [
+        (*np.searchsorted(words.positions, [first + span.start, first + span.end]).tolist(), span.label)
+        for first, of_doc in zip(words.doc_starts.tolist(), spans, strict=False)
+        for span in of_doc
+    ]
+    places = [(start, end, label) for start, end, label in places if start < end]  # not of white space alone
+    ids = scheme.encode(places, len(words.positions))
+    sentences = np.repeat(np.arange(len(words.lengths)), words.lengths)
+    for start, end, _ in places:
+        if sentences[start] != sentences[end - 1]:
+            ids[start:end] = UNKNOWN
+    return ids
 
 
 def _loss(network: keras.Model) -> Loss:
