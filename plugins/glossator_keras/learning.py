@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, NDArray[Any]]
 
 AVERAGE_DECAY = 0.99
-GRADIENT_NORM = 0.1
+GRADIENT_NORM = 0.1  # of a mean loss a word, which is small: most steps are cut to it
 
 Loss: TypeAlias = Callable[[Any, Any], Any]  # from labels and logits to a number
 

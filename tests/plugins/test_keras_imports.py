@@ -1,0 +1,44 @@
+"""What is imported when: declaring stages and annotating load neither Keras nor TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+HEAVY = ("tensorflow", "keras", "onnx", "onnxruntime", "tf2onnx")
+
+
+def loaded_by(code: str) -> set[str]:
+    """Run code in a fresh interpreter and return the top names of all modules it loaded."""
+    report = "\nimport json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_the_hooks_import_nothing_heavy():
+    code = "import glossator_keras; list(glossator_keras.glossator_taggers())"
+    assert not loaded_by(code) & {*HEAVY, "spacy", "numpy", "thinc"}
+
+
+def test_the_plugin_declares_its_stages_by_entry_point():
+    code = """
+from glossator.plugins import PluginManager
+manager = PluginManager.from_environment()
+assert manager.find("tagger", "bilstm-crf").plugin == "glossator-keras"
+assert manager.find("tagger", "glossator-keras/bilstm-crf").record.name == "bilstm-crf"
+"""
+    assert not loaded_by(code) & {*HEAVY, "spacy", "numpy", "thinc"}
+
+
+def test_what_annotates_can_be_imported_without_keras():
+    modules = ("bilstm_crf", "decode", "features", "model", "network", "runtime", "tagger")
+    assert not loaded_by("\n".join(f"import glossator_keras.{module}" for module in modules)) & set(HEAVY)
+
+
+def test_building_a_stage_loads_no_framework():
+    code = """
+from glossator.pipeline import Pipeline
+Pipeline("en").add_tagger("ner", "bilstm-crf", write="ents", width=8)
+"""
+    assert not loaded_by(code) & set(HEAVY)

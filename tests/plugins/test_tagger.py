@@ -1,0 +1,331 @@
+"""Taggers made of a network: what they learn, what they refuse, and how sure they are."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras", reason="needs glossator[train]")
+pytest.importorskip("tensorflow", reason="needs glossator[train]")
+
+from spacy.tokens import Doc, Span  # noqa: E402
+from spacy.training import Example  # noqa: E402
+
+from glossator.errors import ConfigError, PipelineError, StageError  # noqa: E402
+from glossator.stages import Vectors, VectorSpace  # noqa: E402
+from glossator_keras.bilstm_crf import make_tagger  # noqa: E402
+from glossator_keras.crf import CRF  # noqa: E402
+from glossator_keras.network import NetworkConfig, embed_words  # noqa: E402
+from glossator_keras.tagger import KerasTagger  # noqa: E402
+
+
+def two_convolutions(config: NetworkConfig) -> keras.Model:
+    """Return a stranger's network: its words see two words to either side."""
+    words = embed_words(config, width=config.settings["width"])
+    shown = keras.ops.cast(words.mask, "float32")[:, :, None]
+    hidden = words.output
+    for _ in range(2):
+        convolved = keras.layers.Conv1D(config.settings["width"], 3, padding="same", activation="gelu")
+        hidden = convolved(hidden) * shown
+    logits = keras.layers.Dense(config.outputs)(hidden)
+    if config.settings["top"] == "crf":
+        logits = CRF.over(config.scheme)(logits)
+    return keras.Model(words.inputs, logits)
+
+
+def stranger(write: str = "ents", *, top: str = "softmax", scheme: str = "bioes") -> KerasTagger:
+    """Return a tagger of a network of one's own, which learns in a moment."""
+    settings = {"width": 24, "top": top}
+    return KerasTagger(two_convolutions, write=write, scheme=scheme, settings=settings, learn_rate=0.02)
+
+
+def spans_of(answer) -> list[tuple[int, int, str]]:
+    return [(span.start, span.end, span.label) for span in answer]
+
+
+def gold_of(example: Example) -> list[tuple[int, int, str]]:
+    return [(span.start, span.end, span.label_) for span in example.reference.ents]
+
+
+def names_of(stage, answer) -> list[str]:
+    return [stage.labels[i] for i in answer.ids]
+
+
+def share_right(stage, answers, data, write: str) -> float:
+    """How many sentences are right as a whole."""
+    if write == "tag":
+        right = [
+            names_of(stage, answer) == [token.tag_ for token in example.reference]
+            for answer, example in zip(answers, data, strict=True)
+        ]
+    else:
+        right = [spans_of(a) == gold_of(e) for a, e in zip(answers, data, strict=True)]
+    return float(np.mean(right))
+
+
+@pytest.mark.parametrize(
+    ("write", "settings", "given"),
+    [
+        ("ents", {}, 0),
+        ("spans:k", {"cell": "gru", "depth": 2, "scheme": "bio"}, 4),
+        ("tag", {"cell": "gru"}, 0),
+    ],
+    ids=str,
+)
+def test_it_learns_what_can_be_learned(school, write, settings, given):
+    stage = school.trained(write, given=given, **settings)
+    assert stage.labels == (("CLUB", "LOC", "O", "PER") if write == "tag" else ("CLUB", "LOC", "PER"))
+    unseen = school.examples(60, seed=1)
+    assert share_right(stage, school.answers(stage, unseen, given), unseen, write) > 0.9
+
+
+def test_given_vectors_are_used(school):
+    # Each word comes once with either tag: only its vector tells which.
+    data, rows = [], []
+    for word in ["ox", "elk", "boar", "hen", "tern", "owl"]:
+        for tag, value in (("LONG", 1), ("SHORT", -1)):
+            gold = Doc(school.vocab, words=[word], tags=[tag])
+            data.append(Example(Doc(school.vocab, words=[word]), gold))
+            rows.append(np.full((1, 2), value, dtype=np.float32))
+    given = Vectors(space=VectorSpace(width=2), values=rows)
+    stage = stranger("tag")
+    stage.initialize(data, given.space, seed=0)
+    for _ in range(30):
+        stage.update(data, given)
+    stage.finish()
+    for value, tag in ((1, "LONG"), (-1, "SHORT")):
+        new = Vectors(space=given.space, values=[np.full((1, 2), value, dtype=np.float64)])
+        [answer] = stage.predict([Doc(school.vocab, words=["yak"])], new)
+        assert names_of(stage, answer) == [tag]
+
+
+def test_scores_are_probabilities_and_spans_do_not_overlap(school):
+    stage = school.trained()
+    answers = school.answers(stage, school.examples(60, seed=3))
+    assert any(answers)
+    for answer in answers:
+        assert all(0 < span.score <= 1 for span in answer)
+        assert all(one.end <= other.start for one, other in pairwise(answer))
+
+
+@pytest.mark.parametrize("most", [1, 7, 40])
+def test_answers_do_not_depend_on_how_many_words_go_at_a_time(school, monkeypatch, most):
+    stage, data = school.trained(), school.examples(20, seed=2)
+    wanted = school.answers(stage, data)
+    monkeypatch.setattr("glossator_keras.tagger.PREDICT_PLACES", most)
+    for answer, want in zip(school.answers(stage, data), wanted, strict=True):
+        assert spans_of(answer) == spans_of(want)
+        assert [span.score for span in answer] == pytest.approx([span.score for span in want], abs=1e-5)
+
+
+def test_white_space_and_the_sentences_of_one_doc_change_nothing(school):
+    stage, data = school.trained(), school.examples(20, seed=2)
+    wanted = school.answers(stage, data)
+    words, starts, offsets = ["\n"], [True], []
+    for example in data:
+        offsets.append(len(words))
+        words += [*[token.text for token in example.predicted], "\n"]
+        starts += [True] + [False] * len(example.predicted)
+    doc = Doc(school.vocab, words=words, sent_starts=starts)
+    [joined] = school.answers(stage, [doc])
+    assert spans_of(joined) == [
+        (start + offset, end + offset, label)
+        for answer, offset in zip(wanted, offsets, strict=True)
+        for start, end, label in spans_of(answer)
+    ]
+
+
+@pytest.mark.parametrize("write", ["ents", "tag"])
+def test_a_sentence_of_three_thousand_words_is_annotated(school, write):
+    settings = {"cell": "gru"} if write == "tag" else {}
+    stage = school.trained(write, **settings)
+    words = ["Ana", "Berg", "saw", "the", "boat", "."] * 500
+    [answer] = school.answers(stage, [Doc(school.vocab, words=words)])
+    if write == "tag":
+        assert names_of(stage, answer) == ["PER", "PER", "O", "O", "O", "O"] * 500
+        assert ((answer.probabilities > 0.5) & (answer.probabilities <= 1)).all()
+    else:
+        assert spans_of(answer) == [(start, start + 2, "PER") for start in range(0, 3000, 6)]
+        assert all(0.5 < span.score <= 1 for span in answer)
+
+
+@pytest.mark.parametrize("write", ["ents", "tag"])
+def test_no_documents_no_answers(school, write):
+    stage = school.trained(write, **({"cell": "gru"} if write == "tag" else {}))
+    assert list(school.answers(stage, [])) == []
+    answers = school.answers(stage, [Doc(school.vocab), Doc(school.vocab, words=["\n", " "])])
+    if write == "tag":
+        assert [len(answer.ids) for answer in answers] == [0, 2]
+    else:
+        assert answers == [[], []]
+
+
+def silenced(example: Example, places) -> Example:
+    """The example with no tag at some places."""
+    words = [token.text for token in example.reference]
+    tags = ["" if token.i in places else token.tag_ for token in example.reference]
+    return Example(
+        Doc(example.predicted.vocab, words=words), Doc(example.predicted.vocab, words=words, tags=tags)
+    )
+
+
+@pytest.mark.parametrize("top", ["crf", "softmax"])
+def test_words_without_a_gold_tag_teach_nothing(school, top):
+    data = school.examples(12)
+    silent = [silenced(example, range(99)) for example in data]
+    stage = stranger("tag", top=top)
+    stage.initialize(data, VectorSpace(), seed=0)
+    before = {name: array.copy() for name, array in stage.training_state().items()}
+    for nothing in (silent, [Example(Doc(school.vocab), Doc(school.vocab))], []):
+        assert school.teach(stage, nothing, 2) == [0.0, 0.0]
+    after = stage.training_state()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    # The loss is the mean over the words that have one: beside others, of the same words, nothing changes.
+    clean = school.teach(stage, data, 3)
+    stage.restore(before)
+    assert school.teach(stage, [*silent, *data], 3) == pytest.approx(clean, abs=1e-5)
+    stage.restore(before)
+    half = [silenced(example, {0}) for example in data]
+    assert school.teach(stage, half, 1) != pytest.approx(clean[:1], abs=1e-3)
+
+
+@pytest.mark.parametrize("scheme", ["bio", "bioes"])
+def test_gold_spans_that_no_labels_spell_do_no_harm(school, scheme):
+    """A span over the end of a sentence, or that ends in white space, is impossible to a chain."""
+    words = ["old", "Ana", "Berg", "\n", "saw", "\n"]
+    odd = []
+    for spans, starts in (([(1, 3)], [True, False, True, False, False, False]), ([(1, 4), (5, 6)], None)):
+        gold = Doc(school.vocab, words=words, sent_starts=starts)
+        gold.spans["k"] = [Span(gold, start, end, "PER") for start, end in spans]
+        odd.append(Example(Doc(school.vocab, words=words, sent_starts=starts), gold))
+    data = [*school.examples(60), *odd]
+    stage = stranger("spans:k", top="crf", scheme=scheme)
+    stage.initialize(data, VectorSpace(), seed=0)
+    losses = school.teach(stage, data, 20)
+    assert losses[-1] < losses[0] < 10
+    stage.calibrate(data, school.vectors(data))
+    split, trimmed = school.answers(stage, odd)
+    assert spans_of(trimmed) == [(1, 3, "PER")]
+    assert all(0 < span.score <= 1 for span in [*split, *trimmed])
+
+
+def log_loss(answers, data) -> float:
+    """Of the scores of all spans: how sure they are, against whether they are right."""
+    scores, right = zip(
+        *(
+            (span.score, (span.start, span.end, span.label) in gold_of(example))
+            for answer, example in zip(answers, data, strict=True)
+            for span in answer
+        ),
+        strict=True,
+    )
+    given = np.clip(np.where(right, scores, 1 - np.asarray(scores)), 1e-9, 1)
+    return float(-np.log(given).mean())
+
+
+@pytest.mark.parametrize("top", ["crf", "softmax"])
+def test_calibration_makes_scores_likelier_and_changes_no_span(school, tmp_path, top):
+    stage = stranger(top=top, scheme="bio")
+    stage.initialize(school.examples(60), VectorSpace(), seed=0)
+    school.teach(stage, school.examples(60), 40)
+    noisy = school.examples(120, seed=5)
+    generator = np.random.default_rng(0)
+    for example in noisy:  # a dev set that disagrees about one entity of three
+        kept = [ent for ent in example.reference.ents if generator.random() > 1 / 3]
+        example.reference.set_ents(kept)
+    before = school.answers(stage, noisy)
+    stage.calibrate(noisy, school.vectors(noisy))
+    after = school.answers(stage, noisy)
+    assert [spans_of(answer) for answer in after] == [spans_of(answer) for answer in before]
+    assert log_loss(after, noisy) < 0.8 * log_loss(before, noisy)
+    stage.to_disk(tmp_path)
+    again = stranger(top=top)
+    again.from_disk(tmp_path)
+    assert school.answers(again, noisy) == after
+
+
+def test_what_was_saved_is_what_is_loaded_whatever_the_settings_say(school, tmp_path):
+    stage = school.trained("tag", cell="gru")
+    stage.to_disk(tmp_path)
+    loaded = make_tagger("tag", width=3, depth=4)
+    loaded.from_disk(tmp_path)
+    data = school.examples(10, seed=4)
+    assert loaded.labels == stage.labels
+    for one, other in zip(school.answers(loaded, data), school.answers(stage, data), strict=True):
+        assert np.array_equal(one.ids, other.ids)
+        assert np.array_equal(one.probabilities, other.probabilities)
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut", "other"])
+def test_damaged_facts_are_named(school, tmp_path, damage):
+    school.trained().to_disk(tmp_path)
+    facts = tmp_path / "tagger.json"
+    if damage == "removed":
+        facts.unlink()
+    else:
+        facts.write_text(facts.read_text()[:40] if damage == "cut" else "[]")
+    with pytest.raises(PipelineError, match=r"tagger\.json is missing or damaged"):
+        make_tagger().from_disk(tmp_path)
+
+
+def test_a_stage_that_has_not_learned_says_so(school, tmp_path):
+    data = school.examples(2)
+    given = school.vectors(data)
+    uses = [
+        lambda stage: stage.predict([data[0].predicted], given),
+        lambda stage: stage.update(data, given),
+        lambda stage: stage.calibrate(data, given),
+        lambda stage: stage.to_disk(tmp_path),
+        KerasTagger.finish,
+        KerasTagger.training_state,
+    ]
+    for use in uses:
+        with pytest.raises(StageError, match="not trained yet"):
+            use(make_tagger())
+    assert make_tagger().labels == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"width": 0}, "bilstm-crf: width must be at least 1, not 0"),
+        ({"depth": 0}, "bilstm-crf: depth must be at least 1, not 0"),
+        ({"dropout": 1}, "bilstm-crf: dropout must be from 0 to below 1, not 1"),
+        ({"cell": "rnn"}, "bilstm-crf: cell = 'rnn': use one of lstm, gru"),
+        ({"decoder": "greedy"}, "bilstm-crf: decoder = 'greedy': use one of crf, softmax"),
+        ({"scheme": "bilou"}, "scheme = 'bilou': use one of bio, bioes"),
+        ({"runtime": "torch"}, "runtime = 'torch': use one of onnx, keras"),
+        ({"write": "lemma"}, "'lemma': a tagger writes"),
+    ],
+)
+def test_settings_out_of_range_are_named(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        make_tagger(**settings)
+
+
+def test_what_cannot_be_learned_from_is_named(school):
+    data = school.examples(3)
+    with pytest.raises(ConfigError, match="remove tune = true"):
+        make_tagger().initialize(data, VectorSpace(tables=(np.zeros((2, 2)),)), seed=0)
+    with pytest.raises(StageError, match="no gold 'spans:nobody' to learn from"):
+        make_tagger("spans:nobody").initialize(data, VectorSpace(), seed=0)
+
+
+def test_a_network_of_ones_own_is_one_function(school, tmp_path, monkeypatch):
+    stage, data = stranger(), school.examples(60)
+    stage.initialize(data, VectorSpace(), seed=0)
+    school.teach(stage, data, 40)
+    stage.finish()
+    unseen = school.examples(60, seed=1)
+    wanted = school.answers(stage, unseen)
+    assert share_right(stage, wanted, unseen, "ents") > 0.9
+    stage.to_disk(tmp_path)
+    loaded = stranger()
+    loaded.from_disk(tmp_path)
+    assert school.answers(loaded, unseen) == wanted
+    monkeypatch.setattr("glossator_keras.tagger.PREDICT_PLACES", 13)
+    for answer, want in zip(school.answers(loaded, unseen), wanted, strict=True):
+        assert spans_of(answer) == spans_of(want)
+        assert [span.score for span in answer] == pytest.approx([span.score for span in want], abs=1e-5)
