@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -188,7 +188,7 @@ def viterbi(emissions: Reals, lengths: Integers, transitions: Reals, start: Real
     """Return the (batch, time) labels of the best sequence of each row, 0 in the padding."""
     transitions, start, end = _chain(transitions, start, end)
     columns = _arrange(emissions, lengths)
-    best = _sweep(columns, transitions, start, 1, partial(np.max, axis=0))
+    best = _sweep(columns, transitions, start, 1, np.maximum.reduce)
     _require_finite(np.max(_final(columns, best, end), axis=0), columns)
     ids = np.zeros(emissions.shape[:2], dtype=np.intp)
     ids[columns.order, : len(best)] = _trace_back(columns, best, transitions, end).T
@@ -340,12 +340,16 @@ def _sweep(
         (time, labels, batch) log potentials of all that leads to a label, its own emission included.
     """
     messages = columns.potentials.copy()
+    moves = transitions[:, :, None]
     previous = np.empty((len(initial), 0))
     for time in range(len(messages))[::step]:
         current = messages[time, :, : columns.counts[time]]
         carried = previous[:, : current.shape[1]]
-        current[:, : carried.shape[1]] += combine(carried[:, None, :] + transitions[:, :, None])
-        current[:, carried.shape[1] :] += initial[:, None]  # the rows that begin here
+        going_on = carried.shape[1]
+        if going_on:
+            current[:, :going_on] += combine(carried[:, None, :] + moves)
+        if going_on < current.shape[1]:
+            current[:, going_on:] += initial[:, None]  # the rows that begin here
         previous = current
     return messages
 
@@ -376,10 +380,12 @@ def _scaled_sweep(
         for time in range(len(messages))[::step]:
             current = messages[time, :, : counts[time]]
             carried = previous[:, : current.shape[1]]
-            current[:, : carried.shape[1]] *= weights @ carried
-            current[:, carried.shape[1] :] *= first
-            total = current.sum(axis=0, out=totals[time, : counts[time]])
-            current /= total
+            going_on = carried.shape[1]
+            if going_on:
+                current[:, :going_on] *= weights @ carried
+            if going_on < current.shape[1]:
+                current[:, going_on:] *= first
+            current /= np.add.reduce(current, axis=0, out=totals[time, : counts[time]])
             previous = current
         # A label that can be reached must not have vanished, nor anything that counts on the way to it.
         alive = (messages > (_SAFE / totals)[:, None, :]).sum(axis=1)
@@ -397,8 +403,8 @@ def _reachable(columns: _Columns, transitions: Floats, initial: Floats, step: Li
     allowed, reached = np.isfinite(transitions), np.isfinite(initial)
     for transitions_made in times:
         counts[transitions_made:] = reached.sum()
-        before, reached = reached, np.any(allowed[reached], axis=0)
-        if np.array_equal(before, reached):
+        before, reached = reached, reached @ allowed
+        if (before == reached).all():
             break
     since = np.broadcast_to(times[:, None], columns.active.shape)
     return counts[since if step == 1 else columns.lengths - 1 - since]
@@ -409,10 +415,14 @@ def _trace_back(columns: _Columns, best: Floats, transitions: Floats, end: Float
     ids = np.zeros((len(best), best.shape[2]), dtype=np.intp)
     following = ids[:0].ravel()
     for time in range(len(best))[::-1]:
-        onward = np.empty((len(end), columns.counts[time]))
-        onward[:, : len(following)] = transitions[:, following]
-        onward[:, len(following) :] = end[:, None]
-        onward += best[time, :, : columns.counts[time]]
+        count = columns.counts[time]
+        if len(following) == count:
+            onward = transitions[:, following]
+        else:  # rows that end here come in
+            onward = np.empty((len(end), count))
+            onward[:, : len(following)] = transitions[:, following]
+            onward[:, len(following) :] = end[:, None]
+        onward += best[time, :, :count]
         following = onward.argmax(axis=0)
         ids[time, : len(following)] = following
     return ids

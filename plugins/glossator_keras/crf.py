@@ -141,7 +141,9 @@ class CRF(keras.layers.Layer):
 
     def potentials(self) -> tuple[Reals, Reals, Reals]:
         """Return transitions, start and end as `glossator.decoding` takes them: -inf where forbidden."""
-        transitions, start, end = (ops.convert_to_numpy(ops.copy(each)) for each in self._constrained(-np.inf))
+        transitions, start, end = (
+            ops.convert_to_numpy(ops.copy(each)) for each in self._constrained(-np.inf)
+        )
         return transitions, start, end
 
     def _weight(self, name: str, shape: tuple[int | None, ...], allowed: Bools | None) -> Tensor:

@@ -109,11 +109,14 @@ def _spans_of(
     best = viterbi(emissions, lengths, chain.transitions, chain.start, chain.end)
     spans = scheme.decode_batch(best, lengths)
     # Sums over all sequences are needed only where there is a span to score.
-    rows, renumbered = np.unique(spans[:, 0], return_inverse=True)
-    if not len(rows):
+    with_spans = np.zeros(len(lengths), dtype=bool)
+    with_spans[spans[:, 0]] = True
+    if not with_spans.any():
         return spans, np.zeros(0)
-    messages = forward_backward(emissions[rows], lengths[rows], chain.transitions, chain.start, chain.end)
-    local = np.column_stack([renumbered.reshape(-1), spans[:, 1:]])
+    some, their_lengths = emissions[with_spans], lengths[with_spans]
+    messages = forward_backward(some, their_lengths, chain.transitions, chain.start, chain.end)
+    local = spans.copy()
+    local[:, 0] = np.cumsum(with_spans)[spans[:, 0]] - 1
     return spans, span_posteriors(messages, scheme, local)
 
 

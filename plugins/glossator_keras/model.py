@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from glossator_keras.backend import load_keras, quietly
 from glossator_keras.decode import Chain
 from glossator_keras.features import TABLE_ROWS
 from glossator_keras.network import BuildNetwork, NetworkConfig
-from glossator_keras.runtime import Network, Runtime, check_agreement, keras_network, onnx_network
+from glossator_keras.runtime import Network, Runtime, check_agreement, keras_network, onnx_network, run_all
 
 if TYPE_CHECKING:
     import keras
@@ -88,11 +88,11 @@ class Model:
         """How many batches it has learned from since its weights were fresh or loaded."""
         return self._learner.steps if self._learner else 0
 
-    def predict(self, inputs: Arrays) -> NDArray[np.float32]:
-        """Return the logits of one batch."""
+    def predict(self, batches: Sequence[Arrays]) -> Iterator[NDArray[np.float32]]:
+        """Yield the logits of each batch, in order."""
         if self._network is None:
             self._network = self._answering_network()
-        return self._network(inputs)
+        return run_all(self._network, batches)
 
     @property
     def chain(self) -> Chain | None:

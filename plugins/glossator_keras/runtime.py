@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -33,23 +34,29 @@ def onnx_network(model: bytes | mmap.mmap) -> Network:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _SEVERITY_FATAL
-    # Annotating keeps a core busy beside the network; threads that wait for work need not spin.
-    options.intra_op_num_threads = max(1, (os.cpu_count() or 1) // 2)
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A run is one thread's: several runs side by side share processors better than one among threads,
+    # and a single sentence is not worth waking any.
+    options.intra_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(bytes(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has exceptions of its own, of no common kind
         raise PipelineError(f"the network cannot be read by ONNX Runtime: {error}") from error
-    # The arena would keep the memory of the largest batch for ever.
-    run = onnxruntime.RunOptions()
-    run.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     names = [tensor.name for tensor in session.get_inputs()]
 
     def predict(inputs: Inputs) -> NDArray[np.float32]:
-        (logits,) = session.run(None, {name: inputs[name] for name in names}, run)
+        (logits,) = session.run(None, {name: inputs[name] for name in names})
         return np.asarray(logits)
 
     return predict
+
+
+def run_all(network: Network, batches: Sequence[Inputs]) -> Iterator[NDArray[np.float32]]:
+    """Yield the logits of each batch, in order; as many are run at a time as there are processors."""
+    if len(batches) < 2:
+        yield from map(network, batches)
+        return
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(network, batches)
 
 
 def keras_network(network: keras.Model) -> Network:

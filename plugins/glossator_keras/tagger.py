@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = -1
 LEARN_PLACES = 8192  # words a step, padding included
-PREDICT_PLACES = 4096  # words a run of the network, few enough for the processor's cache
+PREDICT_PLACES = 2048  # words a run of the network, few enough for the processor's cache
 FACTS = "tagger.json"
 
 Scheme = Literal["bio", "bioes"]
@@ -227,8 +227,9 @@ class KerasTagger:
     def _answers(self, encoded: EncodedDocs, vectors: Vectors) -> Iterator[Answer]:
         model = self._trained()
         given = self._given(encoded, vectors)
-        for batch in padded_sentences(encoded, PREDICT_PLACES):
-            yield batch, model.predict(_inputs(batch, given))
+        batches = list(padded_sentences(encoded, PREDICT_PLACES))
+        logits = model.predict([_inputs(batch, given) for batch in batches])
+        return zip(batches, logits, strict=True)
 
     def _given(self, encoded: EncodedDocs, vectors: Vectors) -> NDArray[np.float32] | None:
         """Return the given vectors, a row a word."""
