@@ -369,7 +369,7 @@ def _scaled_sweep(
 ) -> tuple[Floats, Bools]:
     """Sum in the exponential domain, each step scaled to 1; also tell (batch,) where that lost something."""
     potentials, active, counts = columns.potentials, columns.active, columns.counts
-    first_peak, peak = (np.nan_to_num(each.max(), neginf=0.0) for each in (initial, transitions))
+    first_peak, peak = _peak(initial), _peak(transitions)
     first = np.exp(initial - first_peak)[:, None]
     weights = np.exp(transitions - peak).T.copy()
     tops = potentials.max(axis=1, initial=-np.inf)
@@ -394,6 +394,12 @@ def _scaled_sweep(
     messages += (scales[::step].cumsum(axis=0)[::step] + (first_peak - peak))[:, None, :]
     lost = alive != _reachable(columns, transitions, initial, step)
     return messages, (lost & active).any(axis=0)
+
+
+def _peak(potentials: Floats) -> float:
+    """Return the highest; 0 where all are -inf."""
+    highest = float(potentials.max())
+    return highest if highest > -np.inf else 0.0
 
 
 def _reachable(columns: _Columns, transitions: Floats, initial: Floats, step: Literal[1, -1]) -> Ints:

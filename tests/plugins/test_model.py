@@ -87,7 +87,7 @@ def logits_of(model: Model, max_places: int = 1000, vectors: int = 0) -> np.ndar
     """Return the logits of all words in order."""
     found = {}
     for inputs, batch in batches(max_places, vectors):
-        logits = model.predict(inputs)
+        (logits,) = model.predict([inputs])
         found |= dict(zip(batch.places[batch.mask], logits[batch.mask], strict=True))
     return np.array([found[place] for place in sorted(found)])
 
@@ -286,7 +286,7 @@ try:
     again.learn(inputs, None)
 except StageError as error:
     said = str(error)
-print(json.dumps([model.predict(inputs).tolist(), again.predict(inputs).tolist(), said]))
+print(json.dumps([next(model.predict([inputs])).tolist(), next(again.predict([inputs])).tolist(), said]))
 """
 
 
@@ -299,7 +299,7 @@ def test_annotating_and_saving_need_no_keras(folder, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     first, again, said = json.loads(done.stdout)
-    wanted = loaded(folder, top="crf", vectors=3).predict(inputs)
+    (wanted,) = loaded(folder, top="crf", vectors=3).predict([inputs])
     assert np.asarray(first) == pytest.approx(wanted, abs=1e-6)
     assert first == again
     assert "pip install 'glossator[train]'" in said
