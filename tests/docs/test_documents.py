@@ -11,6 +11,7 @@ import glossator.hookspecs
 from glossator.cli import COMMANDS
 from glossator.config import parse_config
 from glossator.hookspecs import Stage
+from glossator.pipeline import Pipeline
 from glossator.testing import check_stage
 
 ROOT = Path(__file__).parents[2]
@@ -54,9 +55,16 @@ def test_the_readme_composes_a_pipeline_that_can_be_composed():
 
 
 def test_the_readme_config_parses():
-    (text,) = blocks("ini")
-    config = parse_config(text, folder=ROOT)
+    whole, _ = blocks("ini")
+    config = parse_config(whole, folder=ROOT)
     assert [head.name for head in config.heads] == ["ner", "topic"]
+
+
+def test_the_readme_tagger_section_fits_the_readme_config():
+    whole, section = blocks("ini")
+    other = re.sub(r"\[taggers.ner\].*?(?=\n\[)", section, whole, flags=re.DOTALL)
+    pipeline = Pipeline.from_config(parse_config(other, folder=ROOT))
+    assert str(pipeline.heads["ner"]).count("bilstm-crf")
 
 
 def test_no_placeholder_is_left_in_the_readme():
