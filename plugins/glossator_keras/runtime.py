@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -24,8 +24,8 @@ AGREEMENT = 1e-4
 _SEVERITY_FATAL = 4
 
 
-def onnx_network(model: bytes | mmap.mmap) -> Network:
-    """Return what runs an ONNX model of one output.
+def onnx_network(model: bytes | Path) -> Network:
+    """Return what runs an ONNX model of one output, given it or its file.
 
     Raises:
         PipelineError: The model is damaged.
@@ -38,7 +38,7 @@ def onnx_network(model: bytes | mmap.mmap) -> Network:
     # and a single sentence is not worth waking any.
     options.intra_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(bytes(model), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has exceptions of its own, of no common kind
         raise PipelineError(f"the network cannot be read by ONNX Runtime: {error}") from error
     names = [tensor.name for tensor in session.get_inputs()]

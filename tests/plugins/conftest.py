@@ -18,7 +18,7 @@ from glossator_keras.bilstm_crf import make_tagger
 from glossator_keras.tagger import KerasTagger
 
 VOCAB = spacy.blank("en").vocab
-SMALL = {"width": 16, "dropout": 0.1, "learn_rate": 0.02}
+SMALL: dict[str, Any] = {"width": 16, "dropout": 0.1, "learn_rate": 0.02}
 
 OTHERS = ["the", "old", "boat", "of", "saw", "14", "."]
 PEOPLE, TOWNS = ["Ana", "Lee", "Noor"], ["Oslo", "Skye", "Lima"]
@@ -69,14 +69,6 @@ class School:
         ]
         return Vectors(space=VectorSpace(width=width), values=values)
 
-    def begin(
-        self, data: Sequence[Example], *, seed: int = 0, given: int = 0, **settings: Any
-    ) -> KerasTagger:
-        """A small `bilstm-crf`, initialized, that gets vectors of so many columns."""
-        stage = make_tagger(**{**SMALL, **settings})
-        stage.initialize(data, VectorSpace(width=given), seed=seed)
-        return stage
-
     def teach(
         self, stage: KerasTagger, data: Sequence[Example], steps: int, *, given: int = 0
     ) -> list[float]:
@@ -85,11 +77,12 @@ class School:
         return [stage.update(data, vectors) for _ in range(steps)]
 
     def trained(self, write: str = "ents", *, given: int = 0, **settings: Any) -> KerasTagger:
-        """A tagger that has learned and is ready to annotate; the same for the same settings: only look."""
+        """A small `bilstm-crf` that has learned; the same one for the same settings, so only look."""
         key = repr((write, given, sorted(settings.items())))
         if key not in self.taught:
             data = self.examples(60)
-            stage = self.begin(data, given=given, write=write, **settings)
+            stage = make_tagger(write, **SMALL, **settings)
+            stage.initialize(data, VectorSpace(width=given), seed=0)
             self.teach(stage, data, 25, given=given)
             stage.finish()
             self.taught[key] = stage

@@ -85,9 +85,9 @@ def teach(model: Model, steps: int, vectors: int = 0) -> list[float]:
 
 def logits_of(model: Model, max_places: int = 1000, vectors: int = 0) -> np.ndarray:
     """Return the logits of all words in order."""
+    inputs, laid_out = zip(*batches(max_places, vectors), strict=True)
     found = {}
-    for inputs, batch in batches(max_places, vectors):
-        (logits,) = model.predict([inputs])
+    for batch, logits in zip(laid_out, model.predict(inputs), strict=True):
         found |= dict(zip(batch.places[batch.mask], logits[batch.mask], strict=True))
     return np.array([found[place] for place in sorted(found)])
 
