@@ -26,7 +26,9 @@ from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
-    from glossator.decoding import SpanScheme
+    from glossator.schemes import SpanScheme
+
+    pass
 
 Tensor: TypeAlias = Any
 """Of the backend that Keras runs on, or an array."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from glossator.decoding import (
-    SpanScheme,
     forward_backward,
     marginals,
     span_posteriors,
     viterbi,
 )
+from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags
 from glossator_keras.features import PaddedSentences
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from glossator.calibration import fit_temperature, softmax_nll
-from glossator.decoding import SpanScheme, log_partition, path_score
+from glossator.decoding import log_partition, path_score
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.layers import (
     GoldSpan,
@@ -33,6 +33,7 @@ from glossator.layers import (
     holds_spans,
     without_overlaps,
 )
+from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.words import Words
 from glossator_keras.decode import Answer, Chain, decode_spans, decode_tags

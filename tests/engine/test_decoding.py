@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glossator.decoding import (
-    SpanScheme,
     forward_backward,
     log_partition,
     marginals,
@@ -18,6 +17,7 @@ from glossator.decoding import (
     span_posteriors,
     viterbi,
 )
+from glossator.schemes import SpanScheme
 
 # One factor beside which every potential is large makes the exponential domain underflow.
 SCALES = (0.0, 1.0, 30.0, 3000.0)

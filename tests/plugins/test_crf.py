@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glossator.decoding import SpanScheme, forward_backward, log_partition, marginals, path_score, viterbi
+from glossator.decoding import forward_backward, log_partition, marginals, path_score, viterbi
+from glossator.schemes import SpanScheme
 
 keras = pytest.importorskip("keras", reason="needs glossator[train]")
 tf = pytest.importorskip("tensorflow", reason="needs glossator[train]")

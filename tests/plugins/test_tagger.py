@@ -13,8 +13,8 @@ pytest.importorskip("tensorflow", reason="needs glossator[train]")
 from spacy.tokens import Doc, Span  # noqa: E402
 from spacy.training import Example  # noqa: E402
 
-from glossator.decoding import SpanScheme  # noqa: E402
 from glossator.errors import ConfigError, PipelineError, StageError  # noqa: E402
+from glossator.schemes import SpanScheme  # noqa: E402
 from glossator.stages import Vectors, VectorSpace  # noqa: E402
 from glossator_keras.bilstm_crf import make_tagger  # noqa: E402
 from glossator_keras.crf import CRF  # noqa: E402
@@ -254,9 +254,9 @@ def log_loss(answers, data) -> float:
 
 @pytest.mark.parametrize("top", ["crf", "softmax"])
 def test_calibration_makes_scores_likelier_and_changes_no_span(school, tmp_path, monkeypatch, top):
-    stage = stranger(top=top, scheme="bio")
+    stage = stranger(top=top, scheme="bio", learn_rate=0.005)
     stage.initialize(school.examples(60), VectorSpace(), seed=0)
-    school.teach(stage, school.examples(60), 40)
+    school.teach(stage, school.examples(60), 30)
     noisy = school.examples(120, seed=5)
     generator = np.random.default_rng(0)
     for example in noisy:  # a dev set that disagrees about one entity of three
@@ -274,7 +274,7 @@ def test_calibration_makes_scores_likelier_and_changes_no_span(school, tmp_path,
     monkeypatch.setattr("glossator_keras.tagger.PREDICT_PLACES", 1)  # nothing is padded
     again.calibrate(noisy, school.vectors(noisy))
     for answer, want in zip(school.answers(again, noisy), after, strict=True):
-        assert [span.score for span in answer] == pytest.approx([span.score for span in want], abs=1e-3)
+        assert [span.score for span in answer] == pytest.approx([span.score for span in want], abs=2e-4)
 
 
 def test_what_was_saved_is_what_is_loaded_whatever_the_settings_say(school, tmp_path):

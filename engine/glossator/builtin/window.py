@@ -15,9 +15,10 @@ from glossator.batching import of_like_length
 from glossator.builtin import learning
 from glossator.builtin.window_network import build_network
 from glossator.calibration import fit_temperature, softmax_nll
-from glossator.decoding import SpanScheme, forward_backward, span_posteriors, viterbi
+from glossator.decoding import forward_backward, span_posteriors, viterbi
 from glossator.errors import ConfigError, StageError
 from glossator.layers import check_tagger_layer, gold_spans, gold_tags, holds_spans, without_overlaps
+from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.words import Words, words_of
 
