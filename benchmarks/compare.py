@@ -29,9 +29,18 @@ import glossator
 from glossator.config import HeadConfig, read_config
 from glossator.corpora import recipe
 from glossator.data import DataSource, read_gold
-from glossator.evaluate import Evaluation, evaluate_head
-from glossator.pipeline import Pipeline
-from glossator.significance import Significance, accuracy, accuracy_counts, f1, f1_counts, paired_bootstrap
+from glossator.evaluate import Evaluation, evaluate_head, fit_thresholds
+from glossator.pipeline import Head, Pipeline
+from glossator.significance import (
+    Significance,
+    accuracy,
+    accuracy_counts,
+    f1,
+    f1_counts,
+    label_counts,
+    macro_f1,
+    paired_bootstrap,
+)
 from glossator.stages import ScoredSpan, TokenTags, Vectors
 
 if TYPE_CHECKING:
@@ -43,14 +52,14 @@ TRAIN = [sys.executable, "-c", "from glossator.cli import main; main()", "train"
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What a layer is compared by.
+    """What a head is compared by.
 
     Attributes:
         component: spaCy's component for it.
         entry: What `peer.py` calls it.
         peer_metric: The component's score.
         metric: Ours.
-        counts: Makes what the bootstrap draws from of the verdicts on some documents.
+        counts: Makes what the bootstrap draws from of an evaluation.
         statistic: Makes the score of sums of those.
     """
 
@@ -58,15 +67,46 @@ class Peer:
     entry: str
     peer_metric: str
     metric: str
-    counts: Callable[[Any, int], Any]
+    counts: Callable[[Evaluation], Any]
     statistic: Callable[[Any], Any]
 
 
-PEERS = {
-    "ents": Peer("ner", "ner", "ents_f", "ents_f", f1_counts, f1),
-    "pos": Peer("tagger", "tagger", "tag_acc", "pos_acc", accuracy_counts, accuracy),
-    "tag": Peer("tagger", "tagger-xpos", "tag_acc", "tag_acc", accuracy_counts, accuracy),
+def accuracy_of(evaluation: Evaluation) -> Any:
+    """Return right and all, a row a document."""
+    return accuracy_counts(evaluation.verdicts, evaluation.documents)
+
+
+def f1_of(evaluation: Evaluation) -> Any:
+    """Return right, spurious and missed, a row a document."""
+    return f1_counts(evaluation.verdicts, evaluation.documents)
+
+
+def f1_by_label(evaluation: Evaluation) -> Any:
+    """Return right, spurious and missed of each label, a row a document."""
+    labels = sorted(evaluation.scores["cats_f_per_type"])
+    return label_counts(evaluation.verdicts, evaluation.documents, labels)
+
+
+TAGGERS = {
+    "ents": Peer("ner", "ner", "ents_f", "ents_f", f1_of, f1),
+    "pos": Peer("tagger", "tagger", "tag_acc", "pos_acc", accuracy_of, accuracy),
+    "tag": Peer("tagger", "tagger-xpos", "tag_acc", "tag_acc", accuracy_of, accuracy),
 }
+
+
+def peers_of(head: Head) -> list[Peer]:
+    """Return what a head is compared with; nothing where spaCy has no such component."""
+    if head.config.kind == "tagger":
+        return [TAGGERS[head.config.layer]] if head.config.layer in TAGGERS else []
+    entries = ("textcat-efficiency", "textcat-accuracy")
+    if head.exclusive:  # spaCy calls the accuracy of categories that exclude each other micro F1
+        return [
+            Peer("textcat", entry, "cats_micro_f", "cats_acc", accuracy_of, accuracy) for entry in entries
+        ]
+    return [
+        Peer("textcat_multilabel", entry, "cats_macro_f", "cats_macro_f", f1_by_label, macro_f1)
+        for entry in entries
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +115,7 @@ class Comparison:
 
     Attributes:
         recipe: The recipe.
+        peer: spaCy's component.
         corpus: The corpus whose test set it is.
         metric: The score.
         ours: Our score with each seed.
@@ -84,6 +125,7 @@ class Comparison:
     """
 
     recipe: str
+    peer: str
     corpus: str
     metric: str
     ours: tuple[float, ...]
@@ -148,14 +190,16 @@ def main(
 def compare(
     name: str, pipelines: Path, seeds: int, peers: Path | None, peer_scores: dict[str, Any]
 ) -> list[Comparison]:
-    """Return a row for each head of a recipe that spaCy has a component for."""
+    """Return a row for each head of a recipe and each component that spaCy has for it."""
     folders = [pipelines / f"{name}-seed{seed}" for seed in range(seeds)]
     seconds = [train(name, seed, folder) for seed, folder in enumerate(folders)]
     config = read_config(recipe(name))
     # the time of a pipeline of several heads is nobody's to compare with
     alone = len(config.heads) == 1 and all(seconds)
     return [
-        compare_head(
+        row
+        for head in config.heads
+        for row in compare_head(
             name,
             head,
             config.data[head.name].corpus,
@@ -164,8 +208,6 @@ def compare(
             peer_scores,
             mean(filter(None, seconds)) if alone else None,
         )
-        for head in config.heads
-        if head.layer in PEERS
     ]
 
 
@@ -177,33 +219,47 @@ def compare_head(
     peers: Path | None,
     peer_scores: dict[str, Any],
     seconds: float | None,
-) -> Comparison:
-    """Score one head, trained with each seed, and set it beside spaCy's component."""
-    peer = PEERS[head.layer]
-    entry = peer_scores.get(corpus, {}).get(peer.entry)
+) -> list[Comparison]:
+    """Score one head, trained with each seed, and set it beside each of spaCy's components for it."""
     loaded = [glossator.load(folder, only=[head.name]) for folder in folders]
-    ours = [
-        evaluate_head(pipeline, pipeline.heads[head.name], test_examples(pipeline)) for pipeline in loaded
-    ]
-    model = peer_model(peers, corpus, peer.entry)
-    if model:
-        theirs = evaluate_peer(model, peer.component, loaded[0])
-        spacys_score = theirs.scores[peer.metric]
-        significance = paired_bootstrap(
-            [counts_of(each, peer) for each in ours], [counts_of(theirs, peer)], peer.statistic
+    ours = [evaluate(pipeline) for pipeline in loaded]
+    rows = []
+    for peer in peers_of(loaded[0].heads[head.name]):
+        entry = peer_scores.get(corpus, {}).get(peer.entry)
+        model = peer_model(peers, corpus, peer.entry)
+        if model:
+            theirs = evaluate_peer(model, peer.component, loaded[0])
+            spacys_score = theirs.scores[peer.metric]
+            significance = paired_bootstrap(
+                [peer.counts(each) for each in ours], [peer.counts(theirs)], peer.statistic
+            )
+        else:
+            spacys_score = entry["scores"][peer.peer_metric] if entry else None
+            significance = None
+        rows.append(
+            Comparison(
+                recipe=name,
+                peer=peer.entry,
+                corpus=corpus,
+                metric=peer.metric,
+                ours=tuple(each.scores[peer.metric] for each in ours),
+                spacy=spacys_score,
+                significance=significance,
+                time_ratio=seconds / entry["training_seconds"] if entry and seconds else None,
+            )
         )
-    else:
-        spacys_score = entry["scores"][peer.peer_metric] if entry else None
-        significance = None
-    return Comparison(
-        recipe=name,
-        corpus=corpus,
-        metric=peer.metric,
-        ours=tuple(each.scores[peer.metric] for each in ours),
-        spacy=spacys_score,
-        significance=significance,
-        time_ratio=seconds / entry["training_seconds"] if entry and seconds else None,
-    )
+    return rows
+
+
+def evaluate(pipeline: Pipeline) -> Evaluation:
+    """Score a pipeline's only head on its test set; where categories exclude each other, the likeliest one.
+
+    Documents that are out of a classifier's scope are left out: spaCy's knows nothing of such.
+    """
+    (head,) = pipeline.heads.values()
+    if head.config.kind == "classifier" and head.exclusive:
+        head.thresholds = {}
+    return evaluate_head(pipeline, head, gold_examples(pipeline, "test"))
 
 
 def peer_model(peers: Path | None, corpus: str, entry: str) -> Path | None:
@@ -226,34 +282,54 @@ def train(name: str, seed: int, folder: Path) -> float | None:
     return float(times.read_text(encoding="utf-8")) if times.exists() else None
 
 
-def test_examples(pipeline: Pipeline) -> list[Example]:
-    """Return the test set of a pipeline's only head."""
+def gold_examples(pipeline: Pipeline, split: str) -> list[Example]:
+    """Return a set of a pipeline's only head, without what is out of its scope."""
     (head,) = pipeline.heads.values()
     source = DataSource(pipeline.config.data[head.name], pipeline.config.folder, None, pipeline.plugins)
-    return read_gold(source.records("test"), head.config.layer, pipeline).examples
+    examples = read_gold(source.records(split), head.config.layer, pipeline).examples
+    if head.config.kind == "tagger" or not head.exclusive:
+        return examples
+    known = set(head.stage.labels)
+    return [
+        example
+        for example in examples
+        if any(value > 0 and label in known for label, value in example.reference.cats.items())
+    ]
 
 
 def evaluate_peer(model: Path, component: str, ours: Pipeline) -> Evaluation:
-    """Score spaCy's component on the test set of our only head, exactly as that is scored."""
+    """Score spaCy's component on the test set of our only head, exactly as that is scored.
+
+    Where a document may have several categories, both have their thresholds from the dev set.
+    """
     (head,) = ours.heads.values()
     peer = Pipeline(ours.config.lang)
-    stage = glossator.Stage(name="peer", factory=lambda write: SpacyComponent(model, component))
-    peer.add_tagger(head.name, stage, write=head.config.layer)
-    return evaluate_head(peer, peer.heads[head.name], test_examples(ours))
+    stage = glossator.Stage(name="peer", factory=lambda **settings: SpacyComponent(model, component))
+    if head.config.kind == "tagger":
+        peer.add_tagger(head.name, stage, write=head.config.layer)
+    else:
+        peer.add_classifier(head.name, stage)
+    theirs = peer.heads[head.name]
+    if head.config.kind == "classifier" and not head.exclusive:
+        fit_thresholds(peer, theirs, gold_examples(ours, "dev"))
+    return evaluate_head(peer, theirs, gold_examples(ours, "test"))
 
 
 class SpacyComponent:
-    """A trained component of spaCy's as a stage. It has no probabilities: all are 1."""
+    """A trained component of spaCy's as a stage. Its taggers have no probabilities: all are 1."""
 
     def __init__(self, model: Path, component: str) -> None:
         self._nlp = spacy.load(model)
         self._component = component
         trained: Any = self._nlp.get_pipe(component)
         self.labels = tuple(trained.labels)
+        self.exclusive = component == "textcat"
 
-    def predict(self, docs: Sequence[Doc], vectors: Vectors) -> list[Any]:
-        """Return entities or tags."""
+    def predict(self, docs: Sequence[Doc], vectors: Vectors) -> Any:
+        """Return entities, tags, or the probabilities of categories."""
         answers = list(self._nlp.pipe(copy_of(doc, self._nlp.vocab) for doc in docs))
+        if self._component.startswith("textcat"):
+            return np.asarray([[doc.cats[label] for label in self.labels] for doc in answers])
         if self._component == "ner":
             return [[ScoredSpan(ent.start, ent.end, ent.label_, 1.0) for ent in doc.ents] for doc in answers]
         ids = {label: number for number, label in enumerate(self.labels)}
@@ -271,20 +347,17 @@ def copy_of(doc: Doc, vocab: Any) -> Doc:
     )
 
 
-def counts_of(evaluation: Evaluation, peer: Peer) -> Any:
-    """Return what the bootstrap draws from."""
-    return peer.counts(evaluation.verdicts, evaluation.documents)
-
-
 def table(rows: list[Comparison]) -> Table:
     """Lay the comparisons out; scores and differences are in points of 100."""
-    columns = ("recipe", "corpus", "metric", "spaCy", "ours", "difference", "95% interval", "p", "ours is")
-    laid_out = Table(*columns, "training time, ours / spaCy", title="test sets, gold tokens")
+    scores = ("spaCy", "ours", "difference", "95% interval", "p", "ours is")
+    columns = ("recipe", "corpus", "metric", "peer", *scores, "training time, ours / spaCy")
+    laid_out = Table(*columns, title="test sets")
     for row in rows:
         laid_out.add_row(
             row.recipe,
             row.corpus,
             row.metric,
+            row.peer,
             points(row.spacy),
             with_spread(row.ours),
             points(row.difference, "+"),
@@ -298,7 +371,7 @@ def table(rows: list[Comparison]) -> Table:
 
 def markdown_table(rows: list[Comparison]) -> str:
     """Return the comparisons as a table in Markdown."""
-    columns = ("recipe", "score", "spaCy", "Glossator", "difference (95% interval)", "Glossator is")
+    columns = ("recipe", "score", "peer", "spaCy", "Glossator", "difference (95% interval)", "Glossator is")
     lines = [columns, ("---",) * len(columns)]
     for row in rows:
         difference = points(row.difference, "+")
@@ -308,6 +381,7 @@ def markdown_table(rows: list[Comparison]) -> str:
             (
                 f"`{row.recipe}`",
                 f"`{row.metric}`",
+                f"`{row.peer}`",
                 points(row.spacy),
                 with_spread(row.ours),
                 difference,

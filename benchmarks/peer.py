@@ -1,8 +1,9 @@
-"""Train spaCy's own `ner` or `tagger` on a corpus of the manifest, and keep its scores on the test set.
+"""Train spaCy's own component on a corpus of the manifest, and keep its scores on the test set.
 
-The peer sees what Glossator's recipes see: the same sentences, on the gold tokens, from the same
-files. Its settings are those of `spacy init config --optimize efficiency`, on the CPU, without
-pretrained vectors. Universal parts of speech are learned as `tag`, the layer of spaCy's `tagger`.
+The peer sees what Glossator's recipes see: the same documents from the same files, and for `ner` and
+`tagger` the same sentences on the gold tokens. Its settings are those of `spacy init config --optimize
+efficiency`, for `textcat` those of `--optimize accuracy` too, on the CPU, without pretrained vectors.
+Universal parts of speech are learned as `tag`, the layer of spaCy's `tagger`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -40,13 +41,18 @@ class Component:
     """A trainable component of spaCy, the layer of the corpus it learns, and the scores to keep.
 
     Attributes:
+        name: What spaCy calls it.
+        layer: Where the gold is.
+        scores: Which of spaCy's scores to keep.
         entry: What it is called among the scores and folders: two may be of one kind.
+        optimize: What spaCy chooses its settings for, "efficiency" or "accuracy".
     """
 
     name: str
     layer: str
     scores: tuple[str, ...]
     entry: str
+    optimize: str = "efficiency"
 
 
 # by what the manifest calls the task
@@ -55,6 +61,7 @@ COMPONENTS = {
     "pos": Component("tagger", "pos", ("tag_acc",), "tagger"),
 }
 XPOS = Component("tagger", "tag", ("tag_acc",), "tagger-xpos")
+CATEGORIES = frozenset({"sentiment", "subjectivity", "intent", "emotion", "spam"})
 
 
 @click.command()
@@ -91,9 +98,23 @@ def main(
 def components(known: Corpus) -> list[Component]:
     """Return what can be trained on a corpus; raise `ConfigError` if it is nothing."""
     found = [COMPONENTS[task] for task in known.task.split("+") if task in COMPONENTS]
+    if known.task in CATEGORIES:
+        found = [classifier(known, optimize) for optimize in ("efficiency", "accuracy")]
     if not found:
-        raise ConfigError(f"corpus {known.name!r} has neither entities nor parts of speech")
+        raise ConfigError(f"corpus {known.name!r} has no entities, parts of speech or categories")
     return found
+
+
+def classifier(known: Corpus, optimize: str) -> Component:
+    """Return the classifier for a corpus; where a cell holds several labels, one for any number of them."""
+    several = "label_separator" in known.options
+    return Component(
+        name="textcat_multilabel" if several else "textcat",
+        layer="cats",
+        scores=("cats_micro_f", "cats_macro_f"),
+        entry=f"textcat-{optimize}",
+        optimize=optimize,
+    )
 
 
 def train_peer(
@@ -102,7 +123,7 @@ def train_peer(
     """Train and evaluate one component; its data and model stay in `work`/CORPUS-ENTRY."""
     folder = peer_folder(known, component, work)
     write_gold(known, component, folder, corpora)
-    init, train, evaluate = commands(known.lang, component.name, max_steps)
+    init, train, evaluate = commands(known.lang, component, max_steps)
     run(init, folder)
     started, cpu_started = time.perf_counter(), cpu_seconds_of_children()
     run(train, folder)
@@ -126,12 +147,26 @@ def peer_folder(known: Corpus, component: Component, work: Path) -> Path:
 
 
 def write_gold(known: Corpus, component: Component, folder: Path, corpora: Path | None) -> None:
-    """Write what spaCy trains on and is scored on as DocBins."""
+    """Write what spaCy trains on and is scored on as DocBins.
+
+    Documents of no category that there is in training are left out: its classifiers know nothing of such.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    labels: set[str] = set()
     for split in SPLITS:
-        docs = gold_docs(known, split, component.layer, corpora)
+        docs = list(gold_docs(known, split, component.layer, corpora))
+        if split == "train":
+            labels = {label for doc in docs for label in doc.cats}
+        docs = [doc for doc in docs if not labels or any(doc.cats.get(label) for label in labels)]
+        for doc in docs:
+            spell_out(doc, labels)
         stored = DocBin(docs=docs, attrs=["ENT_IOB", "ENT_TYPE", "TAG", "SENT_START"])
         stored.to_disk(folder / f"{split}.spacy")
+
+
+def spell_out(doc: Doc, labels: Collection[str]) -> None:
+    """Say of each category that the gold does not name that it does not hold, as spaCy wants it."""
+    doc.cats = {label: doc.cats.get(label, 0.0) for label in sorted(labels)}
 
 
 def gold_docs(known: Corpus, split: str, layer: str, corpora: Path | None) -> Iterator[Doc]:
@@ -154,19 +189,27 @@ def gold_docs(known: Corpus, split: str, layer: str, corpora: Path | None) -> It
         click.echo(report.summary(), err=True)
 
 
-def commands(lang: str, component: str, max_steps: int | None) -> tuple[list[str], list[str], list[str]]:
+def commands(
+    lang: str, component: Component, max_steps: int | None
+) -> tuple[list[str], list[str], list[str]]:
     """Return the arguments of Python that make the config, train, and score the best model.
 
-    `gold_preproc` makes spaCy learn and answer on the gold tokens instead of its own.
+    `gold_preproc` makes spaCy's taggers learn and answer on the gold tokens instead of its own.
     """
-    init = ["init", "config", "config.cfg", "--lang", lang, "--pipeline", component]
-    init += ["--optimize", "efficiency", "--force"]
+    init = ["init", "config", "config.cfg", "--lang", lang, "--pipeline", component.name]
+    init += ["--optimize", component.optimize, "--force"]
     train = ["train", "config.cfg", "--output", "model"]
     for split in ("train", "dev"):
-        train += [f"--paths.{split}", f"{split}.spacy", f"--corpora.{split}.gold_preproc", "true"]
+        train += [f"--paths.{split}", f"{split}.spacy"]
+    evaluate = ["evaluate", "model/model-best", "test.spacy", "--output", "scores.json"]
+    if component.layer != "cats":
+        train += ["--corpora.train.gold_preproc", "true", "--corpora.dev.gold_preproc", "true"]
+        evaluate += ["--gold-preproc"]
+    if component.optimize == "accuracy":
+        train += ["--paths.vectors", "null"]
+        train += ["--components.tok2vec.model.embed.include_static_vectors", "false"]
     if max_steps:
         train += ["--training.max_steps", str(max_steps)]
-    evaluate = ["evaluate", "model/model-best", "test.spacy", "--gold-preproc", "--output", "scores.json"]
     return ["-m", "spacy", *init], ["-m", "spacy", *train], ["-m", "spacy", *evaluate]
 
 

@@ -3,13 +3,14 @@
 Spans go where their layer says, with their scores in a `SpanGroup`: `doc.spans[HEAD]` for a head
 that writes `ents`, `doc.spans[KEY]` for `spans:KEY`. The group's `attrs` hold `scores`, one a span,
 and `layer`. A head that writes `tag` or `pos` leaves a group without spans whose `scores` are one a
-token. SpanGroups survive `DocBin` and `Doc.to_bytes` as they are; `doc.user_data`, where the
-pipeline's name and version stand under "glossator", needs `DocBin(store_user_data=True)`.
+token. SpanGroups survive `DocBin` and `Doc.to_bytes` as they are; `doc.user_data`, where
+under "glossator" the pipeline's name and version stand, and which categories hold, needs
+`DocBin(store_user_data=True)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,9 +80,17 @@ def write_cats(doc: Doc, labels: Sequence[str], probabilities: Sequence[float]) 
         doc.cats[label] = float(probability)
 
 
-def write_provenance(doc: Doc, provenance: dict[str, Any]) -> None:
-    """Say which pipeline annotated the Doc."""
-    doc.user_data[PROVENANCE] = provenance
+def write_provenance(doc: Doc, name: str, version: str, labels: Mapping[str, Sequence[str]]) -> None:
+    """Say which pipeline annotated the Doc and, for each classifier, which of its categories hold."""
+    said: dict[str, Any] = {"pipeline": name, "version": version}
+    doc.user_data[PROVENANCE] = {**said, "labels": dict(labels)} if labels else said
+
+
+def categories_of(doc: Doc) -> Mapping[str, Sequence[str]]:
+    """Return which categories hold, for each classifier that annotated the Doc."""
+    said = doc.user_data.get(PROVENANCE)
+    labels: Mapping[str, Sequence[str]] = said.get("labels", {}) if isinstance(said, Mapping) else {}
+    return labels
 
 
 def _tag_values(vocab: Vocab, layer: str, labels: Sequence[str]) -> Any:

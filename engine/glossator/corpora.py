@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from glossator.errors import ConfigError, DataError
 from glossator.factories import build
+from glossator.files import input_files
 
 if TYPE_CHECKING:
     from glossator.formats import Reader, Record
@@ -40,10 +41,10 @@ class Corpus:
         encoding: Of its files.
         licence: Of its texts and labels.
         source: Citation and address; "" where unknown.
-        splits: Files of each split, in order.
+        splits: Files of each split, in order; a folder stands for the files in it.
         split_options: Further settings of the format, by split.
         tenths: Whether a file that several splits list is divided among them by `owner_of`.
-        sha256: Sum of each file, in hexadecimal.
+        sha256: Sum of each file, in hexadecimal; what has none is not checked.
         shipped: Folder beside the manifest, for what comes with the package; else "".
     """
 
@@ -54,10 +55,10 @@ class Corpus:
     format: str
     licence: str
     splits: Mapping[str, tuple[str, ...]]
-    sha256: Mapping[str, str]
     options: Mapping[str, Any] = field(default_factory=dict)
     split_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     encoding: str = "utf-8"
+    sha256: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     tenths: bool = False
     shipped: str = ""
@@ -133,11 +134,12 @@ def read_split(
         DataError: A file is missing or is not the one the manifest knows.
         PluginError: No such format is installed.
     """
-    paths = split_files(corpus, split, root)
-    reader = _reader(corpus, split, plugins)
-    for path in paths:
-        check_sum(path, corpus.sha256[path.name])
-    return itertools.chain.from_iterable(_items(corpus, split, path, reader) for path in paths)
+    paths = dict(zip(corpus.splits[split], split_files(corpus, split, root), strict=True))
+    for name, path in paths.items():
+        if name in corpus.sha256:
+            check_sum(path, corpus.sha256[name])
+    items = [_items(corpus, split, name, path, plugins) for name, path in paths.items()]
+    return itertools.chain.from_iterable(items)
 
 
 def owner_of(number: int, sharing: Collection[str]) -> str:
@@ -189,9 +191,15 @@ def _reader(corpus: Corpus, split: str, plugins: PluginManager) -> Reader:
     return reader
 
 
-def _items(corpus: Corpus, split: str, path: Path, reader: Reader) -> Iterator[Record | DataError]:
-    items = reader.read(path, name=str(path), encoding=corpus.encoding)
-    sharing = {other for other, files in corpus.splits.items() if path.name in files}
+def _items(
+    corpus: Corpus, split: str, name: str, path: Path, plugins: PluginManager
+) -> Iterator[Record | DataError]:
+    reader = _reader(corpus, split, plugins)
+    files = input_files([path], corpus.format, plugins)
+    items = itertools.chain.from_iterable(
+        reader.read(file, name=str(file), encoding=corpus.encoding) for file in files
+    )
+    sharing = {other for other, names in corpus.splits.items() if name in names}
     if not corpus.tenths or len(sharing) == 1:
         return items
     # Items that could not be read are counted too, so that they do not move the others.

@@ -13,9 +13,10 @@ thousands of steps long.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,36 @@ class _Columns:
         active = np.arange(len(potentials))[:, None] < lengths
         return cls(order, potentials, lengths, active, active.sum(axis=1).tolist())
 
+    def reversed(self, values: Floats) -> Floats:
+        """Return (time, labels, batch) values of each row from its end to its start; in the padding, any."""
+        if len(self.lengths) and self.lengths[-1] == len(values):  # no row is shorter
+            return values[::-1]
+        times = np.maximum(self.lengths - 1 - np.arange(len(values))[:, None], 0)
+        return values[times, :, np.arange(len(self.lengths))].transpose(0, 2, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What summing along a chain starts from and moves by, in the exponential domain, scaled to 1.
+
+    The first axis is the direction: from the start on, from the end on.
+
+    Attributes:
+        moves: (2, labels, labels), from column to row.
+        first: (2, labels, 1) potentials of the first step.
+        first_peaks: (2,) what `first` was scaled by, in logs.
+        peak: What `moves` was scaled by, in logs.
+        reachable: (n, 2) how many labels can be reached in each of the first steps.
+        period: After those, the last so many repeat.
+    """
+
+    moves: Floats
+    first: Floats
+    first_peaks: Floats
+    peak: float
+    reachable: Ints
+    period: int
+
 
 @dataclass(frozen=True, slots=True)
 class Messages:
@@ -82,7 +113,7 @@ def viterbi(emissions: Reals, lengths: Integers, transitions: Reals, start: Real
     """Return the (batch, time) labels of the best sequence of each row, 0 in the padding."""
     transitions, start, end = _chain(transitions, start, end)
     columns = _arrange(emissions, lengths)
-    best = _sweep(columns, transitions, start, 1, np.maximum.reduce)
+    best = _sweep(columns.potentials, columns.counts, transitions, start, np.maximum.reduce)
     _require_finite(np.max(_final(columns, best, end), axis=0), columns)
     ids = np.zeros(emissions.shape[:2], dtype=np.intp)
     ids[columns.order, : len(best)] = _trace_back(columns, best, transitions, end).T
@@ -115,7 +146,8 @@ def log_partition(
     """Return the (batch,) log of the sum over all label sequences; 0 for rows of length 0."""
     transitions, start, end = _chain(transitions, start, end)
     columns = _arrange(emissions, lengths)
-    return _log_partition(columns, _sum_sweep(columns, transitions, start, 1), end)
+    forward = _sum_sweep(columns, columns.potentials[:, None], transitions, start, end)[:, 0]
+    return _log_partition(columns, forward, end)
 
 
 def forward_backward(
@@ -124,10 +156,11 @@ def forward_backward(
     """Sum over all label sequences, from both sides."""
     transitions, start, end = _chain(transitions, start, end)
     columns = _arrange(emissions, lengths)
-    forward = _sum_sweep(columns, transitions, start, 1)
-    total = _log_partition(columns, forward, end)
-    backward = _sum_sweep(columns, transitions.T, end, -1)
+    potentials = np.stack([columns.potentials, columns.reversed(columns.potentials)], axis=1)
+    both = _sum_sweep(columns, potentials, transitions, start, end)
+    forward, backward = both[:, 0], columns.reversed(both[:, 1])
     batch, time, labels = emissions.shape
+    total = _log_partition(columns, forward, end)
     return Messages(total, (batch, time, labels), columns, forward, backward, transitions, end)
 
 
@@ -205,6 +238,38 @@ def _chain(transitions: Reals, start: Reals, end: Reals) -> tuple[Floats, Floats
     return transitions, start, end
 
 
+def _sums(transitions: Floats, start: Floats, end: Floats) -> _Sums:
+    return _sums_of(transitions.tobytes(), start.tobytes(), end.tobytes())
+
+
+@functools.lru_cache(maxsize=8)  # one chain serves many batches, often of a single sentence
+def _sums_of(transitions: bytes, start: bytes, end: bytes) -> _Sums:
+    initials = np.stack([np.frombuffer(start), np.frombuffer(end)])
+    onward = np.frombuffer(transitions).reshape(len(start) // 8, -1)
+    moves = np.stack([onward.T, onward])
+    reachable, period = _reachable(np.isfinite(moves), np.isfinite(initials))
+    first_peaks, peak = np.asarray([_peak(each) for each in initials]), _peak(onward)
+    return _Sums(
+        moves=np.exp(moves - peak),
+        first=np.exp(initials - first_peaks[:, None])[:, :, None],
+        first_peaks=first_peaks,
+        peak=peak,
+        reachable=reachable,
+        period=period,
+    )
+
+
+def _reachable(allowed: Bools, reached: Bools) -> tuple[Ints, int]:
+    """Return how many labels can be reached, (steps, directions), until that repeats, and its period."""
+    seen: dict[bytes, int] = {}
+    counts: list[Ints] = []
+    while reached.tobytes() not in seen:
+        seen[reached.tobytes()] = len(counts)
+        counts.append(reached.sum(axis=1))
+        reached = np.any(allowed & reached[:, None, :], axis=2, keepdims=True)[:, :, 0]
+    return np.stack(counts), len(counts) - seen[reached.tobytes()]
+
+
 def _arrange(emissions: Reals, lengths: Integers) -> _Columns:
     batch, time, labels = emissions.shape
     sizes = np.asarray(lengths, dtype=np.intp)
@@ -222,92 +287,82 @@ def _arrange(emissions: Reals, lengths: Integers) -> _Columns:
 
 
 def _sweep(
-    columns: _Columns,
+    potentials: Floats,
+    counts: Sequence[int],
     transitions: Floats,
     initial: Floats,
-    step: Literal[1, -1],
     combine: Callable[[Floats], Floats],
 ) -> Floats:
-    """Combine over all label sequences, step by step; `step` -1 goes from the end to the start.
+    """Combine over all label sequences, step by step.
 
     Returns:
         (time, labels, batch) log potentials of all that leads to a label, its own emission included.
     """
-    messages = columns.potentials.copy()
+    messages = potentials.copy()
+    messages[:1] += initial[:, None]
     moves = transitions[:, :, None]
-    previous = np.empty((len(initial), 0))
-    for time in range(len(messages))[::step]:
-        current = messages[time, :, : columns.counts[time]]
-        carried = previous[:, : current.shape[1]]
-        going_on = carried.shape[1]
-        if going_on:
-            current[:, :going_on] += combine(carried[:, None, :] + moves)
-        if going_on < current.shape[1]:
-            current[:, going_on:] += initial[:, None]  # the rows that begin here
-        previous = current
+    for time in range(1, len(messages)):
+        count = counts[time]
+        messages[time, :, :count] += combine(messages[time - 1, :, None, :count] + moves)
     return messages
 
 
-def _sum_sweep(columns: _Columns, transitions: Floats, initial: Floats, step: Literal[1, -1]) -> Floats:
-    """Do as `_sweep` with `_log_sum`, several times faster where no row's potentials differ by hundreds."""
-    messages, unsafe = _scaled_sweep(columns, transitions, initial, step)
+def _sum_sweep(
+    columns: _Columns, potentials: Floats, transitions: Floats, start: Floats, end: Floats
+) -> Floats:
+    """Do as `_sweep` with `_log_sum`, several times faster where no row's potentials differ by hundreds.
+
+    Args:
+        columns: The batch.
+        potentials: (time, directions, labels, batch), of each direction from its own first step on.
+        transitions: The chain's, as `start` and `end`.
+        start: For the first direction.
+        end: For the second.
+    """
+    messages, unsafe = _scaled_sweep(columns, potentials, _sums(transitions, start, end))
     if unsafe.any():
-        lengths = columns.lengths[unsafe]
-        some = _Columns.of(columns.order[unsafe], columns.potentials[:, :, unsafe], lengths)
-        messages[:, :, unsafe] = _sweep(some, transitions, initial, step, _log_sum)
+        for direction, (moves, initial) in enumerate([(transitions, start), (transitions.T, end)]):
+            if direction < potentials.shape[1]:
+                counts = columns.active[:, unsafe].sum(axis=1).tolist()
+                some = potentials[:, direction, :, unsafe].transpose(1, 2, 0)
+                exact = _sweep(some, counts, moves, initial, _log_sum)
+                messages[:, direction, :, unsafe] = exact.transpose(2, 0, 1)
     return messages
 
 
-def _scaled_sweep(
-    columns: _Columns, transitions: Floats, initial: Floats, step: Literal[1, -1]
-) -> tuple[Floats, Bools]:
+def _scaled_sweep(columns: _Columns, potentials: Floats, sums: _Sums) -> tuple[Floats, Bools]:
     """Sum in the exponential domain, each step scaled to 1; also tell (batch,) where that lost something."""
-    potentials, active, counts = columns.potentials, columns.active, columns.counts
-    first_peak, peak = _peak(initial), _peak(transitions)
-    first = np.exp(initial - first_peak)[:, None]
-    weights = np.exp(transitions - peak).T.copy()
-    tops = potentials.max(axis=1, initial=-np.inf)
-    messages = np.exp(potentials - tops[:, None, :])
+    directions = potentials.shape[1]
+    moves, first = sums.moves[:directions], sums.first[:directions]
+    tops = potentials.max(axis=2, keepdims=True, initial=-np.inf)
+    messages = np.exp(potentials - tops)
     totals = np.ones_like(tops)
-    previous = np.empty((len(initial), 0))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        for time in range(len(messages))[::step]:
-            current = messages[time, :, : counts[time]]
-            carried = previous[:, : current.shape[1]]
-            going_on = carried.shape[1]
-            if going_on:
-                current[:, :going_on] *= weights @ carried
-            if going_on < current.shape[1]:
-                current[:, going_on:] *= first
-            current /= np.add.reduce(current, axis=0, out=totals[time, : counts[time]])
-            previous = current
+        for time, count in enumerate(columns.counts):
+            current = messages[time, :, :, :count]
+            current *= moves @ messages[time - 1, :, :, :count] if time else first
+            current /= np.add.reduce(current, axis=1, keepdims=True, out=totals[time, :, :, :count])
         # A label that can be reached must not have vanished, nor anything that counts on the way to it.
-        alive = (messages > (_SAFE / totals)[:, None, :]).sum(axis=1)
+        alive = (messages > _SAFE / totals).sum(axis=2)
         np.log(messages, out=messages)
-        scales = np.where(active, np.log(totals) + tops + peak, 0.0)
-    messages += (scales[::step].cumsum(axis=0)[::step] + (first_peak - peak))[:, None, :]
-    lost = alive != _reachable(columns, transitions, initial, step)
-    return messages, (lost & active).any(axis=0)
+        scales = np.where(columns.active[:, None, None], np.log(totals) + tops + sums.peak, 0.0)
+    messages += scales.cumsum(axis=0) + (sums.first_peaks[:directions] - sums.peak)[:, None, None]
+    lost = _has_lost(alive, sums) & columns.active[:, None]
+    return messages, np.asarray(lost.any(axis=(0, 1)))
+
+
+def _has_lost(alive: Ints, sums: _Sums) -> Bools:
+    """Whether fewer labels are alive, (time, directions, batch), than can be reached."""
+    steps = np.arange(len(alive))
+    known = len(sums.reachable)
+    steps = np.where(steps < known, steps, known - sums.period + (steps - known) % sums.period)
+    return np.asarray(alive != sums.reachable[steps, : alive.shape[1], None])
 
 
 def _peak(potentials: Floats) -> float:
     """Return the highest; 0 where all are -inf."""
     highest = float(potentials.max())
     return highest if highest > -np.inf else 0.0
-
-
-def _reachable(columns: _Columns, transitions: Floats, initial: Floats, step: Literal[1, -1]) -> Ints:
-    """Return how many labels can be reached, (time, batch); in the padding, anything."""
-    times = np.arange(len(columns.potentials))
-    counts = np.empty(len(times), dtype=np.intp)
-    allowed, reached = np.isfinite(transitions), np.isfinite(initial)
-    for transitions_made in times:
-        counts[transitions_made:] = reached.sum()
-        before, reached = reached, reached @ allowed
-        if (before == reached).all():
-            break
-    since = np.broadcast_to(times[:, None], columns.active.shape)
-    return counts[since if step == 1 else columns.lengths - 1 - since]
 
 
 def _trace_back(columns: _Columns, best: Floats, transitions: Floats, end: Floats) -> Ints:

@@ -13,6 +13,7 @@ from glossator.calibration import CENTRED_BINS, ReliabilityBin, calibration_erro
 from glossator.layers import holds_spans, spans_key
 from glossator.predict import Batch
 from glossator.scoring import main_score, retokenized_scores, score_layer
+from glossator.thresholds import choose_thresholds
 from glossator.verdicts import (
     Confusion,
     Verdict,
@@ -76,7 +77,14 @@ def evaluate_from_raw_text(pipeline: Pipeline, head: Head, gold: Sequence[Doc]) 
 def dev_score(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> float:
     """Return the score that training selects by, 0 to 1."""
     annotate_layer(pipeline, head, [example.predicted for example in examples])
-    return float(_scores(head, examples)[main_score(head.config.layer, exclusive=_is_exclusive(head))] or 0.0)
+    return float(_scores(head, examples)[main_score(head.config.layer, exclusive=head.exclusive)] or 0.0)
+
+
+def fit_thresholds(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> None:
+    """Choose, on dev examples, from which probability each category of a classifier holds."""
+    head.thresholds = {}
+    annotate_layer(pipeline, head, [example.predicted for example in examples])
+    head.thresholds = choose_thresholds(examples, head.stage.labels, exclusive=head.exclusive)
 
 
 def annotate_layer(pipeline: Pipeline, head: Head, docs: Sequence[Doc]) -> None:
@@ -106,10 +114,6 @@ def _write(doc: Doc, head: Head, prediction: Any) -> None:
         write_tags(doc, head.name, layer, prediction, head.stage.labels)
 
 
-def _is_exclusive(head: Head) -> bool:
-    return bool(getattr(head.stage, "exclusive", True))
-
-
 def _timed_annotation(pipeline: Pipeline, head: Head, docs: Sequence[Doc]) -> float:
     started = time.perf_counter()
     annotate_layer(pipeline, head, docs)
@@ -117,13 +121,21 @@ def _timed_annotation(pipeline: Pipeline, head: Head, docs: Sequence[Doc]) -> fl
 
 
 def _scores(head: Head, examples: Sequence[Example]) -> dict[str, Any]:
-    return score_layer(examples, head.config.layer, labels=head.stage.labels, exclusive=_is_exclusive(head))
+    return score_layer(
+        examples,
+        head.config.layer,
+        labels=head.stage.labels,
+        exclusive=head.exclusive,
+        thresholds=head.thresholds,
+    )
 
 
 def _verdicts(head: Head, gold: Sequence[Doc], docs: Sequence[Doc]) -> list[Verdict]:
     layer = head.config.layer
     if layer == "cats":
-        return category_verdicts(gold, docs, head.stage.labels, exclusive=_is_exclusive(head))
+        return category_verdicts(
+            gold, docs, head.stage.labels, exclusive=head.exclusive, thresholds=head.thresholds
+        )
     key = spans_key(layer) if layer.startswith("spans:") else head.name
     return tagger_verdicts(gold, docs, layer, key)
 
@@ -138,7 +150,7 @@ def _evaluation(
         "ece": calibration_error(rows) if rows else None,
         "words_per_second": words / seconds if seconds > 0 else 0.0,
     }
-    one_label = _is_exclusive(head) and not holds_spans(head.config.layer)
+    one_label = head.exclusive and not holds_spans(head.config.layer)
     return Evaluation(
         scores={**scores, **measured},
         documents=len(docs),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +22,7 @@ from glossator.layers import holds_spans, spans_key
 from glossator.plugins import Plugin, PluginManager
 from glossator.predict import Batch
 from glossator.stages import Embedder, TableEmbedder, Tokenizer, Vectors, VectorSpace
+from glossator.thresholds import holding
 
 if TYPE_CHECKING:
     from spacy.vocab import Vocab
@@ -33,11 +34,20 @@ _OWN = Plugin("(none)", "", "")  # of a stage that was given as a record and not
 
 @dataclass(slots=True)
 class Head:
-    """A tagger or classifier in its place: the stage, and what the pipeline knows about it."""
+    """A tagger or classifier in its place: the stage, and what the pipeline knows about it.
+
+    Attributes:
+        config: Its description.
+        stage: The stage.
+        plugin: Which plugin it is from.
+        thresholds: For a classifier, from which probability each label holds, as `thresholds.holding` takes
+            it; without its prefix.
+    """
 
     config: HeadConfig
     stage: Any
     plugin: Plugin
+    thresholds: dict[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -48,6 +58,17 @@ class Head:
     def labels(self) -> tuple[str, ...]:
         """The labels as they stand on a Doc, prefix included; empty before training."""
         return tuple(self.config.prefix + label for label in self.stage.labels)
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether a document has at most one of its labels."""
+        return bool(getattr(self.stage, "exclusive", True))
+
+    def holding(self, doc: Doc) -> list[str]:
+        """Return which of a classifier's labels hold on an annotated Doc, the likeliest first."""
+        probabilities = {label: doc.cats[label] for label in self.labels}
+        thresholds = {self.config.prefix + label: least for label, least in self.thresholds.items()}
+        return holding(probabilities, thresholds, exclusive=self.exclusive)
 
     def __str__(self) -> str:
         return f"{self.config.kind} {self.name!r} (stage {self.config.stage!r}, plugin {self.plugin.name!r})"
@@ -235,7 +256,7 @@ class Pipeline:
             for head in self.heads.values():
                 self._write(head, docs, self.predict(head, batch))
             for doc in docs:
-                write_provenance(doc, {"pipeline": self.config.name, "version": self.config.version})
+                write_provenance(doc, self.config.name, self.config.version, self._labels_of(doc))
 
     def predict(self, head: Head, batch: Batch) -> Any:
         """Return what a head's stage answers for a batch, writing nothing."""
@@ -341,6 +362,10 @@ class Pipeline:
         else:
             for doc, tags in zip(docs, predictions, strict=True):
                 write_tags(doc, head.name, layer, tags, head.stage.labels)
+
+    def _labels_of(self, doc: Doc) -> dict[str, list[str]]:
+        heads = self.heads.values()
+        return {head.name: head.holding(doc) for head in heads if head.config.kind == "classifier"}
 
     def _add_head(self, config: HeadConfig, stage: str | Stage) -> Self:
         self._check_place(config)

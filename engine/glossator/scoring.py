@@ -6,16 +6,18 @@ the gold says nothing on the layer, is None.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.scorer import PRFScore, Scorer, get_ner_prf
+from spacy.scorer import PRFScore, ROCAUCScore, Scorer, get_ner_prf
 
 from glossator.errors import DataError
 from glossator.layers import annotated, check_tagger_layer, holds_spans, spans_key
-from glossator.verdicts import category_verdicts, is_missing, tag_of
+from glossator.thresholds import Thresholds
+from glossator.verdicts import NO_THRESHOLDS, Verdict, category_verdicts, is_missing, tag_of
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -27,7 +29,7 @@ Unit = tuple[int, int, str]
 def main_score(layer: str, *, exclusive: bool = True) -> str:
     """Return the name of the score that training selects by; `exclusive` is for `cats` alone."""
     if layer == "cats":
-        return "cats_macro_f" if exclusive else "cats_score"
+        return "cats_macro_f" if exclusive else "cats_macro_auc"
     return f"{_prefix(layer)}_f" if holds_spans(layer) else f"{layer}_acc"
 
 
@@ -37,7 +39,7 @@ def score_layer(
     *,
     labels: Sequence[str] = (),
     exclusive: bool = True,
-    threshold: float | None = None,
+    thresholds: Thresholds = NO_THRESHOLDS,
 ) -> dict[str, Any]:
     """Score one layer of predicted Docs against their references.
 
@@ -45,18 +47,21 @@ def score_layer(
         examples: Annotated Docs and gold ones.
         layer: `ents`, `spans:KEY`, `tag`, `pos` or `cats`.
         labels: For `cats`, the categories to score.
-        exclusive: For `cats`, whether a document has exactly one.
-        threshold: For `cats` that are not exclusive, from which probability one holds; 0.5 if None.
+        exclusive: For `cats`, whether a document has at most one.
+        thresholds: For `cats`, from which probability each holds; see `thresholds.holding`.
 
     Returns:
         spaCy's scores and, for `cats`, the accuracy `cats_acc`: the share of documents with nothing
-        but the right categories, of those whose gold says anything.
+        but the right categories, of those whose gold says anything. Exclusive `cats` with thresholds also
+        have `cats_in_scope_acc`, how often the likeliest is right where any is, and of finding out which
+        documents are out of scope precision, recall, F1 (`oos_p`, `oos_r`, `oos_f`) and the area under the
+        ROC curve (`oos_auc`) of the likeliest's probability.
 
     Raises:
         DataError: Where exclusive categories were predicted for some documents only.
     """
     if layer == "cats":
-        return _score_cats(examples, labels, exclusive, threshold)
+        return _score_cats(examples, labels, exclusive, thresholds)
     check_tagger_layer(layer)
     if layer == "ents":
         return get_ner_prf(examples)
@@ -98,21 +103,60 @@ def retokenized_scores(gold: Sequence[Doc], predicted: Sequence[Doc], layer: str
 
 
 def _score_cats(
-    examples: Sequence[Example], labels: Sequence[str], exclusive: bool, threshold: float | None
+    examples: Sequence[Example], labels: Sequence[str], exclusive: bool, thresholds: Thresholds
 ) -> dict[str, Any]:
     if exclusive:
         _check_all_classified(examples, labels)
-    scores = Scorer.score_cats(
-        examples, "cats", labels=labels, multi_label=not exclusive, threshold=threshold
-    )
-    return {**scores, "cats_acc": _category_accuracy(examples, labels, exclusive, threshold)}
-
-
-def _category_accuracy(
-    examples: Sequence[Example], labels: Sequence[str], exclusive: bool, threshold: float | None
-) -> float | None:
+    scores = Scorer.score_cats(examples, "cats", labels=labels, multi_label=not exclusive)
     gold, predicted = [example.reference for example in examples], [example.predicted for example in examples]
-    verdicts = category_verdicts(gold, predicted, labels, exclusive=exclusive, threshold=threshold)
+    judge = functools.partial(category_verdicts, gold, predicted, labels, exclusive=exclusive)
+    verdicts = judge(thresholds=thresholds)
+    if not exclusive:
+        scores |= _by_thresholds(verdicts, labels)
+    elif thresholds:
+        likeliest = [verdict for verdict in judge() if verdict.gold and verdict.gold.label in labels]
+        scores |= {"cats_in_scope_acc": _accuracy(likeliest), **_out_of_scope(verdicts, predicted, labels)}
+    return {**scores, "cats_acc": _accuracy(verdicts)}
+
+
+def _by_thresholds(verdicts: Sequence[Verdict], labels: Sequence[str]) -> dict[str, Any]:
+    """Return spaCy's scores of categories that may be several, each with its own threshold."""
+    by_label = {label: PRFScore() for label in labels}
+    micro = PRFScore()
+    for verdict in verdicts:
+        side = verdict.gold or verdict.predicted
+        if side:
+            found = [{verdict.document} if each else set() for each in (verdict.predicted, verdict.gold)]
+            by_label[side.label].score_set(*found)
+            micro.score_set(*found)
+    if not verdicts:
+        return {}
+    per_label = {label: score.to_dict() for label, score in by_label.items()}
+    macro = {
+        f"cats_macro_{part}": sum(row[part] for row in per_label.values()) / len(labels) for part in "prf"
+    }
+    micros = {f"cats_micro_{part}": value for part, value in micro.to_dict().items()}
+    return {**micros, **macro, "cats_f_per_type": per_label}
+
+
+def _out_of_scope(
+    verdicts: Sequence[Verdict], predicted: Sequence[Doc], labels: Sequence[str]
+) -> dict[str, float | None]:
+    found = PRFScore()
+    found.score_set(
+        {verdict.document for verdict in verdicts if verdict.predicted is None},
+        {verdict.document for verdict in verdicts if verdict.gold is None},
+    )
+    doubt = [1 - max(predicted[verdict.document].cats[label] for label in labels) for verdict in verdicts]
+    outside = [verdict.gold is None for verdict in verdicts]
+    area = ROCAUCScore()
+    for value, is_outside in zip(doubt, outside, strict=True):
+        area.score_set(value, is_outside)
+    return {**_named("oos", found), "oos_auc": area.score if len(set(outside)) == 2 else None}
+
+
+def _accuracy(verdicts: Sequence[Verdict]) -> float | None:
+    """Return the share of documents without a wrong verdict."""
     judged = {verdict.document for verdict in verdicts}
     wrong = {verdict.document for verdict in verdicts if not verdict.right}
     return 1 - len(wrong) / len(judged) if judged else None

@@ -69,6 +69,8 @@ def load(
     pipeline = Pipeline.from_config(config, plugins=plugins, only=only, without=without)
     for _, stage, folder, what in _stages(pipeline, path):
         _restore(stage, folder, what)
+    for head in pipeline.heads.values():
+        head.thresholds = dict(meta["heads"][head.name].get("thresholds", {}))
     pipeline.source = path
     pipeline.meta = {key: meta[key] for key in ("scores", "data", "seeds") if key in meta}
     return pipeline
@@ -182,6 +184,7 @@ def _head_facts(head: Head) -> dict[str, Any]:
         "stage": head.config.stage,
         "writes": head.config.layer,
         "labels": list(head.labels),
+        "thresholds": head.thresholds,
         "plugin": head.plugin.name,
         "distribution": head.plugin.distribution,
         "version": head.plugin.version,

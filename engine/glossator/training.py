@@ -15,7 +15,7 @@ from glossator.checkpoints import Checkpoints, Epoch, write_whole
 from glossator.config import PipelineConfig, config_to_text
 from glossator.data import DataSource, GoldData, read_gold
 from glossator.errors import ConfigError, DataError, PipelineError, UsageError
-from glossator.evaluate import dev_score
+from glossator.evaluate import dev_score, fit_thresholds
 from glossator.fitting import Task, fit
 from glossator.frozen import with_frozen_vectors
 from glossator.pipeline import Head, Pipeline
@@ -25,6 +25,8 @@ from glossator.stages import Calibratable, Fittable, Updatable
 from glossator.store import check_replaceable, save
 
 if TYPE_CHECKING:
+    from spacy.training import Example
+
     from glossator.plugins import PluginManager
 
 MOST_ERRORS_SHOWN = 5
@@ -156,7 +158,10 @@ class _Run:
     def open(self, *, resume: bool, seeds: int) -> None:
         """Find the run's folder as it should be: empty, or left by the same run."""
         self.data_sums = {
-            head.name: {split: self._source(head).sums(split) for split in ("train", "dev")}
+            head.name: {
+                split: data_source(self.pipeline, head, self.corpora).sums(split)
+                for split in ("train", "dev")
+            }
             for head in self.pipeline.heads.values()
             if learns(head)
         }
@@ -201,21 +206,7 @@ class _Run:
         self, head: Head, train: GoldData, dev: GoldData, seeds: int, folder: Path
     ) -> tuple[list[SeedResult], bool]:
         pipeline = self.pipeline
-
-        def score() -> float:
-            # Labels that cannot be saved side by side are found after one epoch and not at the end.
-            pipeline.check_labels()
-            return dev_score(pipeline, head, dev.examples)
-
-        task = Task(
-            name=head.name,
-            section=f"{head.config.kind}s.{head.name}",
-            stage=head.stage,
-            space=pipeline.vector_space(head.config),
-            vectors=lambda docs: pipeline.vectors(head.config, docs),
-            examples=train.examples,
-            score=score,
-        )
+        task = head_task(pipeline, head, train.examples, dev.examples)
         results: list[SeedResult] = []
         finished = True
         first = pipeline.config.seed
@@ -238,7 +229,7 @@ class _Run:
             if not finished:
                 break
         self._restore_best(head, results, folder)
-        self._calibrate(head, dev)
+        calibrate_head(pipeline, head, dev.examples)
         return results, finished
 
     def _result(
@@ -256,13 +247,9 @@ class _Run:
         best = max(results, key=lambda result: result.score)
         head.stage.from_disk(folder / f"best-of-seed-{best.seed}")
 
-    def _calibrate(self, head: Head, dev: GoldData) -> None:
-        if isinstance(head.stage, Calibratable):
-            docs = [example.predicted for example in dev.examples]
-            head.stage.calibrate(dev.examples, self.pipeline.vectors(head.config, docs))
-
     def _gold(self, head: Head, split: str) -> GoldData:
-        data = read_gold(self._source(head).records(split), head.config.layer, self.pipeline)
+        source = data_source(self.pipeline, head, self.corpora)
+        data = read_gold(source.records(split), head.config.layer, self.pipeline)
         for error in data.errors[:MOST_ERRORS_SHOWN]:
             self.progress.message(f"failed: {error}")
         self.failed += len(data.errors)
@@ -279,14 +266,46 @@ class _Run:
             )
         return data
 
-    def _source(self, head: Head) -> DataSource:
-        config = self.pipeline.config
-        data = config.data.get(head.name)
-        if data is None:
-            raise ConfigError(f"[data.{head.name}] is missing: say corpus = NAME, or train and dev = FILE")
-        return DataSource(
-            config=data, folder=config.folder, corpora=self.corpora, plugins=self.pipeline.plugins
-        )
+
+def data_source(pipeline: Pipeline, head: Head, corpora: Path | None) -> DataSource:
+    """Return where a head's labelled data is.
+
+    Raises:
+        ConfigError: The config does not say.
+    """
+    config = pipeline.config
+    data = config.data.get(head.name)
+    if data is None:
+        raise ConfigError(f"[data.{head.name}] is missing: say corpus = NAME, or train and dev = FILE")
+    return DataSource(config=data, folder=config.folder, corpora=corpora, plugins=pipeline.plugins)
+
+
+def head_task(pipeline: Pipeline, head: Head, train: Sequence[Example], dev: Sequence[Example]) -> Task:
+    """Return the task of learning a head from examples, its score that on dev examples."""
+
+    def score() -> float:
+        # Labels that cannot be saved side by side are found after one epoch and not at the end.
+        pipeline.check_labels()
+        return dev_score(pipeline, head, dev)
+
+    return Task(
+        name=head.name,
+        section=f"{head.config.kind}s.{head.name}",
+        stage=head.stage,
+        space=pipeline.vector_space(head.config),
+        vectors=lambda docs: pipeline.vectors(head.config, docs),
+        examples=train,
+        score=score,
+    )
+
+
+def calibrate_head(pipeline: Pipeline, head: Head, dev: Sequence[Example]) -> None:
+    """Fit on dev examples what turns a trained head's scores into probabilities, and those into labels."""
+    if isinstance(head.stage, Calibratable):
+        vectors = pipeline.vectors(head.config, [example.predicted for example in dev])
+        head.stage.calibrate(dev, vectors)
+    if head.config.kind == "classifier":
+        fit_thresholds(pipeline, head, dev)
 
 
 def _run_folder(output: Path) -> Path:

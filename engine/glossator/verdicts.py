@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from glossator.layers import annotated, holds_spans, spans_key
+from glossator.thresholds import Thresholds, holding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 Kind = Literal["right", "missed", "spurious", "wrong label", "wrong boundaries"]
 ERROR_KINDS: tuple[Kind, ...] = ("missed", "spurious", "wrong label", "wrong boundaries")
 
-THRESHOLD = 0.5  # from which probability one of several categories holds, unless told otherwise
+NO_THRESHOLDS: Mapping[str, float] = MappingProxyType({})
 
 
 class Labelled(NamedTuple):
@@ -40,7 +42,8 @@ class Verdict(NamedTuple):
         gold: What the gold says; None where it says that nothing is there.
         predicted: What was predicted; None where nothing was.
         score: The probability of `predicted` or, for one of several categories that was not
-            predicted, of that category; None where there is none: a span that was missed.
+            predicted, of that category; None where there is none: a span that was missed, a document
+            that was taken to be out of scope.
     """
 
     document: int
@@ -117,27 +120,27 @@ def category_verdicts(
     labels: Sequence[str],
     *,
     exclusive: bool,
-    threshold: float | None = None,
+    thresholds: Thresholds = NO_THRESHOLDS,
 ) -> list[Verdict]:
     """Judge categories: where they exclude each other one verdict a document, else one a label.
 
-    Documents, and labels of a document, of which the gold says nothing are left out.
+    Documents, and labels of a document, of which the gold says nothing are left out. Where a classifier
+    can say that a document is out of scope, since it has thresholds, that is right for gold of other labels.
 
     Args:
         gold: The gold Docs.
         predicted: Docs of the same texts, with a probability for each label.
         labels: The classifier's labels. Where they exclude each other, the gold may have others.
-        exclusive: Whether a document has exactly one label: the likeliest.
-        threshold: Else, from which probability a label holds; `THRESHOLD` if None.
+        exclusive: Whether a document has at most one label: the likeliest.
+        thresholds: From which probability a label holds; see `thresholds.holding`.
     """
-    least = THRESHOLD if threshold is None else threshold
     verdicts: list[Verdict] = []
     for number, (reference, guess) in enumerate(zip(gold, predicted, strict=True)):
         found = {label: guess.cats[label] for label in labels if label in guess.cats}
         if not exclusive:
-            verdicts += _one_a_label(number, reference, found, least)
+            verdicts += _one_a_label(number, reference, found, thresholds)
         elif any(value > 0 for value in reference.cats.values()):
-            verdicts.append(_one_a_document(number, reference, found))
+            verdicts.append(_one_a_document(number, reference, found, thresholds))
     return verdicts
 
 
@@ -243,23 +246,27 @@ def _silent(doc: Doc, layer: str) -> NDArray[np.bool_]:
     return silent
 
 
-def _one_a_document(number: int, gold: Doc, found: Mapping[str, float]) -> Verdict:
+def _one_a_document(number: int, gold: Doc, found: Mapping[str, float], thresholds: Thresholds) -> Verdict:
     right = max(gold.cats, key=lambda label: gold.cats[label])
-    likeliest = max(found, key=lambda label: found[label], default=None)
+    in_scope = not thresholds or right in found
+    chosen = next(iter(holding(found, thresholds, exclusive=True)), None)
     return Verdict(
         number,
-        _whole(gold, right),
-        None if likeliest is None else _whole(gold, likeliest),
-        None if likeliest is None else found[likeliest],
+        _whole(gold, right) if in_scope else None,
+        None if chosen is None else _whole(gold, chosen),
+        None if chosen is None else found[chosen],
     )
 
 
-def _one_a_label(number: int, gold: Doc, found: Mapping[str, float], threshold: float) -> Iterator[Verdict]:
+def _one_a_label(
+    number: int, gold: Doc, found: Mapping[str, float], thresholds: Thresholds
+) -> Iterator[Verdict]:
+    chosen = holding(found, thresholds, exclusive=False)
     for label, score in found.items():
         if label in gold.cats:
             whole = _whole(gold, label)
             yield Verdict(
-                number, whole if gold.cats[label] > 0 else None, whole if score >= threshold else None, score
+                number, whole if gold.cats[label] > 0 else None, whole if label in chosen else None, score
             )
 
 

@@ -105,5 +105,5 @@ def _sentence_lengths(
     starts[doc_starts[:-1][np.diff(doc_starts) > 0]] = True
     # A sentence that begins with white space begins at its first word.
     sentence_of_word = np.cumsum(starts)[positions]
-    _, lengths = np.unique(sentence_of_word, return_counts=True)
-    return lengths.astype(np.int32)
+    lengths = np.bincount(sentence_of_word)
+    return lengths[lengths > 0].astype(np.int32)

@@ -5,8 +5,8 @@ What they share is public, so that a network of one's own costs one function; se
 * `features`: words as rows of hashed tables
 * `network`: what a network is built from, and its inputs
 * `crf`: a linear-chain CRF, usable in any Keras model
-* `tagger`: a tagger made of a function `build_network(config) -> keras.Model`
-* `learning`, `export`, `runtime`, `decode`, `weights`: what that is made of
+* `tagger`, `classifier`: stages made of a function `build_network(config) -> keras.Model`
+* `learning`, `export`, `runtime`, `decode`, `windows`: what those are made of
 
 Nothing here imports Keras or TensorFlow until a network is built: annotating needs neither.
 """
@@ -25,4 +25,19 @@ def glossator_taggers() -> Iterable[glossator.Stage]:
         name="bilstm-crf",
         factory="glossator_keras.bilstm_crf:make_tagger",
         summary="bidirectional LSTM or GRU over hashed word attributes, with a CRF or a softmax on top",
+    )
+
+
+@glossator.hookimpl
+def glossator_classifiers() -> Iterable[glossator.Stage]:
+    """Declare the classifiers."""
+    yield glossator.Stage(
+        name="lstm",
+        factory="glossator_keras.lstm:make_classifier",
+        summary="LSTM or GRU layers over hashed word attributes, pooled, with a softmax or sigmoids on top",
+    )
+    yield glossator.Stage(
+        name="cnn",
+        factory="glossator_keras.cnn:make_classifier",
+        summary="convolutions of several widths over hashed word attributes, max-pooled",
     )

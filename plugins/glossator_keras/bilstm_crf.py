@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-from glossator.errors import ConfigError
 from glossator_keras.network import NetworkConfig, embed_words
 from glossator_keras.runtime import Runtime
+from glossator_keras.settings import check_choice, check_share, check_widths
 from glossator_keras.tagger import KerasTagger
 
 if TYPE_CHECKING:
@@ -50,14 +50,11 @@ def make_tagger(
     Raises:
         ConfigError: For a setting out of range.
     """
-    for name, value, known in (("cell", cell, get_args(Cell)), ("decoder", decoder, get_args(Decoder))):
-        if value not in known:
-            raise ConfigError(f"bilstm-crf: {name} = {value!r}: use one of {', '.join(known)}")
-    for name, number in (("width", width), ("depth", depth)):
-        if number < 1:
-            raise ConfigError(f"bilstm-crf: {name} must be at least 1, not {number}")
-    if not 0 <= dropout < 1:
-        raise ConfigError(f"bilstm-crf: dropout must be from 0 to below 1, not {dropout}")
+    check_choice("bilstm-crf", "cell", cell, get_args(Cell))
+    check_choice("bilstm-crf", "decoder", decoder, get_args(Decoder))
+    check_widths("bilstm-crf", "width", [width])
+    check_widths("bilstm-crf", "depth", [depth])
+    check_share("bilstm-crf", "dropout", dropout)
     return KerasTagger(
         build_network,
         write=write,

@@ -28,8 +28,6 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from glossator.schemes import SpanScheme
 
-    pass
-
 Tensor: TypeAlias = Any
 """Of the backend that Keras runs on, or an array."""
 Reals: TypeAlias = NDArray[np.floating[Any]]

@@ -15,7 +15,7 @@ from glossator.decoding import (
 )
 from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags
-from glossator_keras.features import PaddedSentences
+from glossator_keras.features import PaddedSequences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class Chain(NamedTuple):
         return Chain(self.transitions / temperature, self.start / temperature, self.end / temperature)
 
 
-Answer = tuple[PaddedSentences, "Floats"]  # sentences and their logits, (batch, time, labels)
+Answer = tuple[PaddedSequences, "Floats"]  # sentences and their logits, (batch, time, labels)
 
 
 def decode_spans(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc
 
+    from glossator.stages import Vectors
+
 # Rows of each table. Words that share a row cost accuracy, so there are about three times as many as
 # 200,000 words of English have different words, prefixes of 1, 2, ... characters, suffixes, or shapes.
 # The first row of each table stands for padding and for what dropout hides.
@@ -50,19 +52,19 @@ class EncodedDocs:
 
 
 @dataclass(frozen=True, slots=True)
-class PaddedSentences:
-    """Sentences of like length, as networks take them.
+class PaddedSequences:
+    """Sequences of words of like length, as networks take them.
 
     Attributes:
-        sentences: (batch,) which sentences of the Docs these are.
+        sequences: (batch,) which of the sequences these are.
         lengths: (batch,) their words.
         lexemes: (1 + different words, tables) the lexemes that occur in them; row 0 is padding.
-        words: (batch, time) rows of `lexemes`; 0 after a sentence's end.
+        words: (batch, time) rows of `lexemes`; 0 after a sequence's end.
         places: (batch, time) where each word stands among the words of the Docs; what stands after a
-            sentence's end is any of its words.
+            sequence's end is any word.
     """
 
-    sentences: NDArray[np.intp]
+    sequences: NDArray[np.intp]
     lengths: NDArray[np.int32]
     lexemes: NDArray[np.int32]
     words: NDArray[np.int32]
@@ -86,33 +88,72 @@ def encode(docs: Sequence[Doc]) -> EncodedDocs:
     return EncodedDocs(words=words, lexemes=lexemes, index=(inverse.reshape(-1) + 1).astype(np.int32))
 
 
-def padded_sentences(encoded: EncodedDocs, max_places: int) -> Iterator[PaddedSentences]:
-    """Lay sentences out in batches of like length.
+def padded_sentences(encoded: EncodedDocs, max_places: int) -> Iterator[PaddedSequences]:
+    """Lay the sentences of Docs out as `padded_sequences` does."""
+    words = encoded.words
+    return padded_sequences(encoded, words.sentence_starts[:-1], words.lengths, max_places)
+
+
+def padded_sequences(
+    encoded: EncodedDocs, starts: NDArray[np.intp], lengths: NDArray[np.int32], max_places: int
+) -> Iterator[PaddedSequences]:
+    """Lay sequences of words out in batches of like length.
 
     Args:
         encoded: The Docs.
-        max_places: Words of a batch, padding included; a longer sentence is a batch of its own.
+        starts: (sequences,) the first word of each.
+        lengths: (sequences,) the words of each; one without words gets one place of padding.
+        max_places: Words of a batch, padding included; a longer sequence is a batch of its own.
 
     Yields:
-        Batches; each sentence is in exactly one.
+        Batches; each sequence is in exactly one.
     """
-    lengths, starts = encoded.words.lengths, encoded.words.sentence_starts[:-1]
-    for batch in of_like_length(lengths, max_places):
-        steps = np.arange(int(lengths[batch].max()))
+    for batch in of_like_length(np.maximum(lengths, 1), max_places):
+        steps = np.arange(max(int(lengths[batch].max()), 1))
         inside = steps < lengths[batch][:, None]
-        places = starts[batch][:, None] + np.minimum(steps, lengths[batch][:, None] - 1)
-        index = np.where(inside, encoded.index[places], 0)
+        last = np.maximum(lengths[batch], 1) - 1
+        places = np.minimum(starts[batch][:, None] + np.minimum(steps, last[:, None]), len(encoded.index) - 1)
+        index = np.where(inside, encoded.index[places] if len(encoded.index) else 0, 0)
         used = np.zeros(len(encoded.lexemes), dtype=bool)
         used[0] = True
         used[index] = True
         renumbered = np.cumsum(used, dtype=np.int32) - 1
-        yield PaddedSentences(
-            sentences=batch,
+        yield PaddedSequences(
+            sequences=batch,
             lengths=lengths[batch],
             lexemes=encoded.lexemes[used],
             words=renumbered[index].astype(np.int32),
             places=places,
         )
+
+
+def given_vectors(encoded: EncodedDocs, vectors: Vectors) -> NDArray[np.float32] | None:
+    """Return the given vectors, (words, width); None where none are given."""
+    width = vectors.space.width
+    if not width:
+        return None
+    if not len(encoded.index):
+        return np.zeros((0, width), dtype=np.float32)
+    return encoded.words.gather(vectors.values).astype(np.float32)
+
+
+def network_inputs(
+    batch: PaddedSequences, given: NDArray[np.float32] | None, hidden: NDArray[np.bool_] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return what a network that begins with `network.embed_words` takes.
+
+    Args:
+        batch: The sequences.
+        given: Of `given_vectors`.
+        hidden: (lexemes,) which words are to be known by their other features alone.
+    """
+    lexemes = batch.lexemes if hidden is None else hide(batch.lexemes, table=0, chosen=hidden)
+    inputs: dict[str, NDArray[Any]] = {"lexemes": lexemes, "words": batch.words}
+    if given is not None:
+        shown = batch.mask[:, :, None]
+        found = given[batch.places] if len(given) else np.zeros((*batch.words.shape, given.shape[1]))
+        inputs["vectors"] = np.where(shown, found, 0).astype(np.float32)
+    return inputs
 
 
 def hide(lexemes: NDArray[np.int32], table: int, chosen: NDArray[np.bool_]) -> NDArray[np.int32]:

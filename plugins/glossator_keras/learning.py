@@ -35,11 +35,18 @@ class Learner:
         network: Logits from inputs by name.
         loss: What a step goes down.
         label_shape: Of a batch's labels, None where it varies.
+        label_type: Of the labels.
         learn_rate: Adam's.
     """
 
     def __init__(
-        self, network: keras.Model, loss: Loss, label_shape: tuple[int | None, ...], learn_rate: float
+        self,
+        network: keras.Model,
+        loss: Loss,
+        label_shape: tuple[int | None, ...],
+        label_type: str = "int32",
+        *,
+        learn_rate: float,
     ) -> None:
         self.network = network
         self.steps = 0
@@ -47,11 +54,11 @@ class Learner:
         self._optimizer.build(network.trainable_variables)
         self._averages = [tf.Variable(weight.value) for weight in network.trainable_variables]
         inputs = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in network.inputs}
-        labels = tf.TensorSpec(label_shape, "int32")
+        labels = tf.TensorSpec(label_shape, label_type)
         decay = tf.TensorSpec((), "float32")
         self._step = tf.function(self._take_step(loss), input_signature=[inputs, labels, decay])
 
-    def step(self, inputs: Arrays, labels: NDArray[np.int32]) -> float:
+    def step(self, inputs: Arrays, labels: NDArray[Any]) -> float:
         """Learn from one batch and return its loss."""
         # Early on, the average would be of little but fresh weights.
         decay = min(AVERAGE_DECAY, (1 + self.steps) / (10 + self.steps))
@@ -114,6 +121,43 @@ def sequence_loss(network: keras.Model) -> Loss:
             each = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
             total = tf.reduce_sum(each * known)
         return total / tf.maximum(tf.reduce_sum(known), 1.0)
+
+    return loss
+
+
+def exclusive_loss(weights: Any, smoothing: float) -> Loss:
+    """Return the mean cross-entropy of a softmax, of (batch, labels) gold shares, -1 in rows without gold.
+
+    Args:
+        weights: (labels,), what a row counts for a label it has.
+        smoothing: Share of the gold that is spread over all labels evenly.
+    """
+
+    def loss(gold: Any, logits: Any) -> Any:
+        known = tf.cast(tf.reduce_all(gold >= 0, axis=1), "float32")
+        gold = tf.maximum(gold, 0.0)
+        gold = gold / tf.maximum(tf.reduce_sum(gold, axis=1, keepdims=True), 1.0)
+        importance = known * tf.reduce_sum(gold * weights, axis=1)
+        spread = gold * (1 - smoothing) + smoothing / len(weights)
+        each = tf.nn.softmax_cross_entropy_with_logits(spread, logits)
+        return tf.reduce_sum(each * importance) / tf.maximum(tf.reduce_sum(known), 1.0)
+
+    return loss
+
+
+def independent_loss(weights: Any, smoothing: float) -> Loss:
+    """Return the cross-entropy of a sigmoid each label, summed over labels, the mean of all rows.
+
+    Args:
+        weights: (labels,), what a label that holds counts.
+        smoothing: Share of the gold that is moved to one half.
+    """
+
+    def loss(gold: Any, logits: Any) -> Any:
+        known = tf.cast(gold >= 0, "float32")
+        spread = tf.maximum(gold, 0.0) * (1 - smoothing) + smoothing / 2
+        each = tf.nn.weighted_cross_entropy_with_logits(spread, logits, weights)
+        return tf.reduce_sum(each * known) / tf.cast(tf.maximum(tf.shape(gold)[0], 1), "float32")
 
     return loss
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from glossator.errors import PipelineError, StageError
+from glossator.errors import ConfigError, PipelineError, StageError
 
 if TYPE_CHECKING:
     import keras
@@ -22,6 +22,12 @@ Network: TypeAlias = "Callable[[Inputs], NDArray[np.float32]]"  # from inputs by
 
 AGREEMENT = 1e-4
 _SEVERITY_FATAL = 4
+
+
+def check_runtime(name: str) -> None:
+    """Raise `ConfigError` unless there is such a runtime."""
+    if name not in get_args(Runtime):
+        raise ConfigError(f"runtime = {name!r}: use one of {', '.join(get_args(Runtime))}")
 
 
 def onnx_network(model: bytes | Path) -> Network:
@@ -72,9 +78,12 @@ def keras_network(network: keras.Model) -> Network:
     return predict
 
 
-def check_agreement(one: Network, other: Network, inputs: Inputs, shown: NDArray[np.bool_]) -> None:
-    """Raise `StageError` unless two networks give the same logits wherever `shown` is true."""
-    difference = np.abs(one(inputs) - other(inputs))[shown]
+def check_agreement(
+    one: Network, other: Network, inputs: Inputs, shown: NDArray[np.bool_] | None = None
+) -> None:
+    """Raise `StageError` unless two networks give the same logits, or the same wherever `shown` is true."""
+    difference = np.abs(one(inputs) - other(inputs))
+    difference = difference if shown is None else difference[shown]
     if not (difference < AGREEMENT).all():  # which NaN is not either
         raise StageError(
             f"the exported network differs from Keras's by {difference.max()}: "

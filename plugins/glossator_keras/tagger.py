@@ -37,10 +37,17 @@ from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.words import Words
 from glossator_keras.decode import Answer, Chain, decode_spans, decode_tags
-from glossator_keras.features import EncodedDocs, PaddedSentences, encode, hide, padded_sentences
+from glossator_keras.features import (
+    EncodedDocs,
+    PaddedSequences,
+    encode,
+    given_vectors,
+    network_inputs,
+    padded_sentences,
+)
 from glossator_keras.model import Model
 from glossator_keras.network import BuildNetwork, NetworkConfig
-from glossator_keras.runtime import Runtime
+from glossator_keras.runtime import Runtime, check_runtime
 
 if TYPE_CHECKING:
     import keras
@@ -86,9 +93,9 @@ class KerasTagger:
         learn_rate: float = 0.002,
         runtime: Runtime = "onnx",
     ) -> None:
-        for name, value, known in (("scheme", scheme, Scheme), ("runtime", runtime, Runtime)):
-            if value not in get_args(known):
-                raise ConfigError(f"{name} = {value!r}: use one of {', '.join(get_args(known))}")
+        check_runtime(runtime)
+        if scheme not in get_args(Scheme):
+            raise ConfigError(f"scheme = {scheme!r}: use one of {', '.join(get_args(Scheme))}")
         self._layer = check_tagger_layer(write)
         self._build_network = build_network
         self._prefixes = scheme
@@ -117,7 +124,7 @@ class KerasTagger:
         """Take one step down the mean loss of the batch's words."""
         encoded = encode([example.predicted for example in examples])
         gold = self._gold_ids(examples, encoded)
-        given = self._given(encoded, vectors)
+        given = given_vectors(encoded, vectors)
         losses, words = [0.0], [0]
         # More than one step only where documents are long or their sentences of very unlike length.
         for batch in padded_sentences(encoded, LEARN_PLACES):
@@ -217,26 +224,18 @@ class KerasTagger:
         return self._trained().chain
 
     def _learn(
-        self, batch: PaddedSentences, given: NDArray[np.float32] | None, labels: NDArray[np.int32]
+        self, batch: PaddedSequences, given: NDArray[np.float32] | None, labels: NDArray[np.int32]
     ) -> float:
         model = self._trained()
         draws = np.random.default_rng([self._seed, model.steps]).random(len(batch.lexemes))
-        inputs = _inputs(batch, given)
-        inputs["lexemes"] = hide(batch.lexemes, table=0, chosen=draws < self._word_dropout)
-        return model.learn(inputs, labels)
+        return model.learn(network_inputs(batch, given, hidden=draws < self._word_dropout), labels)
 
     def _answers(self, encoded: EncodedDocs, vectors: Vectors) -> Iterator[Answer]:
         model = self._trained()
-        given = self._given(encoded, vectors)
+        given = given_vectors(encoded, vectors)
         batches = list(padded_sentences(encoded, PREDICT_PLACES))
-        logits = model.predict([_inputs(batch, given) for batch in batches])
+        logits = model.predict([network_inputs(batch, given) for batch in batches])
         return zip(batches, logits, strict=True)
-
-    def _given(self, encoded: EncodedDocs, vectors: Vectors) -> NDArray[np.float32] | None:
-        """Return the given vectors, a row a word."""
-        if not self._trained().config.vector_width or not len(encoded.index):
-            return None
-        return encoded.words.gather(vectors.values).astype(np.float32)
 
     def _labels_of(self, example: Example) -> set[str]:
         if holds_spans(self._layer):
@@ -286,20 +285,13 @@ def _loss(network: keras.Model) -> Loss:
     return sequence_loss(network)
 
 
-def _inputs(batch: PaddedSentences, given: NDArray[np.float32] | None) -> dict[str, NDArray[Any]]:
-    inputs: dict[str, NDArray[Any]] = {"lexemes": batch.lexemes, "words": batch.words}
-    if given is not None:
-        inputs["vectors"] = np.where(batch.mask[:, :, None], given[batch.places], np.float32(0))
-    return inputs
-
-
-def _laid_out(gold: NDArray[np.int64], batch: PaddedSentences) -> NDArray[np.int32]:
+def _laid_out(gold: NDArray[np.int64], batch: PaddedSequences) -> NDArray[np.int32]:
     """Return (batch, time) label ids, `UNKNOWN` in the padding."""
     return np.where(batch.mask, gold[batch.places], UNKNOWN).astype(np.int32)
 
 
 def _softmax_nll(
-    batch: PaddedSentences,
+    batch: PaddedSequences,
     logits: NDArray[np.float32],
     gold: NDArray[np.int32],
     chain: Chain | None,
@@ -310,7 +302,7 @@ def _softmax_nll(
 
 
 def _chain_nll(
-    batch: PaddedSentences,
+    batch: PaddedSequences,
     logits: NDArray[np.float32],
     gold: NDArray[np.int32],
     chain: Chain | None,

@@ -280,6 +280,20 @@ def test_potentials_of_a_network_stay_in_the_fast_domain(make, monkeypatch):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_labels_that_are_reached_in_every_other_step_only_stay_in_the_fast_domain(monkeypatch):
+    # From 0 to 1 or 2 and back: as many labels as can be reached differ from step to step, without end.
+    transitions = np.full((3, 3), -np.inf)
+    transitions[0, 1:] = transitions[1:, 0] = 0.0
+    chain = (transitions, np.array([0.0, -np.inf, -np.inf]), np.zeros(3))
+    emissions = np.random.default_rng(3).normal(size=(2, 7, 3))
+    lengths = np.array([7, 6])
+    monkeypatch.delattr("glossator.decoding._sweep")
+    found = forward_backward(emissions, lengths, *chain)
+    for row in range(2):
+        _, scores = enumerate_all(Chains(emissions, lengths, *chain), row)
+        np.testing.assert_allclose(found.log_partition[row], log_sum(scores), rtol=1e-12)
+
+
 def test_bad_batches_are_refused():
     chain = SpanScheme.bio(("X",)).constraints()
     emissions = np.zeros((2, 3, 3))

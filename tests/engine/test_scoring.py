@@ -144,25 +144,50 @@ def test_exclusive_classes_score_as_counted_by_hand(pairs):
         st.tuples(st.lists(st.floats(0, 1), min_size=3, max_size=3), st.frozensets(st.sampled_from(LABELS))),
         min_size=1,
     ),
-    st.sampled_from((None, 0.2, 0.8)),
+    st.sampled_from(({}, {"A": 0.2, "C": 0.8})),
 )
-def test_other_classes_score_from_their_threshold_on(pairs, threshold):
+def test_other_classes_score_from_their_thresholds_on(pairs, thresholds):
     guesses = [dict(zip(LABELS, values, strict=True)) for values, _ in pairs]
     truths = [{label: float(label in gold) for label in LABELS} for _, gold in pairs]
     scores = score_layer(
-        classified(guesses, truths), "cats", labels=LABELS, exclusive=False, threshold=threshold
+        classified(guesses, truths), "cats", labels=LABELS, exclusive=False, thresholds=thresholds
     )
-    from_on = 0.5 if threshold is None else threshold
-    found = {(i, k) for i, guess in enumerate(guesses) for k, value in guess.items() if value >= from_on}
+    from_on = {label: thresholds.get(label, 0.5) for label in LABELS}
+    found = {(i, k) for i, guess in enumerate(guesses) for k, value in guess.items() if value >= from_on[k]}
     gold = {(i, k) for i, (_, held) in enumerate(pairs) for k in held}
     expected = prf(found, gold)
     assert of(scores, "cats_micro") == pytest.approx(expected)
     wholly = [
-        {label for label, value in guess.items() if value >= from_on} == held
+        {label for label, value in guess.items() if value >= from_on[label]} == held
         for guess, (_, held) in zip(guesses, pairs, strict=True)
     ]
     assert scores["cats_acc"] == pytest.approx(sum(wholly) / len(wholly))
     assert scores["cats_score"] == scores["cats_macro_auc"]
+    parts = [prf({i for i, k in found if k == label}, {i for i, k in gold if k == label}) for label in LABELS]
+    assert of(scores, "cats_macro") == pytest.approx(
+        [sum(part) / len(LABELS) for part in zip(*parts, strict=True)]
+    )
+    if not thresholds:
+        theirs = Scorer.score_cats(classified(guesses, truths), "cats", labels=LABELS, multi_label=True)
+        for name in ("cats_micro_f", "cats_macro_f", "cats_macro_p", "cats_macro_r"):
+            assert scores[name] == pytest.approx(theirs[name])
+        for label in LABELS:
+            assert scores["cats_f_per_type"][label] == pytest.approx(theirs["cats_f_per_type"][label])
+
+
+def test_what_is_out_of_scope_is_scored_by_itself():
+    surest = [("A", 0.9), ("A", 0.6), ("B", 0.7), ("A", 0.55), ("B", 0.9)]
+    guesses = [dict.fromkeys("AB", 1 - score) | {best: score} for best, score in surest]
+    truths = [{"A": 1.0}, {"A": 1.0}, {"A": 1.0}, {"other": 1.0}, {"other": 1.0}]
+    examples = classified(guesses, truths)
+    scores = score_layer(examples, "cats", labels=("A", "B"), thresholds={"A": 0.65, "B": 0.65})
+    # Right are the first, and the fourth, which is rejected; the second is rejected, too.
+    assert scores["cats_acc"] == pytest.approx(2 / 5)
+    assert scores["cats_in_scope_acc"] == pytest.approx(2 / 3)
+    assert of(scores, "oos") == pytest.approx((1 / 2, 1 / 2, 1 / 2))
+    # Of the six pairs, in four the one in scope is surer, and in one both are as sure.
+    assert scores["oos_auc"] == pytest.approx(3.5 / 6)
+    assert "oos_f" not in score_layer(examples, "cats", labels=("A", "B"))
 
 
 def test_a_document_that_was_not_classified_is_named():

@@ -217,9 +217,9 @@ def test_one_category_a_document_is_the_likeliest():
             st.lists(st.sampled_from((None, 0.0, 1.0)), min_size=3, max_size=3),
         )
     ),
-    st.sampled_from((None, 0.2, 0.8)),
+    st.sampled_from(({}, dict.fromkeys(LABELS, 0.2), dict.fromkeys(LABELS, 0.8))),
 )
-def test_of_several_categories_each_is_judged(rows, threshold):
+def test_of_several_categories_each_is_judged(rows, thresholds):
     pairs = [
         classified(
             dict(zip(LABELS, guess, strict=True)),
@@ -228,7 +228,7 @@ def test_of_several_categories_each_is_judged(rows, threshold):
         for guess, truth in rows
     ]
     gold, docs = [gold for gold, _ in pairs], [doc for _, doc in pairs]
-    verdicts = category_verdicts(gold, docs, LABELS, exclusive=False, threshold=threshold)
+    verdicts = category_verdicts(gold, docs, LABELS, exclusive=False, thresholds=thresholds)
     scores, truth = scores_and_truth(verdicts)
     known = [
         (score, value == 1.0)
@@ -237,7 +237,7 @@ def test_of_several_categories_each_is_judged(rows, threshold):
         if value is not None
     ]
     assert list(zip(scores.tolist(), truth.tolist(), strict=True)) == known
-    least = 0.5 if threshold is None else threshold
+    least = thresholds.get(LABELS[0], 0.5)
     decided = [(score >= least, so) for score, so in known]
     counted = Counter(verdict.kind for verdict in verdicts)
     assert counted["right"] == sum(yes == so for yes, so in decided)

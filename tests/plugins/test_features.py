@@ -160,13 +160,13 @@ def test_padded_sentences_hold_each_word_once_and_nothing_else(docs, max_places)
     starts = np.cumsum([0, *map(len, sentences)]).tolist()
     met: list[int] = []
     for batch in padded_sentences(encoded, max_places):
-        met += batch.sentences.tolist()
+        met += batch.sequences.tolist()
         time = int(batch.lengths.max())
-        assert batch.words.shape == batch.places.shape == batch.mask.shape == (len(batch.sentences), time)
-        assert len(batch.sentences) * time <= max_places or len(batch.sentences) == 1
+        assert batch.words.shape == batch.places.shape == batch.mask.shape == (len(batch.sequences), time)
+        assert len(batch.sequences) * time <= max_places or len(batch.sequences) == 1
         assert sorted({0, *batch.words.ravel().tolist()}) == list(range(len(batch.lexemes)))
         assert np.array_equal(batch.lexemes[0], encoded.lexemes[0])
-        for row, sentence in enumerate(batch.sentences.tolist()):
+        for row, sentence in enumerate(batch.sequences.tolist()):
             length = len(sentences[sentence])
             places = list(range(starts[sentence], starts[sentence] + length))
             assert batch.lengths[row] == length

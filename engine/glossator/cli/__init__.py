@@ -16,6 +16,10 @@ from glossator.errors import GlossatorError
 COMMANDS = {
     "annotate": ("glossator.cli.annotate:annotate", "Annotate files, folders or standard input."),
     "train": ("glossator.cli.train:train", "Train a pipeline from a config, a recipe or labelled files."),
+    "cross-validate": (
+        "glossator.cli.cross_validate:cross_validate",
+        "Train and score a pipeline on folds of its data.",
+    ),
     "evaluate": ("glossator.cli.evaluate:evaluate", "Score a pipeline on gold data."),
     "convert": ("glossator.cli.convert:convert", "Convert a file from one format to another."),
     "info": ("glossator.cli.info:info", "Show what a pipeline does; check that it still does."),

@@ -81,7 +81,7 @@ def train(
         raise UsageError("name one of these: a CONFIG, --tagger STAGE or --classifier STAGE")
     if config:
         _check_no_file_options(click.get_current_context())
-        described = read_config(_config_file(config), changes)
+        described = read_config(config_file(config), changes)
     else:
         data = _data(train_file, dev_file, from_, from_options, encoding)
         sections = _sections(lang, tagger, classifier, write, data)
@@ -112,7 +112,8 @@ def _check_no_file_options(context: click.Context) -> None:
             )
 
 
-def _config_file(name: str) -> Path:
+def config_file(name: str) -> Path:
+    """Return the config of a file's, pipeline folder's or recipe's name."""
     from glossator.corpora import recipe
 
     path = Path(name)

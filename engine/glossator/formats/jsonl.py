@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Never
 
+from glossator.annotate import categories_of
 from glossator.errors import DataError
 from glossator.formats import Writer
 from glossator.formats.opening import open_output, read_lines
@@ -36,7 +37,8 @@ class JsonLines:
 
     Read are `text`, and where they are there `spans` [{start, end, label}], `cats` {label: number} and
     `tokens` [{start, end, tag?, pos?}], all in characters. Other fields are kept and written back.
-    Written in addition are scores, and under `span_groups` the spans of `doc.spans` by their key.
+    Written in addition are scores, under `span_groups` the spans of `doc.spans` by their key, and under
+    `labels`, for each classifier, those of its categories that hold.
     """
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
@@ -79,6 +81,7 @@ def as_json(doc: Doc, record: Record) -> dict[str, Any]:
         "spans": _spans(doc, record),
         "span_groups": groups or None,
         "cats": _cats(doc, record),
+        "labels": dict(categories_of(doc)) or None,
         "tokens": _tokens(doc, record),
     }
     said = {layer: value for layer, value in layers.items() if value is not None}

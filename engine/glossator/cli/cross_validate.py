@@ -1,0 +1,70 @@
+"""`glossator cross-validate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from glossator.cli import options
+
+if TYPE_CHECKING:
+    from glossator.cli.context import Settings
+    from glossator.crossvalidation import CrossValidation
+
+
+@click.command(name="cross-validate")
+@click.argument("config")
+@click.option("--folds", default=10, show_default=True, help="How many; each is the test set once.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a setting of the config."
+)
+@options.corpora
+@click.option("--json", "as_json", is_flag=True, help="Print the scores of each fold as JSON.")
+@click.pass_obj
+def cross_validate(
+    settings: Settings,
+    config: str,
+    folds: int,
+    overrides: tuple[str, ...],
+    corpora: Path | None,
+    as_json: bool,
+) -> None:
+    """Train and score a pipeline once for each fold of its own data, and print means; nothing is saved.
+
+    CONFIG is a config file or the name of a recipe. Its training and dev sets are dealt out in folds of as
+    much of each category. Each fold is scored by a pipeline that has learned from all the others but one,
+    on which its best epoch was chosen. The test set is never opened.
+    """
+    from rich.console import Console
+
+    from glossator.cli.progress import TrainingView
+    from glossator.cli.train import config_file
+    from glossator.config import parse_override, read_config
+    from glossator.crossvalidation import cross_validate as run
+
+    changes = dict(parse_override(text) for text in overrides)
+    described = read_config(config_file(config), changes)
+    with TrainingView(Console(stderr=True)) as view:
+        result = run(described, folds=folds, corpora=corpora, plugins=settings.plugins(), progress=view)
+    if as_json:
+        click.echo(json.dumps({"heads": result.folds, "documents": result.documents}, indent=2))
+    else:
+        _print(result)
+    if result.failed:
+        raise click.exceptions.Exit(3)
+
+
+def _print(result: CrossValidation) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    for head, folds in result.folds.items():
+        title = f"{head}: {len(folds)} folds of {result.documents[head]:,} documents"
+        table = Table("score", "mean", "± between folds", title=title)
+        for name, (centre, spread) in result.summary(head).items():
+            digits = ",.0f" if name == "words_per_second" else ".4f"
+            table.add_row(name, f"{centre:{digits}}", f"{spread:{digits}}")
+        Console().print(table)

@@ -1,0 +1,126 @@
+"""From probabilities of categories to categories that hold, by thresholds chosen on the dev set.
+
+Where a document may have several categories, one holds from its own threshold on: that of the best F1 on
+the dev set, `THRESHOLD` where the dev set has no such document. Where it has exactly one, the likeliest
+holds; a classifier whose dev set has documents of none of its categories, out of scope, has a threshold below
+which none does (Larson et al. 2019): that of the best accuracy on the dev set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from spacy.training import Example
+
+    Floats = NDArray[np.float64]
+
+THRESHOLD = 0.5
+
+Thresholds = Mapping[str, float]
+
+
+def holding(probabilities: Mapping[str, float], thresholds: Thresholds, *, exclusive: bool) -> list[str]:
+    """Return the categories that hold, the likeliest first.
+
+    Args:
+        probabilities: Of each label of one classifier.
+        thresholds: Of each label; without one it is 0 where categories exclude each other, else `THRESHOLD`.
+        exclusive: Whether a document has at most one.
+    """
+    ranked = sorted(probabilities, key=lambda label: -probabilities[label])
+    least = 0.0 if exclusive else THRESHOLD
+    candidates = ranked[:1] if exclusive else ranked
+    return [label for label in candidates if probabilities[label] >= thresholds.get(label, least)]
+
+
+def choose_thresholds(
+    examples: Sequence[Example], labels: Sequence[str], *, exclusive: bool
+) -> dict[str, float]:
+    """Return the thresholds that are best on annotated examples.
+
+    Args:
+        examples: Docs with probabilities, and gold ones.
+        labels: The classifier's labels.
+        exclusive: Whether a document has at most one.
+
+    Returns:
+        A threshold a label; nothing where categories exclude each other and no document is out of scope.
+    """
+    if exclusive:
+        return _with_rejection(examples, labels)
+    gold, scores = (_matrix([getattr(e, side).cats for e in examples], labels) for side in _SIDES)
+    return {
+        label: best_f1_threshold(scores[known, column], gold[known, column] > 0)
+        for column, label in enumerate(labels)
+        for known in [~np.isnan(gold[:, column])]
+    }
+
+
+def best_f1_threshold(scores: Floats, holds: NDArray[np.bool_]) -> float:
+    """Return the threshold of the best F1, halfway between two scores; `THRESHOLD` where nothing holds.
+
+    Args:
+        scores: (n,) probabilities.
+        holds: (n,) whether what they are given to is so.
+    """
+    if not holds.any():
+        return THRESHOLD
+    order, cuts = _cuts(scores)
+    hits = np.concatenate(([0], np.cumsum(holds[order])))[: len(cuts)]
+    f1 = 2 * hits / (np.arange(len(cuts)) + holds.sum())
+    return _best(f1, cuts)
+
+
+def best_rejection_threshold(scores: Floats, right: NDArray[np.bool_], in_scope: NDArray[np.bool_]) -> float:
+    """Return the threshold of the best accuracy, below which documents are taken to be out of scope.
+
+    Args:
+        scores: (n,) probabilities of the likeliest label of each document.
+        right: (n,) whether that label is right.
+        in_scope: (n,) whether any is.
+    """
+    order, cuts = _cuts(scores)
+    accepted = np.concatenate(([0], np.cumsum(right[order])))
+    outside = ~in_scope[order]
+    rejected = outside.sum() - np.concatenate(([0], np.cumsum(outside)))
+    return _best(accepted + rejected, cuts)
+
+
+_SIDES = ("reference", "predicted")
+
+
+def _with_rejection(examples: Sequence[Example], labels: Sequence[str]) -> dict[str, float]:
+    judged = [example for example in examples if any(value > 0 for value in example.reference.cats.values())]
+    gold, scores = (_matrix([getattr(e, side).cats for e in judged], labels) for side in _SIDES)
+    in_scope = np.asarray((np.nan_to_num(gold) > 0).any(axis=1))
+    if in_scope.all():
+        return {}
+    best = scores.argmax(axis=1)
+    right = in_scope & (np.nan_to_num(gold)[np.arange(len(best)), best] > 0)
+    return dict.fromkeys(labels, best_rejection_threshold(scores.max(axis=1), right, in_scope))
+
+
+def _matrix(cats: Sequence[Mapping[str, float]], labels: Sequence[str]) -> Floats:
+    """Return (docs, labels) values, NaN where there is none."""
+    rows = [[of_doc.get(label, np.nan) for label in labels] for of_doc in cats]
+    return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(labels))
+
+
+def _cuts(scores: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Return the order from high to low, and (n + 1,) thresholds that let the first 0, 1, ... n pass.
+
+    A threshold that would part equal scores is NaN.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    between = np.where(ranked[:-1] > ranked[1:], (ranked[:-1] + ranked[1:]) / 2, np.nan)
+    return order, np.concatenate(([np.nextafter(1.0, 2.0)], between, [0.0]))
+
+
+def _best(values: NDArray[Any], cuts: Floats) -> float:
+    return float(cuts[np.argmax(np.where(np.isnan(cuts), -np.inf, values))])
