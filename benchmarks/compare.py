@@ -30,7 +30,8 @@ from glossator.config import HeadConfig, read_config
 from glossator.corpora import recipe
 from glossator.data import DataSource, read_gold
 from glossator.evaluate import Evaluation, evaluate_head, fit_thresholds
-from glossator.pipeline import Head, Pipeline
+from glossator.heads import Head
+from glossator.pipeline import Pipeline
 from glossator.significance import (
     Significance,
     accuracy,

@@ -24,7 +24,8 @@ from glossator.errors import DataError, UsageError
 from glossator.evaluate import evaluate_head
 from glossator.fitting import fit
 from glossator.frozen import with_frozen_vectors
-from glossator.pipeline import Head, Pipeline
+from glossator.heads import Head
+from glossator.pipeline import Pipeline
 from glossator.progress import Silent, TrainingProgress
 from glossator.training import calibrate_head, data_source, head_task, learns
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
     from spacy.training import Example
 
-    from glossator.pipeline import Head, Pipeline
+    from glossator.heads import Head
+    from glossator.pipeline import Pipeline
 
 BATCH_WORDS = 20_000
 

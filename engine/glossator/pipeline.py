@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Self
@@ -17,12 +17,12 @@ from glossator.batching import by_words
 from glossator.config import HeadConfig, PipelineConfig, StageConfig, check_name, head_config
 from glossator.errors import ConfigError, GlossatorError, StageError
 from glossator.factories import build
+from glossator.heads import Head
 from glossator.hookspecs import Kind, Stage
 from glossator.layers import holds_spans, spans_key
 from glossator.plugins import Plugin, PluginManager
 from glossator.predict import Batch
 from glossator.stages import Embedder, TableEmbedder, Tokenizer, Vectors, VectorSpace
-from glossator.thresholds import holding
 
 if TYPE_CHECKING:
     from spacy.vocab import Vocab
@@ -30,48 +30,6 @@ if TYPE_CHECKING:
 BATCH_WORDS = 20_000
 
 _OWN = Plugin("(none)", "", "")  # of a stage that was given as a record and not by name
-
-
-@dataclass(slots=True)
-class Head:
-    """A tagger or classifier in its place: the stage, and what the pipeline knows about it.
-
-    Attributes:
-        config: Its description.
-        stage: The stage.
-        plugin: Which plugin it is from.
-        thresholds: For a classifier, from which probability each label holds, as `thresholds.holding` takes
-            it; without its prefix.
-    """
-
-    config: HeadConfig
-    stage: Any
-    plugin: Plugin
-    thresholds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Its name in the pipeline."""
-        return self.config.name
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels as they stand on a Doc, prefix included; empty before training."""
-        return tuple(self.config.prefix + label for label in self.stage.labels)
-
-    @property
-    def exclusive(self) -> bool:
-        """Whether a document has at most one of its labels."""
-        return bool(getattr(self.stage, "exclusive", True))
-
-    def holding(self, doc: Doc) -> list[str]:
-        """Return which of a classifier's labels hold on an annotated Doc, the likeliest first."""
-        probabilities = {label: doc.cats[label] for label in self.labels}
-        thresholds = {self.config.prefix + label: least for label, least in self.thresholds.items()}
-        return holding(probabilities, thresholds, exclusive=self.exclusive)
-
-    def __str__(self) -> str:
-        return f"{self.config.kind} {self.name!r} (stage {self.config.stage!r}, plugin {self.plugin.name!r})"
 
 
 class Pipeline:

@@ -23,7 +23,8 @@ from glossator.stages import Finishable, Preparable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from glossator.pipeline import Head, Pipeline
+    from glossator.heads import Head
+    from glossator.pipeline import Pipeline
     from glossator.plugins import PluginManager
 
 FORMAT_VERSION = 1

@@ -18,7 +18,8 @@ from glossator.errors import ConfigError, DataError, PipelineError, UsageError
 from glossator.evaluate import dev_score, fit_thresholds
 from glossator.fitting import Task, fit
 from glossator.frozen import with_frozen_vectors
-from glossator.pipeline import Head, Pipeline
+from glossator.heads import Head
+from glossator.pipeline import Pipeline
 from glossator.plots import training_curves
 from glossator.progress import Silent, TrainingProgress
 from glossator.stages import Calibratable, Fittable, Updatable

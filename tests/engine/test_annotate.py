@@ -128,7 +128,7 @@ def test_spans_scores_and_tags_survive_storage_without_user_data(through):
     ids = np.asarray([0, 1, 0, 0, 1, 0, 1, 0])
     probabilities = np.linspace(0.1, 0.8, 8)
     write_tags(doc, "tags", "tag", TokenTags(ids, probabilities), ["NN", "VB"])
-    write_provenance(doc, {"pipeline": "p", "version": "1"})
+    write_provenance(doc, "p", "1", {})
     if through == "bytes":
         moved = Doc(Vocab()).from_bytes(doc.to_bytes(exclude=["user_data"]))
     else:

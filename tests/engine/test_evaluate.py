@@ -114,7 +114,9 @@ def test_several_categories_are_each_measured(samples_config, tmp_path):
     evaluation = evaluate_head(trained, trained.heads["mood"], examples)
     assert sum(row.number for row in evaluation.reliability) == 2 * len(examples)
     assert evaluation.confusion is None
-    decided = [{label for label, p in e.predicted.cats.items() if p >= 0.5} for e in examples]
+    least = trained.heads["mood"].thresholds
+    assert least.keys() == {"positive", "negative"}
+    decided = [{label for label, p in e.predicted.cats.items() if p >= least[label]} for e in examples]
     right = [found == _holding(e.reference) for found, e in zip(decided, examples, strict=True)]
     assert evaluation.scores["cats_acc"] == pytest.approx(sum(right) / len(right))
 

@@ -237,7 +237,8 @@ def test_labels_no_pos_layer_can_hold_are_refused():
 
 def test_each_doc_says_which_pipeline_wrote_it(trained):
     doc = trained("Ana")
-    assert doc.user_data["glossator"] == {"pipeline": "toy", "version": "1.2"}
+    said = {"pipeline": "toy", "version": "1.2", "labels": {"topic": ["travel"]}}
+    assert doc.user_data["glossator"] == said
     assert json.loads(json.dumps(doc.user_data["glossator"])) == doc.user_data["glossator"]
 
 

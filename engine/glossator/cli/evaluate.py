@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from glossator.data import GoldData
     from glossator.evaluate import Evaluation
     from glossator.formats.record import Record
-    from glossator.pipeline import Head, Pipeline
+    from glossator.heads import Head
+    from glossator.pipeline import Pipeline
 
 MOST_ERRORS_SHOWN = 5
 

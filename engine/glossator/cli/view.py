@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
     from glossator.formats.record import Record
-    from glossator.pipeline import Head, Pipeline
+    from glossator.heads import Head
+    from glossator.pipeline import Pipeline
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 MOST_CATEGORIES = 5
