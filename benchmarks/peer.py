@@ -34,6 +34,7 @@ from glossator.plugins import PluginManager
 
 SCORES_FILE = Path(__file__).with_name("peer_scores.json")
 SPLITS = ("train", "dev", "test")
+OPTIMIZED = ("efficiency", "accuracy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,14 @@ CATEGORIES = frozenset({"sentiment", "subjectivity", "intent", "emotion", "spam"
 )
 @click.option("--work", type=click.Path(path_type=Path), help="Folder that keeps data and models.")
 @click.option("--xpos", is_flag=True, help="Learn the corpus' own parts of speech, not the universal ones.")
+@click.option(
+    "--optimize",
+    type=click.Choice(OPTIMIZED),
+    multiple=True,
+    default=OPTIMIZED,
+    show_default=True,
+    help="What spaCy chooses a classifier's settings for; taggers have the first alone.",
+)
 @click.option("--max-steps", type=int, help="Cut the training short: for trying the script only.")
 def main(
     names: tuple[str, ...],
@@ -83,23 +92,24 @@ def main(
     output: Path,
     work: Path | None,
     xpos: bool,
+    optimize: tuple[str, ...],
     max_steps: int | None,
 ) -> None:
     """Train spaCy on each CORPUS and write its scores on the test set to a JSON file."""
     with ExitStack() as stack:
         folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for name in names:
-            for component in [XPOS] if xpos else components(corpus(name)):
+            for component in [XPOS] if xpos else components(corpus(name), optimize):
                 entry = train_peer(corpus(name), component, folder, corpora, max_steps)
                 merge(output, name, component.entry, entry)
                 click.echo(f"{name} {component.entry}: {json.dumps(entry['scores'])}")
 
 
-def components(known: Corpus) -> list[Component]:
+def components(known: Corpus, optimize: Sequence[str] = OPTIMIZED) -> list[Component]:
     """Return what can be trained on a corpus; raise `ConfigError` if it is nothing."""
     found = [COMPONENTS[task] for task in known.task.split("+") if task in COMPONENTS]
     if known.task in CATEGORIES:
-        found = [classifier(known, optimize) for optimize in ("efficiency", "accuracy")]
+        found = [classifier(known, wanted) for wanted in optimize]
     if not found:
         raise ConfigError(f"corpus {known.name!r} has no entities, parts of speech or categories")
     return found

@@ -28,7 +28,9 @@ from glossator.calibration import fit_temperature
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.stages import Vectors, VectorSpace
 from glossator_keras.features import (
+    TABLE_ROWS,
     EncodedDocs,
+    check_tables,
     encode,
     given_vectors,
     network_inputs,
@@ -170,6 +172,7 @@ class KerasClassifier:
             "exclusive": self.exclusive,
             "vectors": self._trained().config.vector_width,
             "settings": self._settings,
+            "tables": TABLE_ROWS,
             "temperature": self._temperature,
         }
         (path / FACTS).write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -178,6 +181,7 @@ class KerasClassifier:
         """Read what `to_disk` wrote."""
         try:
             facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
+            check_tables(facts["tables"])
             self._settings, self.exclusive = dict(facts["settings"]), bool(facts["exclusive"])
             self._temperature = float(facts["temperature"])
             weights = np.asarray(facts["label_weights"], dtype=np.float32)

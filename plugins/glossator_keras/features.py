@@ -16,6 +16,7 @@ import numpy as np
 from spacy.attrs import LOWER, ORTH, SHAPE
 
 from glossator.batching import of_like_length
+from glossator.errors import PipelineError
 from glossator.words import Words, words_of
 
 if TYPE_CHECKING:
@@ -154,6 +155,15 @@ def network_inputs(
         found = given[batch.places] if len(given) else np.zeros((*batch.words.shape, given.shape[1]))
         inputs["vectors"] = np.where(shown, found, 0).astype(np.float32)
     return inputs
+
+
+def check_tables(rows: Sequence[int]) -> None:
+    """Raise `PipelineError` unless a network was made for tables of these rows."""
+    if tuple(rows) != TABLE_ROWS:
+        raise PipelineError(
+            "it was trained by another version of glossator_keras, with other features of words: "
+            "train it again, or annotate with that version"
+        )
 
 
 def hide(lexemes: NDArray[np.int32], table: int, chosen: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -38,8 +38,10 @@ from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.words import Words
 from glossator_keras.decode import Answer, Chain, decode_spans, decode_tags
 from glossator_keras.features import (
+    TABLE_ROWS,
     EncodedDocs,
     PaddedSequences,
+    check_tables,
     encode,
     given_vectors,
     network_inputs,
@@ -177,6 +179,7 @@ class KerasTagger:
             "vectors": self._trained().config.vector_width,
             "scheme": self._prefixes,
             "settings": self._settings,
+            "tables": TABLE_ROWS,
             "temperature": self._temperature,
         }
         (path / FACTS).write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -185,6 +188,7 @@ class KerasTagger:
         """Read what `to_disk` wrote."""
         try:
             facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
+            check_tables(facts["tables"])
             self._settings, self._prefixes = dict(facts["settings"]), facts["scheme"]
             self._temperature = float(facts["temperature"])
             self._build(tuple(facts["labels"]), int(facts["vectors"]))

@@ -46,7 +46,9 @@ def numbers(table, row):
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("peer")
-    script("peer", "samples", "-o", folder / "scores.json", "--work", folder, "--max-steps", 20)
+    options = ("-o", folder / "scores.json", "--work", folder, "--max-steps", 20)
+    script("peer", "samples", *options)
+    script("peer", "samples_reviews", "--optimize", "efficiency", *options)
     return folder
 
 
@@ -102,7 +104,7 @@ def test_the_committed_scores_name_no_path_and_all_that_made_them():
 def test_a_recipe_is_set_beside_the_peers_scores(peer, pipelines):
     table = script("compare", "samples", "--pipelines", pipelines, "--peer", peer / "scores.json")
     theirs = json.loads((peer / "scores.json").read_text(encoding="utf-8"))["samples"]["tagger"]["scores"]
-    _, _, metric, spacy, ours, difference, *unknown, time = numbers(table, "pos_acc")
+    _, _, metric, _, spacy, ours, difference, *unknown, time = numbers(table, "pos_acc")
     assert (metric, spacy) == ("pos_acc", f"{100 * theirs['tag_acc']:.2f}")
     assert float(difference) == pytest.approx(float(ours) - float(spacy), abs=0.011)
     assert unknown == ["–", "–", "–"], "nothing is said of significance without the peer's answers"
@@ -114,13 +116,15 @@ def test_both_are_scored_on_the_same_documents(peer, pipelines, cli):
     arguments = ("--pipelines", pipelines, "--peers", peer, "--seeds", 2, "--markdown")
     (peer / "none.json").write_text("{}", encoding="utf-8")
     out = script("compare", "samples", *arguments, "--peer", peer / "none.json")
-    stored = json.loads((peer / "scores.json").read_text(encoding="utf-8"))["samples"]
+    scores = json.loads((peer / "scores.json").read_text(encoding="utf-8"))
+    stored = scores["samples"] | scores["samples_reviews"]
     own = [json.loads(cli("evaluate", pipelines / f"samples-seed{i}", "--json").out) for i in range(2)]
     for metric, theirs in (
         ("pos_acc", stored["tagger"]["scores"]["tag_acc"]),
         ("ents_f", stored["ner"]["scores"]["ents_f"]),
+        ("cats_acc", stored["textcat-efficiency"]["scores"]["cats_micro_f"]),
     ):
-        _, _, _, spacy, ours, difference, interval, p_value, verdict, _ = numbers(out, metric)
+        _, _, _, component, spacy, ours, difference, interval, p_value, verdict, _ = numbers(out, metric)
         assert float(spacy) == pytest.approx(100 * theirs, abs=0.006)
         seeds = [100 * scores[metric] for scores in own]
         spread = abs(seeds[0] - seeds[1]) / 2**0.5
@@ -130,8 +134,9 @@ def test_both_are_scored_on_the_same_documents(peer, pipelines, cli):
         assert low <= float(difference) <= high
         assert 0 <= float(p_value) <= 1
         assert verdict == ("better" if low > 0 else "worse" if high < 0 else "undecided")
-        row = f"| `samples` | `{metric}` | {spacy} | {ours} | {difference} ({interval}) | {verdict} |"
-        assert row in out.splitlines()
+        cells = ("`samples`", f"`{metric}`", f"`{component}`", spacy, ours)
+        row = " | ".join([*cells, f"{difference} ({interval})", verdict])
+        assert f"| {row} |" in out.splitlines()
 
 
 def test_what_is_missing_is_trained_with_its_own_seed(tmp_path, monkeypatch):
@@ -150,7 +155,7 @@ def test_a_corpus_without_a_peer_is_shown_without_one(tmp_path, pipelines):
     (tmp_path / "none.json").write_text("{}", encoding="utf-8")
     peer = ("--peer", tmp_path / "none.json", "--peers", tmp_path)
     table = script("compare", "samples", "--pipelines", pipelines, *peer)
-    _, _, _, spacy, ours, difference, *_ = numbers(table, "ents_f")
+    _, _, _, _, spacy, ours, difference, *_ = numbers(table, "ents_f")
     assert (spacy, difference) == ("–", "–")
     assert 0 <= float(ours) <= 100
 

@@ -38,3 +38,14 @@ def test_bilstm_crf_conforms_on_parts_of_speech_without_a_chain():
 def test_bilstm_crf_writes_every_layer():
     tried = variants("tagger", "bilstm-crf", settings={}, plugins=PluginManager.from_environment())
     assert [settings["write"] for settings in tried] == ["ents", "spans:checked", "tag", "pos"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "small"),
+    [("cnn", {"filters": 16, "embedding_width": 16}), ("lstm", {"widths": [16], "embedding_width": 16})],
+)
+def test_classifiers_conform(stage, small):
+    settings = {**small, "dropout": 0.1, "learn_rate": 0.01}
+    results = check_stage("classifier", stage, settings=settings)
+    assert {result.check for result in results} == {check_name(check) for check in CHECKS["classifier"]}
+    assert [result for result in results if result.outcome != "passed"] == []

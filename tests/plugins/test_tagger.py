@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -287,6 +288,14 @@ def test_what_was_saved_is_what_is_loaded_whatever_the_settings_say(school, tmp_
     for one, other in zip(school.answers(loaded, data), school.answers(stage, data), strict=True):
         assert np.array_equal(one.ids, other.ids)
         assert np.array_equal(one.probabilities, other.probabilities)
+
+
+def test_one_that_knows_words_by_other_features_is_refused(school, tmp_path):
+    school.trained().to_disk(tmp_path)
+    facts = json.loads((tmp_path / "tagger.json").read_text())
+    (tmp_path / "tagger.json").write_text(json.dumps({**facts, "tables": [10, *facts["tables"][1:]]}))
+    with pytest.raises(PipelineError, match="trained by another version of glossator_keras"):
+        make_tagger("ents").from_disk(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut", "other"])
