@@ -56,6 +56,7 @@ ClassWeights = Mapping[str, float] | Literal["balanced"] | None
 
 UNKNOWN = -1.0
 PREDICT_PLACES = 2048  # words a run of the network, few enough for the processor's cache
+HIDDEN_WORDS = 0.1  # how often a word is hidden in training, so that its other features learn too
 LEARN_WINDOWS = 16  # of one document in one step, so that a book fits into memory
 FACTS = "classifier.json"
 
@@ -73,7 +74,6 @@ class KerasClassifier:
         class_weights: What a label's loss is multiplied by: a number for each label, 1 for those not named,
             or "balanced": documents / (labels * documents that have it).
         label_smoothing: Share of the gold that is spread over all labels evenly (Szegedy et al. 2016).
-        word_dropout: How often a word is hidden in training, so that its other features learn too.
         learn_rate: Adam's.
         runtime: What annotates.
 
@@ -89,7 +89,6 @@ class KerasClassifier:
         settings: Mapping[str, Any] | None = None,
         class_weights: ClassWeights = None,
         label_smoothing: float = 0.0,
-        word_dropout: float = 0.1,
         learn_rate: float = 0.002,
         runtime: Runtime = "onnx",
     ) -> None:
@@ -103,7 +102,6 @@ class KerasClassifier:
         self._settings = dict(settings or {})
         self._class_weights = class_weights
         self._label_smoothing = label_smoothing
-        self._word_dropout = word_dropout
         self._learn_rate = learn_rate
         self._runtime = runtime
         self._model: Model | None = None
@@ -134,7 +132,7 @@ class KerasClassifier:
         if not (gold != UNKNOWN).any():
             return 0.0
         (batch,) = padded_sequences(encoded, windows.starts, windows.lengths, _no_limit(windows))
-        hidden = generator.random(len(batch.lexemes)) < self._word_dropout
+        hidden = generator.random(len(batch.lexemes)) < HIDDEN_WORDS
         inputs = network_inputs(batch, given_vectors(encoded, vectors), hidden=hidden)
         return model.learn(inputs, gold[batch.sequences])
 

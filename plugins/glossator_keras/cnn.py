@@ -1,6 +1,8 @@
 """The `cnn` classifier: convolutions of several widths over the words of a document, the strongest kept.
 
-Kim 2014, "Convolutional neural networks for sentence classification", over hashed features of words.
+Kim 2014, "Convolutional neural networks for sentence classification", over hashed features of words. Beside
+what the convolutions find stands the bag of all words: where words by themselves tell, few texts are enough to
+learn it (Cheng et al. 2016, "Wide and deep learning").
 """
 
 from __future__ import annotations
@@ -22,12 +24,13 @@ def make_classifier(
     *,
     widths: Sequence[int] = (1, 2, 3),
     filters: int = 128,
+    bag: bool = True,
     hidden_widths: Sequence[int] = (),
     embedding_width: int = 100,
     dropout: float = 0.5,
     class_weights: ClassWeights = None,
     label_smoothing: float = 0.0,
-    word_dropout: float = 0.1,
+    word_dropout: float = 0.4,
     learn_rate: float = 0.002,
     runtime: Runtime = "onnx",
 ) -> KerasClassifier:
@@ -37,12 +40,13 @@ def make_classifier(
         exclusive: Whether a document has exactly one label (softmax); otherwise any number (sigmoid).
         widths: Words that the convolutions see at a time, one convolution each.
         filters: Of each convolution.
+        bag: Whether the words are also summed, whatever their order, beside what the convolutions find.
         hidden_widths: Of dense layers between the convolutions and the output.
         embedding_width: Of the words' embeddings.
-        dropout: Before the convolutions and before each dense layer, in training.
+        dropout: Before each dense layer, in training.
         class_weights: As in `KerasClassifier`.
         label_smoothing: As in `KerasClassifier`.
-        word_dropout: How often a word is hidden in training, so that its other features learn too.
+        word_dropout: Share of words that are left out wholly, in training.
         learn_rate: Adam's.
         runtime: What annotates.
 
@@ -54,19 +58,21 @@ def make_classifier(
     check_widths("cnn", "hidden_widths", hidden_widths, least=0)
     check_widths("cnn", "embedding_width", [embedding_width])
     check_share("cnn", "dropout", dropout)
+    check_share("cnn", "word_dropout", word_dropout)
     return KerasClassifier(
         build_network,
         exclusive=exclusive,
         settings={
             "widths": list(widths),
             "filters": filters,
+            "bag": bag,
             "hidden_widths": list(hidden_widths),
             "embedding_width": embedding_width,
             "dropout": dropout,
+            "word_dropout": word_dropout,
         },
         class_weights=class_weights,
         label_smoothing=label_smoothing,
-        word_dropout=word_dropout,
         learn_rate=learn_rate,
         runtime=runtime,
     )
@@ -79,12 +85,15 @@ def build_network(config: NetworkConfig) -> keras.Model:
     from glossator_keras import pooling
 
     settings = config.settings
-    words = embed_words(config, width=settings["embedding_width"])
-    embedded = keras.layers.Dropout(settings["dropout"])(words.output)
+    words = embed_words(config, width=settings["embedding_width"], word_dropout=settings["word_dropout"])
     strongest = []
     for width in settings["widths"]:
-        found = keras.layers.Conv1D(settings["filters"], width, padding="same", activation="relu")(embedded)
+        found = keras.layers.Conv1D(settings["filters"], width, padding="same", activation="relu")(
+            words.output
+        )
         strongest.append(pooling.max_over_words(found, words.mask, lowest=0.0))
+    if settings["bag"]:
+        strongest.append(pooling.bag_of_words(words.output, words.mask))
     hidden = keras.layers.Concatenate()(strongest) if len(strongest) > 1 else strongest[0]
     for width in settings["hidden_widths"]:
         hidden = keras.layers.Dropout(settings["dropout"])(hidden)

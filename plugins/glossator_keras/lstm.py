@@ -31,7 +31,7 @@ def make_classifier(
     dropout: float = 0.5,
     class_weights: ClassWeights = None,
     label_smoothing: float = 0.0,
-    word_dropout: float = 0.1,
+    word_dropout: float = 0.3,
     learn_rate: float = 0.002,
     runtime: Runtime = "onnx",
 ) -> KerasClassifier:
@@ -45,10 +45,10 @@ def make_classifier(
         pooling: What becomes of the states of a document's words: the "last" one of each direction, their
             "max" or "mean", or a mean weighted by "attention".
         embedding_width: Of the words' embeddings.
-        dropout: Before, between and after the recurrent layers, in training.
+        dropout: Between and after the recurrent layers, in training.
         class_weights: As in `KerasClassifier`.
         label_smoothing: As in `KerasClassifier`.
-        word_dropout: How often a word is hidden in training, so that its other features learn too.
+        word_dropout: Share of words that are left out wholly, in training.
         learn_rate: Adam's.
         runtime: What annotates.
 
@@ -60,6 +60,7 @@ def make_classifier(
     check_widths("lstm", "widths", widths)
     check_widths("lstm", "embedding_width", [embedding_width])
     check_share("lstm", "dropout", dropout)
+    check_share("lstm", "word_dropout", word_dropout)
     return KerasClassifier(
         build_network,
         exclusive=exclusive,
@@ -70,10 +71,10 @@ def make_classifier(
             "pooling": pooling,
             "embedding_width": embedding_width,
             "dropout": dropout,
+            "word_dropout": word_dropout,
         },
         class_weights=class_weights,
         label_smoothing=label_smoothing,
-        word_dropout=word_dropout,
         learn_rate=learn_rate,
         runtime=runtime,
     )
@@ -86,8 +87,8 @@ def build_network(config: NetworkConfig) -> keras.Model:
     from glossator_keras import pooling
 
     settings = config.settings
-    words = embed_words(config, width=settings["embedding_width"])
-    hidden = keras.layers.Dropout(settings["dropout"])(words.output)
+    words = embed_words(config, width=settings["embedding_width"], word_dropout=settings["word_dropout"])
+    hidden = words.output
     last = len(settings["widths"]) - 1
     for number, width in enumerate(settings["widths"]):
         layer = _recurrent(settings, width, sequences=number < last or settings["pooling"] != "last")

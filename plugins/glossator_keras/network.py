@@ -59,7 +59,12 @@ class EmbeddedWords:
 
 
 def embed_words(
-    config: NetworkConfig, *, width: int, feature_width: int = 32, dropout: float = 0.3
+    config: NetworkConfig,
+    *,
+    width: int,
+    feature_width: int = 32,
+    dropout: float = 0.3,
+    word_dropout: float = 0.0,
 ) -> EmbeddedWords:
     """Embed words by their hashed features, mixed by one hidden layer, beside their given vectors.
 
@@ -70,6 +75,7 @@ def embed_words(
         width: Of what words become; the given vectors' columns come on top.
         feature_width: Columns of each table of features.
         dropout: Of the features, in training.
+        word_dropout: Share of words that are left out wholly, in training (Iyyer et al. 2015).
     """
     import keras
 
@@ -92,4 +98,6 @@ def embed_words(
     if config.vector_width:
         inputs["vectors"] = keras.Input((None, config.vector_width), name="vectors")
         output = keras.layers.Concatenate()([output, inputs["vectors"]])
+    if word_dropout:
+        output = keras.layers.Dropout(word_dropout, noise_shape=(None, None, 1))(output)
     return EmbeddedWords(inputs=inputs, output=output, mask=mask)

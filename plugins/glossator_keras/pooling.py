@@ -23,6 +23,15 @@ def mean_over_words(hidden: Tensor, mask: Tensor) -> Tensor:
     return ops.sum(hidden * shown, axis=1) / ops.maximum(ops.sum(shown, axis=1), 1.0)
 
 
+def bag_of_words(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Return the (batch, width) sums of (batch, time, width) over the root of how many words there are.
+
+    Sums say how often something is said, means how much of the text it is; this lies between.
+    """
+    shown = ops.cast(mask, hidden.dtype)[:, :, None]
+    return ops.sum(hidden * shown, axis=1) / ops.sqrt(ops.maximum(ops.sum(shown, axis=1), 1.0))
+
+
 def attention_over_words(hidden: Tensor, mask: Tensor) -> Tensor:
     """Return the (batch, width) means of (batch, time, width), weighted by what each word asks for itself.
 

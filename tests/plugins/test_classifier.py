@@ -30,14 +30,14 @@ WORDS = {
 }
 FILLING = ["the", "a", "of", "near", "old", "seen", "and", "two"]
 LABELS = tuple(sorted(WORDS))
-LEARNING = {"learn_rate": 0.02, "dropout": 0.1, "embedding_width": 12}
+LEARNING = {"learn_rate": 0.02, "dropout": 0.1, "word_dropout": 0.1, "embedding_width": 12}
 CNN = {"filters": 16, **LEARNING}
 LSTM = {"widths": [12], **LEARNING}
 KINDS = {
     "cnn": (cnn.make_classifier, CNN),
     "cnn, one convolution and a hidden layer": (
         cnn.make_classifier,
-        {**CNN, "widths": [5], "hidden_widths": [8]},
+        {**CNN, "widths": [5], "hidden_widths": [8], "bag": False},
     ),
     "lstm, max": (lstm.make_classifier, LSTM),
     "lstm, last of two": (lstm.make_classifier, {**LSTM, "pooling": "last", "widths": [12, 8]}),
@@ -185,12 +185,19 @@ def test_windows_hold_each_word_once_and_are_about_as_long(sizes, window, most):
         assert (sample.docs == doc).sum() == min(most, (windows.docs == doc).sum())
 
 
-def test_every_window_of_a_long_document_counts(trained):
-    stage = trained("cnn")
-    filling = " ".join(FILLING * 60)
-    docs = [NLP.make_doc(f"{filling} keel mast oar {filling}"), NLP.make_doc(f"{filling} {filling}")]
-    with_boats, without = predict(stage, docs)[:, LABELS.index("boats")]
-    assert with_boats > without
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_every_window_of_a_long_document_counts(trained, place):
+    stage = trained("cnn", exclusive=False)
+    filling = [" ".join(FILLING * 60) for _ in range(3)]
+    answers = []
+    for word in ("keel", "wing"):
+        parts = [*filling[:place], " ".join([word] * 300), *filling[place:]]
+        answers.append(predict(stage, [NLP.make_doc(" ".join(parts))])[0])
+    (boats, _), (_, birds) = (
+        [answer[LABELS.index(label)] for label in ("boats", "birds")] for answer in answers
+    )
+    assert boats > answers[1][LABELS.index("boats")]
+    assert birds > answers[0][LABELS.index("birds")]
 
 
 def test_a_long_document_is_learned_from_in_one_step():
@@ -317,6 +324,7 @@ def test_documents_without_gold_teach_nothing():
         (cnn.make_classifier, {"widths": [0]}, "at least 1"),
         (cnn.make_classifier, {"filters": 0}, "filters"),
         (cnn.make_classifier, {"dropout": 1.0}, "dropout"),
+        (cnn.make_classifier, {"word_dropout": -0.1}, "word_dropout"),
         (cnn.make_classifier, {"label_smoothing": 1.0}, "label_smoothing"),
         (cnn.make_classifier, {"class_weights": "even"}, "balanced"),
         (cnn.make_classifier, {"class_weights": {"boats": 0}}, "above 0"),
