@@ -1,8 +1,8 @@
 """The `cnn` classifier: convolutions of several widths over the words of a document, the strongest kept.
 
-Kim 2014, "Convolutional neural networks for sentence classification", over hashed features of words. Beside
-what the convolutions find stands the bag of all words: where words by themselves tell, few texts are enough to
-learn it (Cheng et al. 2016, "Wide and deep learning").
+Kim 2014, "Convolutional neural networks for sentence classification", over hashed features of words.
+Beside what the convolutions find stands the bag of all words: where words by themselves tell, few texts are
+enough to learn it (Cheng et al. 2016, "Wide and deep learning").
 """
 
 from __future__ import annotations
