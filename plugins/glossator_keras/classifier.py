@@ -32,13 +32,13 @@ from glossator_keras.features import (
     EncodedDocs,
     check_tables,
     encode,
-    given_vectors,
     network_inputs,
     padded_sequences,
 )
 from glossator_keras.model import Model
 from glossator_keras.network import BuildNetwork, NetworkConfig
 from glossator_keras.runtime import Runtime, check_runtime
+from glossator_keras.tuning import GivenVectors
 from glossator_keras.windows import Windows, windows_of
 
 if TYPE_CHECKING:
@@ -105,19 +105,18 @@ class KerasClassifier:
         self._learn_rate = learn_rate
         self._runtime = runtime
         self._model: Model | None = None
+        self._given = GivenVectors(0, (), learn_rate)
         self._temperature = 1.0
         self._seed = 0
 
     def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
         """Collect the labels and start from fresh weights."""
-        if space.tables:
-            raise ConfigError("this classifier takes vectors as they are: remove tune = true")
         found = {label for example in examples for label in example.reference.cats}
         if len(found) < 1 + self.exclusive:
             raise StageError(f"the training data has the categories {sorted(found)}; it takes more to learn")
         labels = tuple(sorted(found))
         weights = _weights_of(labels, self._class_weights, _gold(examples, labels, self.exclusive))
-        self._build(labels, space.width, weights)
+        self._build(labels, GivenVectors.of_space(space, self._learn_rate), weights)
         self._temperature = 1.0
         self._seed = seed
         self._trained().initialize(seed)
@@ -133,8 +132,10 @@ class KerasClassifier:
             return 0.0
         (batch,) = padded_sequences(encoded, windows.starts, windows.lengths, _no_limit(windows))
         hidden = generator.random(len(batch.lexemes)) < HIDDEN_WORDS
-        inputs = network_inputs(batch, given_vectors(encoded, vectors), hidden=hidden)
-        return model.learn(inputs, gold[batch.sequences])
+        given = self._given.of_words(encoded.words, vectors, learning=True)
+        loss = model.learn(network_inputs(batch, given, hidden=hidden), gold[batch.sequences])
+        self._given.learn_batch(encoded.words, vectors, batch, model)
+        return loss
 
     def predict(self, docs: Sequence[Doc], vectors: Vectors) -> Floats:
         """Return (docs, labels) probabilities."""
@@ -154,21 +155,28 @@ class KerasClassifier:
 
     def training_state(self) -> TrainingState:
         """Return weights under training, optimizer and random state."""
-        return {**self._trained().training_state(), "seed": np.asarray(self._seed)}
+        return {
+            **self._trained().training_state(),
+            **self._given.state(),
+            "seed": np.asarray(self._seed),
+        }
 
     def restore(self, state: TrainingState) -> None:
         """Put a training state back."""
         self._seed = int(state["seed"])
-        self._trained().restore({name: array for name, array in state.items() if name != "seed"})
+        self._trained().restore(state)
+        self._given.restore(state)
 
     def to_disk(self, path: Path) -> None:
         """Write weights, labels and temperature, and the exported network where `finish` made one."""
         self._trained().to_disk(path)
+        self._given.to_disk(path)
         facts = {
             "labels": self.labels,
             "label_weights": self._label_weights.tolist(),
             "exclusive": self.exclusive,
-            "vectors": self._trained().config.vector_width,
+            "vectors": self._given.width,
+            "tuned": self._given.table_widths,
             "settings": self._settings,
             "tables": TABLE_ROWS,
             "temperature": self._temperature,
@@ -183,15 +191,18 @@ class KerasClassifier:
             self._settings, self.exclusive = dict(facts["settings"]), bool(facts["exclusive"])
             self._temperature = float(facts["temperature"])
             weights = np.asarray(facts["label_weights"], dtype=np.float32)
-            self._build(tuple(facts["labels"]), int(facts["vectors"]), weights)
+            given = GivenVectors(int(facts["vectors"]), facts.get("tuned", ()), self._learn_rate)
+            self._build(tuple(facts["labels"]), given, weights)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PipelineError(f"{path / FACTS} is missing or damaged: {error}") from error
         self._trained().from_disk(path)
+        self._given.from_disk(path)
 
-    def _build(self, labels: tuple[str, ...], vector_width: int, label_weights: Floats) -> None:
+    def _build(self, labels: tuple[str, ...], given: GivenVectors, label_weights: Floats) -> None:
         self.labels = labels
+        self._given = given
         self._label_weights = label_weights
-        config = NetworkConfig(outputs=len(labels), vector_width=vector_width, settings=self._settings)
+        config = NetworkConfig(outputs=len(labels), vector_width=given.width, settings=self._settings)
         self._model = Model(
             self._build_network,
             config,
@@ -202,6 +213,7 @@ class KerasClassifier:
             label_type="float32",
             learn_rate=self._learn_rate,
             runtime=self._runtime,
+            watched=given.watched,
         )
 
     def _trained(self) -> Model:
@@ -217,7 +229,7 @@ class KerasClassifier:
 
     def _window_logits(self, encoded: EncodedDocs, windows: Windows, vectors: Vectors) -> Floats:
         model = self._trained()
-        given = given_vectors(encoded, vectors)
+        given = self._given.of_words(encoded.words, vectors)
         batches = list(padded_sequences(encoded, windows.starts, windows.lengths, PREDICT_PLACES))
         logits = np.zeros((len(windows.docs), len(self.labels)), dtype=np.float32)
         answers = model.predict([network_inputs(batch, given) for batch in batches])

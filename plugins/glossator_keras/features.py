@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc
 
-    from glossator.stages import Vectors
-
 # Rows of each table. Words that share a row cost accuracy, so there are about three times as many as
 # 200,000 words of English have different words, prefixes of 1, 2, ... characters, suffixes, or shapes.
 # The first row of each table stands for padding and for what dropout hides.
@@ -128,16 +126,6 @@ def padded_sequences(
         )
 
 
-def given_vectors(encoded: EncodedDocs, vectors: Vectors) -> NDArray[np.float32] | None:
-    """Return the given vectors, (words, width); None where none are given."""
-    width = vectors.space.width
-    if not width:
-        return None
-    if not len(encoded.index):
-        return np.zeros((0, width), dtype=np.float32)
-    return encoded.words.gather(vectors.values).astype(np.float32)
-
-
 def network_inputs(
     batch: PaddedSequences, given: NDArray[np.float32] | None, hidden: NDArray[np.bool_] | None = None
 ) -> dict[str, NDArray[Any]]:
@@ -145,7 +133,7 @@ def network_inputs(
 
     Args:
         batch: The sequences.
-        given: Of `given_vectors`.
+        given: (words, width) vectors of the words, if there are any.
         hidden: (lexemes,) which words are to be known by their other features alone.
     """
     lexemes = batch.lexemes if hidden is None else hide(batch.lexemes, table=0, chosen=hidden)

@@ -6,7 +6,7 @@ What is kept of a network is not where the last step left it but a moving averag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
@@ -37,6 +37,12 @@ class Learner:
         label_shape: Of a batch's labels, None where it varies.
         label_type: Of the labels.
         learn_rate: Adam's.
+        watched: Inputs whose gradients are wanted, too.
+
+    Attributes:
+        network: As given.
+        steps: How many were taken.
+        gradients: Of the last step's loss by the watched inputs.
     """
 
     def __init__(
@@ -47,9 +53,12 @@ class Learner:
         label_type: str = "int32",
         *,
         learn_rate: float,
+        watched: Sequence[str] = (),
     ) -> None:
         self.network = network
         self.steps = 0
+        self.gradients: Arrays = {}
+        self._watched = tuple(watched)
         self._optimizer = keras.optimizers.Adam(learn_rate, global_clipnorm=GRADIENT_NORM)
         self._optimizer.build(network.trainable_variables)
         self._averages = [tf.Variable(weight.value) for weight in network.trainable_variables]
@@ -60,10 +69,16 @@ class Learner:
 
     def step(self, inputs: Arrays, labels: NDArray[Any]) -> float:
         """Learn from one batch and return its loss."""
-        # Early on, the average would be of little but fresh weights.
-        decay = min(AVERAGE_DECAY, (1 + self.steps) / (10 + self.steps))
+        loss, gradients = self._step(dict(inputs), labels, np.float32(self.decay))
         self.steps += 1
-        return float(self._step(dict(inputs), labels, np.float32(decay)))
+        self.gradients = {name: each.numpy() for name, each in zip(self._watched, gradients, strict=True)}
+        return float(loss)
+
+    @property
+    def decay(self) -> float:
+        """Of the average of weights, in the next step."""
+        # Early on, the average would be of little but fresh weights.
+        return min(AVERAGE_DECAY, (1 + self.steps) / (10 + self.steps))
 
     def averaged_weights(self) -> list[NDArray[Any]]:
         """Return the weights to keep, in the order of `network.get_weights`."""
@@ -96,12 +111,15 @@ class Learner:
         weights = self.network.trainable_variables
 
         def take_step(inputs: Any, labels: Any, decay: Any) -> Any:
+            watched = [inputs[name] for name in self._watched]
             with tf.GradientTape() as tape:
+                tape.watch(watched)
                 value = loss(labels, self.network(inputs, training=True))
-            self._optimizer.apply(tape.gradient(value, weights))
+            gradients = tape.gradient(value, [*weights, *watched])
+            self._optimizer.apply(gradients[: len(weights)])
             for average, weight in zip(self._averages, weights, strict=True):
                 average.assign(average * decay + weight.value * (1 - decay))
-            return value
+            return value, gradients[len(weights) :]
 
         return take_step
 

@@ -43,6 +43,7 @@ class Model:
         label_type: Of the labels.
         learn_rate: Adam's.
         runtime: What annotates once the network is exported.
+        watched: Inputs whose gradients are wanted, too.
 
     Attributes:
         config: As given.
@@ -58,6 +59,7 @@ class Model:
         label_type: str = "int32",
         learn_rate: float,
         runtime: Runtime,
+        watched: Sequence[str] = (),
     ) -> None:
         self._build = build
         self.config = config
@@ -65,6 +67,7 @@ class Model:
         self._labels = (label_shape, label_type)
         self._learn_rate = learn_rate
         self._runtime = runtime
+        self._watched = watched
         self._learner: Learner | None = None
         self._kept: _Kept | None = None  # None while the learner has newer weights
         self._network: Network | None = None  # what answers; None until it is asked
@@ -89,6 +92,16 @@ class Model:
     def steps(self) -> int:
         """How many batches it has learned from since its weights were fresh or loaded."""
         return self._learner.steps if self._learner else 0
+
+    @property
+    def gradients(self) -> Arrays:
+        """Of the last batch's loss by the watched inputs."""
+        return self._learning().gradients
+
+    @property
+    def decay(self) -> float:
+        """Of the average of weights, in the next step."""
+        return self._learning().decay
 
     def predict(self, batches: Sequence[Arrays]) -> Iterator[NDArray[np.float32]]:
         """Yield the logits of each batch, in order."""
@@ -188,7 +201,9 @@ class Model:
     def _new_learner(self, network: keras.Model) -> Learner:
         from glossator_keras.learning import Learner
 
-        return Learner(network, self._loss(network), *self._labels, learn_rate=self._learn_rate)
+        return Learner(
+            network, self._loss(network), *self._labels, learn_rate=self._learn_rate, watched=self._watched
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def embed_words(
         config: What the network is built from.
         width: Of what words become; the given vectors' columns come on top.
         feature_width: Columns of each table of features.
-        dropout: Of the features, in training.
+        dropout: Of the features and of the given vectors, in training.
         word_dropout: Share of words that are left out wholly, in training (Iyyer et al. 2015).
     """
     import keras
@@ -97,7 +97,7 @@ def embed_words(
     inputs = {"lexemes": lexemes, "words": words}
     if config.vector_width:
         inputs["vectors"] = keras.Input((None, config.vector_width), name="vectors")
-        output = keras.layers.Concatenate()([output, inputs["vectors"]])
+        output = keras.layers.Concatenate()([output, keras.layers.Dropout(dropout)(inputs["vectors"])])
     if word_dropout:
         output = keras.layers.Dropout(word_dropout, noise_shape=(None, None, 1))(output)
     return EmbeddedWords(inputs=inputs, output=output, mask=mask)

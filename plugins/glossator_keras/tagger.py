@@ -43,13 +43,13 @@ from glossator_keras.features import (
     PaddedSequences,
     check_tables,
     encode,
-    given_vectors,
     network_inputs,
     padded_sentences,
 )
 from glossator_keras.model import Model
 from glossator_keras.network import BuildNetwork, NetworkConfig
 from glossator_keras.runtime import Runtime, check_runtime
+from glossator_keras.tuning import GivenVectors
 
 if TYPE_CHECKING:
     import keras
@@ -106,18 +106,17 @@ class KerasTagger:
         self._learn_rate = learn_rate
         self._runtime = runtime
         self._model: Model | None = None
+        self._given = GivenVectors(0, (), learn_rate)
         self._temperature = 1.0
         self._seed = 0
         self.labels: tuple[str, ...] = ()
 
     def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
         """Collect the labels and start from fresh weights."""
-        if space.tables:
-            raise ConfigError("this tagger takes vectors as they are: remove tune = true")
         found = {label for example in examples for label in self._labels_of(example)}
         if not found:
             raise StageError(f"the training data has no gold {self._layer!r} to learn from")
-        self._build(tuple(sorted(found)), space.width)
+        self._build(tuple(sorted(found)), GivenVectors.of_space(space, self._learn_rate))
         self._temperature = 1.0
         self._seed = seed
         self._trained().initialize(seed)
@@ -126,13 +125,15 @@ class KerasTagger:
         """Take one step down the mean loss of the batch's words."""
         encoded = encode([example.predicted for example in examples])
         gold = self._gold_ids(examples, encoded)
-        given = given_vectors(encoded, vectors)
+        given = self._given.of_words(encoded.words, vectors, learning=True)
         losses, words = [0.0], [0]
         # More than one step only where documents are long or their sentences of very unlike length.
         for batch in padded_sentences(encoded, LEARN_PLACES):
             labels = _laid_out(gold, batch)
             words.append(int((labels != UNKNOWN).sum()))
             losses.append(self._learn(batch, given, labels) if words[-1] else 0.0)
+            if words[-1]:
+                self._given.learn_batch(encoded.words, vectors, batch, self._trained())
         return float(np.dot(losses, words) / max(sum(words), 1))
 
     def predict(
@@ -164,19 +165,26 @@ class KerasTagger:
 
     def training_state(self) -> TrainingState:
         """Return weights under training, optimizer and random state."""
-        return {**self._trained().training_state(), "seed": np.asarray(self._seed)}
+        return {
+            **self._trained().training_state(),
+            **self._given.state(),
+            "seed": np.asarray(self._seed),
+        }
 
     def restore(self, state: TrainingState) -> None:
         """Put a training state back."""
         self._seed = int(state["seed"])
-        self._trained().restore({name: array for name, array in state.items() if name != "seed"})
+        self._trained().restore(state)
+        self._given.restore(state)
 
     def to_disk(self, path: Path) -> None:
         """Write weights, labels and temperature, and the exported network where `finish` made one."""
         self._trained().to_disk(path)
+        self._given.to_disk(path)
         facts = {
             "labels": self.labels,
-            "vectors": self._trained().config.vector_width,
+            "vectors": self._given.width,
+            "tuned": self._given.table_widths,
             "scheme": self._prefixes,
             "settings": self._settings,
             "tables": TABLE_ROWS,
@@ -191,17 +199,20 @@ class KerasTagger:
             check_tables(facts["tables"])
             self._settings, self._prefixes = dict(facts["settings"]), facts["scheme"]
             self._temperature = float(facts["temperature"])
-            self._build(tuple(facts["labels"]), int(facts["vectors"]))
+            given = GivenVectors(int(facts["vectors"]), facts.get("tuned", ()), self._learn_rate)
+            self._build(tuple(facts["labels"]), given)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PipelineError(f"{path / FACTS} is missing or damaged: {error}") from error
         self._trained().from_disk(path)
+        self._given.from_disk(path)
 
-    def _build(self, labels: tuple[str, ...], vector_width: int) -> None:
+    def _build(self, labels: tuple[str, ...], given: GivenVectors) -> None:
         self.labels = labels
+        self._given = given
         scheme = getattr(SpanScheme, self._prefixes)(labels) if holds_spans(self._layer) else None
         config = NetworkConfig(
             outputs=len(scheme.labels if scheme else labels),
-            vector_width=vector_width,
+            vector_width=given.width,
             scheme=scheme,
             settings=self._settings,
         )
@@ -212,6 +223,7 @@ class KerasTagger:
             label_shape=(None, None),
             learn_rate=self._learn_rate,
             runtime=self._runtime,
+            watched=given.watched,
         )
 
     def _trained(self) -> Model:
@@ -236,7 +248,7 @@ class KerasTagger:
 
     def _answers(self, encoded: EncodedDocs, vectors: Vectors) -> Iterator[Answer]:
         model = self._trained()
-        given = given_vectors(encoded, vectors)
+        given = self._given.of_words(encoded.words, vectors)
         batches = list(padded_sentences(encoded, PREDICT_PLACES))
         logits = model.predict([network_inputs(batch, given) for batch in batches])
         return zip(batches, logits, strict=True)

@@ -341,9 +341,6 @@ def test_settings_out_of_range_are_refused(make, chosen, said):
 
 def test_what_cannot_be_learned_from_is_refused():
     data = examples(4)
-    tables = (np.zeros((3, 2), dtype=np.float32),)
-    with pytest.raises(ConfigError, match="tune"):
-        cnn.make_classifier().initialize(data, VectorSpace(tables=tables), seed=0)
     with pytest.raises(ConfigError, match="no label 'ships'"):
         cnn.make_classifier(class_weights={"ships": 2}).initialize(data, VectorSpace(), seed=0)
     for example in data:

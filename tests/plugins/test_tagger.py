@@ -347,8 +347,6 @@ def test_settings_out_of_range_are_named(settings, message):
 
 def test_what_cannot_be_learned_from_is_named(school):
     data = school.examples(3)
-    with pytest.raises(ConfigError, match="remove tune = true"):
-        make_tagger().initialize(data, VectorSpace(tables=(np.zeros((2, 2)),)), seed=0)
     with pytest.raises(StageError, match="no gold 'spans:nobody' to learn from"):
         make_tagger("spans:nobody").initialize(data, VectorSpace(), seed=0)
 
