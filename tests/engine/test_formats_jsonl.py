@@ -7,6 +7,7 @@ import pytest
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 
+from glossator.annotate import write_provenance
 from glossator.errors import DataError
 from glossator.formats.jsonl import JsonLines, as_json
 from glossator.formats.record import CharSpan, Record
@@ -129,6 +130,17 @@ def test_span_groups_are_written_by_key():
         "text": TEXT,
         "span_groups": {"old": [], "own": [a, b], "sc": [{**a, "score": 0.75}, {**b, "score": 0.5}]},
     }
+
+
+def test_categories_that_hold_are_written_by_classifier():
+    doc = ada()
+    doc.cats = {"news": 0.7, "joy": 0.4, "anger": 0.1}
+    assert "labels" not in as_json(doc, Record(TEXT))
+    write_provenance(doc, "p", "1", {"topic": ["news"], "emotion": []})
+    written = as_json(doc, Record(TEXT, fields={"labels": "mine"}))
+    assert written["labels"] == {"topic": ["news"], "emotion": []}
+    assert written["labels_"] == "mine"
+    assert written["cats"] == {"news": 0.7, "joy": 0.4, "anger": 0.1}
 
 
 def test_tokens_are_written_where_there_are_tags():
