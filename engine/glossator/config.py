@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,7 +14,7 @@ from glossator.errors import ConfigError
 
 HeadKind = Literal["tagger", "classifier"]
 
-_TOP = {"lang", "name", "version", "licence", "stages", "seed"}
+_TOP = {"lang", "name", "version", "licence", "stages", "seed", "tensor"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,10 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineConfig:
-    """A whole pipeline, as a config file describes it."""
+    """A whole pipeline, as a config file describes it.
+
+    `tensor` names the embedder whose vectors go into `doc.tensor`; "" where none do.
+    """
 
     lang: str
     name: str = "pipeline"
@@ -92,6 +95,7 @@ class PipelineConfig:
     heads: tuple[HeadConfig, ...] = ()
     data: Mapping[str, DataConfig] = field(default_factory=dict)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    tensor: str = ""
     folder: Path = Path()
 
 
@@ -181,6 +185,7 @@ def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> P
         heads=_in_order(heads, top.get("stages")),
         data=data,
         training=_training(_section(sections, "training")),
+        tensor=_tensor(top.get("tensor", "")),
         folder=folder,
     )
     _check_vectors(config)
@@ -199,6 +204,7 @@ def config_to_text(config: PipelineConfig) -> str:
             "licence": config.licence,
             "stages": [head.name for head in config.heads],
             "seed": config.seed,
+            **({"tensor": config.tensor} if config.tensor else {}),
         },
         "tokenizer": _stage_section(config.tokenizer),
         "embedders": {name: _stage_section(stage) for name, stage in config.embedders.items()},
@@ -309,11 +315,22 @@ def _in_order(heads: list[HeadConfig], order: Any) -> tuple[HeadConfig, ...]:
 def _check_vectors(config: PipelineConfig) -> None:
     for head in config.heads:
         for name in head.vectors:
-            if name not in config.embedders:
-                there = ", ".join(sorted(config.embedders)) or "none"
-                raise ConfigError(
-                    f"[{head.kind}s.{head.name}] vectors: no embedder {name!r} (embedders: {there})"
-                )
+            check_embedder(name, config.embedders, f"[{head.kind}s.{head.name}] vectors")
+    if config.tensor:
+        check_embedder(config.tensor, config.embedders, "[glossator] tensor")
+
+
+def check_embedder(name: str, embedders: Collection[str], where: str) -> None:
+    """Raise `ConfigError`, beginning with `where`, if there is no embedder `name`."""
+    if name not in embedders:
+        there = ", ".join(sorted(embedders)) or "none"
+        raise ConfigError(f"{where}: no embedder {name!r} (embedders: {there})")
+
+
+def _tensor(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f'[glossator] tensor: name an embedder, e.g. tensor = "words", not {value!r}')
+    return value
 
 
 def check_name(name: str, section: str) -> str:

@@ -14,7 +14,14 @@ from spacy.tokens import Doc
 from glossator.ahead import map_ahead
 from glossator.annotate import check_labels, clear_ents, write_cats, write_provenance, write_spans, write_tags
 from glossator.batching import by_words
-from glossator.config import HeadConfig, PipelineConfig, StageConfig, check_name, head_config
+from glossator.config import (
+    HeadConfig,
+    PipelineConfig,
+    StageConfig,
+    check_embedder,
+    check_name,
+    head_config,
+)
 from glossator.errors import ConfigError, GlossatorError, StageError
 from glossator.factories import build
 from glossator.heads import Head
@@ -23,6 +30,7 @@ from glossator.layers import holds_spans, spans_key
 from glossator.plugins import Plugin, PluginManager
 from glossator.predict import Batch
 from glossator.stages import Embedder, TableEmbedder, Tokenizer, Vectors, VectorSpace
+from glossator.tensors import write_tensors
 
 if TYPE_CHECKING:
     from spacy.vocab import Vocab
@@ -104,7 +112,7 @@ class Pipeline:
             **config.tokenizer.settings,
         )
         for name, stage in config.embedders.items():
-            if any(name in head.vectors for head in heads):
+            if name == config.tensor or any(name in head.vectors for head in heads):
                 pipeline.add_embedder(name, stage.stage, **stage.settings)
         for head in heads:
             pipeline._add_head(head, head.stage)
@@ -171,6 +179,17 @@ class Pipeline:
         self.config = replace(self.config, heads=heads, data=data)
 
     @property
+    def tensor(self) -> str:
+        """The embedder whose vectors go into `doc.tensor`, for `.vector` and `.similarity`; "" for none."""
+        return self.config.tensor
+
+    @tensor.setter
+    def tensor(self, name: str) -> None:
+        if name:
+            check_embedder(name, self.embedders, "tensor")
+        self.config = replace(self.config, tensor=name)
+
+    @property
     def vocab(self) -> Vocab:
         """The vocab of every Doc the tokenizer makes."""
         return self.tokenizer("").vocab
@@ -213,6 +232,8 @@ class Pipeline:
             batch = Batch(docs, self.embedders)
             for head in self.heads.values():
                 self._write(head, docs, self.predict(head, batch))
+            if self.tensor:
+                write_tensors(docs, batch.embedded(self.tensor))
             for doc in docs:
                 write_provenance(doc, self.config.name, self.config.version, self._labels_of(doc))
 
@@ -338,10 +359,8 @@ class Pipeline:
     def _check_place(self, config: HeadConfig) -> None:
         if config.name in self.heads:
             raise ConfigError(f"there is a head {config.name!r} already: choose another name")
-        missing = [name for name in config.vectors if name not in self.embedders]
-        if missing:
-            there = ", ".join(sorted(self.embedders)) or "none"
-            raise ConfigError(f"head {config.name!r}: no embedder {missing[0]!r} (embedders: {there})")
+        for name in config.vectors:
+            check_embedder(name, self.embedders, f"head {config.name!r}")
         for other in self.config.heads:
             shared = sorted(_places(config) & _places(other))
             if shared:

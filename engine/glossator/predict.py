@@ -60,6 +60,10 @@ class Batch:
         ]
         return Vectors(space=VectorSpace(width=width), values=values)
 
+    def embedded(self, name: str) -> Sequence[Floats2d]:
+        """Return an embedder's vectors for its whole Docs."""
+        return self._embedded(name, rows=False)
+
     def _embedded(self, name: str, *, rows: bool) -> list[Any]:
         if (name, rows) not in self._made:
             answers = iter(

@@ -1,0 +1,199 @@
+"""A folder of vectors: what it holds, and how it is mapped into memory.
+
+vectors.json  count, width, origin, sizes of the files
+table.npy     (count + 1, width) float32, row 0 zeros: it stands for words without a vector
+keys.npy      (count,) uint64, spaCy's hashes of the words, sorted
+rows.npy      (count,) int32, the row of each key
+words.txt     UTF-8, a word a line, in the order of the rows
+buckets.npy   (buckets, width) float32, vectors of character n-grams, if it knows sub-words
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from glossator.errors import PipelineError
+from glossator_vectors.subwords import SubWords
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMAT_VERSION = 1
+FACTS, TABLE, KEYS, ROWS, WORDS, BUCKETS = (
+    "vectors.json",
+    "table.npy",
+    "keys.npy",
+    "rows.npy",
+    "words.txt",
+    "buckets.npy",
+)
+REMEDY = "make the folder again with `glossator vectors train` or `glossator vectors import`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What `vectors.json` says.
+
+    Attributes:
+        method: How the vectors were trained, or the format they were imported from.
+        count: Words.
+        width: Numbers in a vector.
+        source: What they were made from, in words.
+        licence: Of the vectors; "" where nobody said.
+        lang: The tokenizer's language where they were trained here, else "".
+        subwords: {"min_n": ..., "max_n": ...} of the n-grams, or None.
+        checksum: CRC-32 of the vectors, which tells folders of the same sizes apart.
+        files: Bytes of each file.
+        format: The version of the folder's layout.
+    """
+
+    method: str
+    count: int = 0
+    width: int = 0
+    source: str = ""
+    licence: str = ""
+    lang: str = ""
+    subwords: Mapping[str, int] | None = None
+    checksum: int = 0
+    files: Mapping[str, int] = field(default_factory=dict)
+    format: int = FORMAT_VERSION
+
+    def to_json(self) -> str:
+        """Return the text of `vectors.json`."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
+
+
+class WordVectors:
+    """Vectors of words in a folder; beside `vectors.json` nothing is read before it is used.
+
+    Open one with `open_vectors`.
+
+    Attributes:
+        folder: The folder.
+        facts: What its `vectors.json` says.
+    """
+
+    def __init__(self, folder: Path, facts: Facts) -> None:
+        self.folder = folder
+        self.facts = facts
+
+    @cached_property
+    def table(self) -> NDArray[np.float32]:
+        """(count + 1, width); row 0 is zeros."""
+        return self._mapped(TABLE, np.float32, (self.facts.count + 1, self.facts.width))
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The words; that of row r is `words[r - 1]`."""
+        words = (self.folder / WORDS).read_text(encoding="utf-8").split("\n")[:-1]
+        if len(words) != self.facts.count:
+            raise damaged(self.folder / WORDS, f"it has {len(words)} words, not {self.facts.count}")
+        return words
+
+    @cached_property
+    def subwords(self) -> SubWords | None:
+        """The vectors of character n-grams, if there are any."""
+        sizes = self.facts.subwords
+        return SubWords(sizes["min_n"], sizes["max_n"], self.folder / BUCKETS) if sizes else None
+
+    def check_unchanged(self) -> None:
+        """Raise `PipelineError` if the folder holds other vectors by now."""
+        if read_facts(self.folder) != self.facts:
+            raise PipelineError(
+                f"{self.folder}: the vectors were replaced while they were in use: load again"
+            )
+
+    def rows(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """Return the row of each of spaCy's string hashes, 0 for those without a vector."""
+        if not self.facts.count:
+            return np.zeros(len(keys), dtype=np.int32)
+        places = np.searchsorted(self._keys, keys)
+        places[places == len(self._keys)] = 0
+        return np.where(self._keys[places] == keys, self._rows[places], np.int32(0))
+
+    @cached_property
+    def _keys(self) -> NDArray[np.uint64]:
+        return self._mapped(KEYS, np.uint64, (self.facts.count,))
+
+    @cached_property
+    def _rows(self) -> NDArray[np.int32]:
+        return self._mapped(ROWS, np.int32, (self.facts.count,))
+
+    def _mapped(self, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+        file = self.folder / name
+        self.check_unchanged()
+        try:
+            array = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise damaged(file, str(error)) from error
+        if array.dtype != dtype or array.shape != shape:
+            raise damaged(file, f"it holds {array.shape} of {array.dtype}, not {shape}")
+        return np.asarray(array)
+
+
+# Each folder is mapped once, however many stages look words up in it.
+_open: WeakValueDictionary[tuple[Any, ...], WordVectors] = WeakValueDictionary()
+_opening = Lock()
+
+
+def open_vectors(folder: Path) -> WordVectors:
+    """Return the vectors in a folder; the same object for the same folder while it is in use.
+
+    Raises:
+        PipelineError: The folder or a file of it is missing or damaged.
+    """
+    folder = folder.resolve()
+    try:
+        state = (folder / FACTS).stat()
+    except OSError as error:
+        if not folder.is_dir():
+            raise PipelineError(f"{folder}: there is no such folder of vectors; {REMEDY}") from error
+        raise PipelineError(f"{folder}: not a folder of vectors, it has no {FACTS}; {REMEDY}") from error
+    key = (folder, state.st_ino, state.st_mtime_ns, state.st_size)  # a folder can be replaced by another
+    with _opening:
+        known = _open.get(key)
+        facts = read_facts(folder) if known is None else known.facts
+        check_sizes(folder, facts)
+        return _open.setdefault(key, known or WordVectors(folder, facts))
+
+
+def read_facts(folder: Path) -> Facts:
+    """Return what a folder's `vectors.json` says; raise `PipelineError` where it is damaged."""
+    file = folder / FACTS
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        version = values["format"]
+        facts = Facts(**values) if version == FORMAT_VERSION else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(file, str(error)) from error
+    if facts is None:
+        raise PipelineError(f"{folder}: vectors in format {version}; this Glossator reads {FORMAT_VERSION}")
+    wanted = {TABLE, KEYS, ROWS, WORDS} | ({BUCKETS} if facts.subwords else set())
+    if wanted != set(facts.files) or facts.width < 1 or facts.count < 0:
+        raise damaged(file, "it does not describe a folder of vectors")
+    return facts
+
+
+def check_sizes(folder: Path, facts: Facts) -> None:
+    """Raise `PipelineError` for a file that is missing or of another size than it was written in."""
+    for name, wanted in facts.files.items():
+        try:
+            size = (folder / name).stat().st_size
+        except OSError:
+            raise damaged(folder / name, "it is missing") from None
+        if size != wanted:
+            raise damaged(folder / name, f"it has {size} bytes, not {wanted}")
+
+
+def damaged(file: Path, reason: str) -> PipelineError:
+    """Return the error for a file of a folder of vectors."""
+    return PipelineError(f"{file}: the vectors are damaged, {reason}; {REMEDY}")

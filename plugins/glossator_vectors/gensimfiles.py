@@ -1,0 +1,161 @@
+"""Files that gensim reads: its own, and fastText's `.bin`."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glossator.errors import DataError, PluginError
+from glossator_vectors.opening import DAMAGES, is_packed, open_file
+from glossator_vectors.writing import Fault, Rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_WORDS_AT_ONCE = 20_000
+_GENSIM = {
+    "gensim.models.keyedvectors": {"KeyedVectors", "Word2VecKeyedVectors", "CompatVocab", "Vocab"},
+    "gensim.models.fasttext": {"FastTextKeyedVectors", "FastText"},
+    "gensim.utils": {"call_on_class_only"},
+    "gensim.models.word2vec": {"Word2Vec", "Word2VecVocab", "Word2VecTrainables"},
+}
+_NUMPY = {
+    "numpy": {"dtype", "ndarray", "float32", "float64", "int64", "uint32"},
+    "numpy.core.multiarray": {"_reconstruct", "scalar"},
+    "numpy._core.multiarray": {"_reconstruct", "scalar"},
+    "numpy._core.numeric": {"_frombuffer"},
+    "numpy.core.numeric": {"_frombuffer"},
+    "numpy.random._pickle": {"__randomstate_ctor", "__bit_generator_ctor", "__generator_ctor"},
+    "numpy.random._mt19937": {"MT19937"},
+    "numpy.random.bit_generator": {"__pyx_unpickle_SeedSequence", "SeedSequence"},
+}
+_PYTHON = {
+    "_codecs": {"encode"},
+    "builtins": {"bytearray", "dict", "float", "hash", "int", "list", "set"},
+    "collections": {"defaultdict"},
+}
+_HARMLESS = {**_GENSIM, **_NUMPY, **_PYTHON}
+
+
+class GensimVectors:
+    """Vectors that gensim has read into memory.
+
+    Args:
+        vectors: A `KeyedVectors` or `FastTextKeyedVectors` of gensim's.
+
+    Attributes:
+        width: Numbers in a vector.
+        promised: How many words there are.
+        subwords: {"min_n": ..., "max_n": ...}, or None if they know no sub-words.
+        buckets: (buckets, width) vectors of n-grams, or None.
+    """
+
+    def __init__(self, vectors: Any) -> None:
+        self.width = int(vectors.vector_size)
+        self.promised: int | None = len(vectors.index_to_key)
+        self._vectors = vectors
+        self.subwords: dict[str, int] | None = None
+        self.buckets: NDArray[np.float32] | None = None
+        if getattr(vectors, "bucket", 0):
+            self.subwords = {"min_n": int(vectors.min_n), "max_n": int(vectors.max_n)}
+            self.buckets = vectors.vectors_ngrams
+
+    def __iter__(self) -> Iterator[Rows | Fault]:
+        """Yield blocks of words with their vectors; places are the words' numbers."""
+        words = self._vectors.index_to_key
+        for start in range(0, len(words), _WORDS_AT_ONCE):
+            values = np.asarray(self._vectors.vectors[start : start + _WORDS_AT_ONCE], dtype=np.float32)
+            block = [str(word) for word in words[start : start + _WORDS_AT_ONCE]]
+            finite = np.isfinite(values).all(axis=1)
+            for i in np.flatnonzero(~finite).tolist():
+                yield Fault(start + i + 1, f"a number of {block[i]!r} is not finite")
+            kept = np.flatnonzero(finite).tolist()
+            yield Rows([block[i] for i in kept], values[kept], [start + i + 1 for i in kept])
+
+
+def read_fasttext(path: Path) -> GensimVectors:
+    """Read a `.bin` of fastText.
+
+    Raises:
+        DataError: gensim cannot read it.
+        PluginError: gensim is not installed.
+    """
+    need_gensim("reading fastText's .bin")
+    from gensim.models.fasttext import load_facebook_vectors
+
+    with _unpacked(path) as file:
+        try:
+            return GensimVectors(load_facebook_vectors(str(file)))
+        except Exception as error:
+            raise _unreadable(path, error) from error
+
+
+def read_gensim(path: Path) -> GensimVectors:
+    """Read what gensim saved: `KeyedVectors`, or a whole `Word2Vec` or `FastText`.
+
+    Such files are pickles, which can run any code when they are opened. One that names anything but
+    gensim's vectors and numpy's arrays is refused before gensim sees it.
+
+    Raises:
+        DataError: It is refused, or gensim cannot read it.
+        PluginError: gensim is not installed.
+    """
+    need_gensim("reading gensim's files")
+    from gensim.utils import SaveLoad
+
+    with _unpacked(path) as file:
+        try:
+            with file.open("rb") as stream:
+                outline = _Careful(stream).load()
+            kind = type(outline)
+            if getattr(outline, "__scipys", None):  # gensim would open more pickles, beside this one
+                raise pickle.UnpicklingError("it names sparse matrices, which are no part of vectors")
+            saved = kind.load(str(file)) if issubclass(kind, SaveLoad) else None
+        except Exception as error:
+            raise _unreadable(path, error) from error
+    vectors = getattr(saved, "wv", saved)
+    if not hasattr(vectors, "index_to_key"):
+        raise DataError(f"holds a {kind.__name__}, not vectors of words", file=str(path))
+    return GensimVectors(vectors)
+
+
+def need_gensim(what: str) -> None:
+    """Raise `PluginError` unless gensim is installed."""
+    try:
+        import gensim  # noqa: F401
+    except ImportError as error:
+        raise PluginError(f"{what} needs gensim: pip install 'glossator[vectors]'") from error
+
+
+class _Careful(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if name not in _HARMLESS.get(module, ()):
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of vectors")
+        return super().find_class(module, name)
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """Yield the file itself, or an unpacked copy of one that is compressed."""
+    if not is_packed(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "vectors"
+        try:
+            with open_file(path) as packed, copy.open("wb") as target:
+                shutil.copyfileobj(packed, target)
+        except DAMAGES as error:
+            raise DataError(f"cannot be unpacked: {error}", file=str(path)) from error
+        yield copy
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"gensim cannot read it: {type(error).__name__}: {error}", file=str(path))

@@ -1,0 +1,109 @@
+"""Vectors of words that were never seen, from their character n-grams, as fastText makes them.
+
+Bojanowski, Grave, Joulin, Mikolov: Enriching Word Vectors with Subword Information, TACL 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FNV_OFFSET, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
+MOST_BYTES_OF_A_CHARACTER = 4
+# Vectors of n-grams added up at once: a token of 100,000 characters has 400,000 n-grams.
+NGRAMS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True)
+class SubWords:
+    """The n-grams' vectors.
+
+    Attributes:
+        min_n: Characters of the shortest n-grams, the marks "<" and ">" around a word included.
+        max_n: Characters of the longest.
+        file: The (buckets, width) float32 vectors; an n-gram has the bucket that its hash falls in.
+    """
+
+    min_n: int
+    max_n: int
+    file: Path
+
+    @cached_property
+    def table(self) -> NDArray[np.float32]:
+        """The (buckets, width) vectors, mapped into memory."""
+        return np.asarray(np.load(self.file, mmap_mode="r", allow_pickle=False))
+
+    def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Return (words, width): the mean of each word's n-grams, zeros for a word that has none."""
+        owners, buckets = ngrams(words, self.min_n, self.max_n, len(self.table))
+        sums = np.zeros((len(words), self.table.shape[1]), dtype=np.float32)
+        for start in range(0, len(owners), NGRAMS_AT_ONCE):
+            part = owners[start : start + NGRAMS_AT_ONCE]
+            firsts = np.flatnonzero(np.diff(part, prepend=-1))
+            rows = self.table[buckets[start : start + NGRAMS_AT_ONCE]]
+            sums[part[firsts]] += np.add.reduceat(rows, firsts, axis=0)
+        counts = np.bincount(owners, minlength=len(words))
+        return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+
+
+def ngrams(
+    words: Sequence[str], min_n: int, max_n: int, buckets: int
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return the n-grams of words: for each the index of its word, in order, and its bucket.
+
+    All words go through the hash together, a character at a time: every position of the text is the
+    beginning of an n-gram that grows. A single "<" or ">" is no n-gram.
+    """
+    text, starts, owner = _characters(words)
+    characters = len(owner)
+    is_edge = np.diff(owner, prepend=-1) != 0
+    is_edge |= np.diff(owner, append=len(words)) != 0
+    hashes = np.full(characters, FNV_OFFSET, dtype=np.uint32)
+    growing = np.arange(characters)  # the beginnings whose n-gram still fits into its word
+    owners: list[Any] = [np.zeros(0, dtype=np.intp)]
+    found: list[Any] = [np.zeros(0, dtype=np.int64)]
+    for length in range(1, max_n + 1):
+        last = growing + length - 1
+        fits = last < characters
+        growing, last = growing[fits], last[fits]
+        fits = owner[last] == owner[growing]
+        growing, last = growing[fits], last[fits]
+        hashes[growing] = _extended(hashes[growing], text, starts[last], starts[last + 1])
+        if length >= min_n:
+            whole = growing if length > 1 else growing[~is_edge[growing]]
+            owners.append(owner[whole])
+            found.append(hashes[whole].astype(np.int64) % buckets)
+    every = np.concatenate(owners)
+    order = np.argsort(every, kind="stable")
+    return every[order], np.concatenate(found)[order]
+
+
+def _characters(words: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the bytes of all words with their marks, where each character begins, and whose it is."""
+    marked = [f"<{word}>" for word in words]
+    encoded = np.frombuffer("".join(marked).encode(), dtype=np.uint8)
+    starts = np.flatnonzero(encoded & 0xC0 != 0x80)
+    owner = np.repeat(np.arange(len(words)), [len(word) for word in marked])
+    # fastText hashes signed bytes: those from 0x80 on are widened with ones
+    widened = encoded.view(np.int8).astype(np.int32).view(np.uint32)
+    return widened, np.append(starts, len(encoded)), owner
+
+
+def _extended(
+    hashes: NDArray[np.uint32], text: NDArray[np.uint32], starts: NDArray[np.intp], ends: NDArray[np.intp]
+) -> NDArray[np.uint32]:
+    """Return FNV-1a hashes that go on with the bytes of one more character each."""
+    for byte in range(MOST_BYTES_OF_A_CHARACTER):
+        place = starts + byte
+        is_inside = place < ends
+        following = (hashes ^ text[np.minimum(place, len(text) - 1)]) * FNV_PRIME
+        hashes = np.where(is_inside, following, hashes)
+    return hashes

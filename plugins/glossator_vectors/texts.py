@@ -1,0 +1,68 @@
+"""Texts to train on or to look at, in pieces small enough to be tokenized at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glossator.data import open_reader
+from glossator.errors import DataError
+from glossator.files import STANDARD_INPUT, input_files
+from glossator.formats.opening import read_lines
+from glossator.formats.record import Record
+
+if TYPE_CHECKING:
+    from glossator.plugins import PluginManager
+
+# A paragraph that goes on for longer is cut at the end of a line.
+LONGEST_PIECE = 100_000
+
+
+def read_pieces(
+    inputs: Sequence[Path],
+    format_name: str,
+    options: Mapping[str, Any],
+    encoding: str,
+    plugins: PluginManager,
+) -> Iterator[Record | DataError]:
+    """Yield the documents of files; what cannot be read comes as the error it caused.
+
+    Plain text comes in paragraphs, whatever the file's size; other formats in their documents.
+
+    Args:
+        inputs: Files, folders, "-" for standard input.
+        format_name: The files' format; "": their endings say.
+        options: Settings of the format.
+        encoding: Of text files.
+        plugins: Where formats are looked up.
+    """
+    for file in input_files(inputs, format_name, plugins):
+        name = "standard input" if file == STANDARD_INPUT else str(file)
+        if not format_name and _is_plain(file, plugins):
+            yield from _paragraphs(file, name, encoding)
+            continue
+        yield from open_reader(file, format_name, options, plugins).read(file, name=name, encoding=encoding)
+
+
+def _is_plain(file: Path, plugins: PluginManager) -> bool:
+    return file == STANDARD_INPUT or plugins.format_for(file).name == "text"
+
+
+def _paragraphs(file: Path, name: str, encoding: str) -> Iterator[Record | DataError]:
+    lines: list[str] = []
+    first = length = 0
+    for item in read_lines(file, name, encoding):
+        if isinstance(item, DataError):
+            yield item
+            continue
+        number, line = item
+        if lines and (not line.strip() or length > LONGEST_PIECE):
+            yield Record("\n".join(lines), file=name, line=first)
+            lines, length = [], 0
+        if line.strip():
+            first = first if lines else number
+            lines.append(line)
+            length += len(line)
+    if lines:
+        yield Record("\n".join(lines), file=name, line=first)
