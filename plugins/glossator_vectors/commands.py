@@ -34,7 +34,7 @@ def vectors() -> None:
     """
 
 
-@vectors.command()
+@vectors.command(short_help="Train vectors on texts.")
 @click.argument("texts", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--method", type=click.Choice(METHODS), default="word2vec", show_default=True)
 @click.option("--width", default=128, show_default=True, help="Numbers in a vector.")
@@ -104,7 +104,7 @@ def train(
     reading.end()
 
 
-@vectors.command(name="import")
+@vectors.command(name="import", short_help="Import vectors from a file.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="By default the file's content says.")
 @_licence

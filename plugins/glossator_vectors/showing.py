@@ -22,7 +22,7 @@ _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=Fal
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.command()
+@click.command(short_help="Show what a folder of vectors holds.")
 @_folder
 @click.option("--corpus", default="", metavar="NAME", help="Coverage of a corpus, its test set left out.")
 @options.corpora
@@ -82,7 +82,7 @@ def info(
         raise click.exceptions.Exit(3)
 
 
-@click.command()
+@click.command(short_help="Show the nearest neighbours of words.")
 @_folder
 @click.argument("words", nargs=-1, required=True)
 @click.option("--top", default=10, show_default=True, type=click.IntRange(min=1), help="How many neighbours.")
