@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from glossator.store import check_replaceable, save
 if TYPE_CHECKING:
     from spacy.training import Example
 
+    from glossator.formats.record import Record
     from glossator.plugins import PluginManager
 
 MOST_ERRORS_SHOWN = 5
@@ -70,6 +72,7 @@ def train(
     resume: bool = False,
     plugins: PluginManager | None = None,
     progress: TrainingProgress | None = None,
+    silver: Mapping[str, Sequence[Record]] | None = None,
 ) -> TrainingResult:
     """Train a pipeline and save it.
 
@@ -86,6 +89,7 @@ def train(
         resume: Go on with a run that was cut off; without it, start anew.
         plugins: Where stages and formats are looked up; by default all that are installed.
         progress: Hears how it goes.
+        silver: More to learn from, by head, that a teacher labelled; nothing is chosen by it.
 
     Raises:
         ConfigError: The config cannot be built or lacks data for a head.
@@ -102,6 +106,7 @@ def train(
         folder=_run_folder(Path(output)),
         corpora=Path(corpora) if corpora is not None else None,
         progress=progress or Silent(),
+        silver=silver or {},
     )
     run.open(resume=resume, seeds=seeds)
     result = TrainingResult(pipeline=run.pipeline)
@@ -153,6 +158,7 @@ class _Run:
     folder: Path
     corpora: Path | None
     progress: TrainingProgress
+    silver: Mapping[str, Sequence[Record]]
     data_sums: DataSums = field(default_factory=dict)
     failed: int = 0
 
@@ -166,7 +172,8 @@ class _Run:
             for head in self.pipeline.heads.values()
             if learns(head)
         }
-        facts = json.dumps([config_to_text(self.pipeline.config), self.data_sums, seeds])
+        silver = [record.text for records in self.silver.values() for record in records]
+        facts = json.dumps([config_to_text(self.pipeline.config), self.data_sums, seeds, silver])
         fingerprint = hashlib.sha256(facts.encode()).hexdigest()
         file = self.folder / "fingerprint"
         if resume and file.is_file():
@@ -250,7 +257,8 @@ class _Run:
 
     def _gold(self, head: Head, split: str) -> GoldData:
         source = data_source(self.pipeline, head, self.corpora)
-        data = read_gold(source.records(split), head.config.layer, self.pipeline)
+        more = self.silver.get(head.name, ()) if split == "train" else ()
+        data = read_gold(chain(source.records(split), more), head.config.layer, self.pipeline)
         for error in data.errors[:MOST_ERRORS_SHOWN]:
             self.progress.message(f"failed: {error}")
         self.failed += len(data.errors)

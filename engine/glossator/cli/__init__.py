@@ -20,6 +20,7 @@ COMMANDS = {
         "glossator.cli.cross_validate:cross_validate",
         "Train and score a pipeline on folds of its data.",
     ),
+    "distil": ("glossator.cli.distil:distil", "Train a small pipeline on a larger one's answers, too."),
     "evaluate": ("glossator.cli.evaluate:evaluate", "Score a pipeline on gold data."),
     "convert": ("glossator.cli.convert:convert", "Convert a file from one format to another."),
     "info": ("glossator.cli.info:info", "Show what a pipeline does; check that it still does."),

@@ -97,7 +97,7 @@ def train(
             plugins=settings.plugins(),
             progress=view,
         )
-    _report(result, output, console)
+    report(result, output, console)
     if result.interrupted:
         raise click.exceptions.Exit(130)
     if result.failed:
@@ -149,7 +149,8 @@ def _sections(
     return {"glossator": {"lang": lang}, **head, "data": {name: data}}
 
 
-def _report(result: TrainingResult, output: Path, console: Any) -> None:
+def report(result: TrainingResult, output: Path, console: Any) -> None:
+    """Print how each head fared."""
     from rich.table import Table
     from rich.text import Text
 

@@ -1,0 +1,84 @@
+"""`glossator distil`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from glossator.cli import options
+
+if TYPE_CHECKING:
+    from glossator.cli.context import Settings
+
+
+@click.command()
+@click.argument("teacher", metavar="TEACHER")
+@click.argument("config", metavar="CONFIG")
+@click.option(
+    "--unlabelled",
+    "texts",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="TEXT",
+    help="A file or folder of texts for the teacher to label; may be repeated.",
+)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the student.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a setting of the config."
+)
+@options.input_format
+@options.corpora
+@click.option("--seeds", default=1, show_default=True, help="Seeds to try for each head.")
+@click.pass_obj
+def distil(
+    settings: Settings,
+    teacher: str,
+    config: str,
+    texts: tuple[Path, ...],
+    output: Path,
+    overrides: tuple[str, ...],
+    from_: str,
+    from_options: tuple[str, ...],
+    encoding: str,
+    corpora: Path | None,
+    seeds: int,
+) -> None:
+    """Train a student on its own gold data and on what TEACHER, a pipeline, says of unlabelled texts.
+
+    CONFIG, a config file or the name of a recipe, describes the student. Each of its heads learns from the
+    teacher's head that writes the same layer. Everything is chosen on the gold dev set.
+    """
+    from rich.console import Console
+
+    from glossator.cli.progress import TrainingView
+    from glossator.cli.train import config_file, report
+    from glossator.config import parse_override, read_config
+    from glossator.data import read_files
+    from glossator.distillation import distil as run
+    from glossator.pipeline import load
+
+    plugins = settings.plugins()
+    described = read_config(config_file(config), dict(parse_override(text) for text in overrides))
+    unlabelled = read_files(
+        texts, from_, options.key_values(from_options, "--from-option"), encoding, plugins
+    )
+    console = Console(stderr=True)
+    with TrainingView(console) as view:
+        result = run(
+            load(teacher, plugins=plugins),
+            described,
+            unlabelled,
+            output,
+            corpora=corpora,
+            seeds=seeds,
+            plugins=plugins,
+            progress=view,
+        )
+    report(result, output, console)
+    if result.interrupted:
+        raise click.exceptions.Exit(130)
+    if result.failed:
+        raise click.exceptions.Exit(3)

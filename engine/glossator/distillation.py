@@ -1,0 +1,156 @@
+"""A small student learns from gold data and from what a teacher says of unlabelled text.
+
+Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network". A teacher's doubt is passed on:
+its probabilities of categories are the student's gold values as they are, and a span or a tag is taken over as
+often as the teacher's probability says, so that in the mean the student learns those probabilities too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glossator.config import PipelineConfig
+from glossator.errors import ConfigError, DataError
+from glossator.formats.record import CharSpan, GoldTokens, Record
+from glossator.layers import holds_spans, spans_key
+from glossator.training import TrainingResult, train
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Span
+
+    from glossator.heads import Head
+    from glossator.pipeline import Pipeline
+    from glossator.plugins import PluginManager
+    from glossator.progress import TrainingProgress
+
+
+def distil(
+    teacher: Pipeline,
+    config: PipelineConfig,
+    unlabelled: Iterable[Record | DataError],
+    output: str | Path,
+    *,
+    corpora: str | Path | None = None,
+    seeds: int = 1,
+    plugins: PluginManager | None = None,
+    progress: TrainingProgress | None = None,
+) -> TrainingResult:
+    """Train a student on its gold data and on a teacher's answers, and save it.
+
+    Args:
+        teacher: A trained pipeline; for each head of the student it has one that writes the same layer,
+            under the same name where it has several.
+        config: The student, and where its gold data is.
+        unlabelled: Texts for the teacher to label; those that cannot be read are reported and counted.
+        output: The folder to save to.
+        corpora: As in `train`.
+        seeds: As in `train`.
+        plugins: As in `train`.
+        progress: Hears how it goes.
+
+    Raises:
+        ConfigError: The teacher has no head for one of the student's.
+        DataError: There is no text.
+    """
+    pairs = {head.name: teacher_head(teacher, head.name, head.layer) for head in config.heads}
+    errors: list[DataError] = []
+    texts = (record.text for record in _readable(unlabelled, errors))
+    silver = silver_records(teacher, texts, pairs, seed=config.seed)
+    if progress:
+        for error in errors:
+            progress.message(f"failed: {error}")
+    if not any(silver.values()):
+        raise DataError("there is no unlabelled text for the teacher to label")
+    result = train(
+        config, output, corpora=corpora, seeds=seeds, plugins=plugins, progress=progress, silver=silver
+    )
+    result.failed += len(errors)
+    return result
+
+
+def teacher_head(teacher: Pipeline, name: str, layer: str) -> Head:
+    """Return the teacher's head that writes a layer: the one of this name, or the only one.
+
+    Raises:
+        ConfigError: There is none, or several of other names.
+    """
+    fitting = [head for head in teacher.heads.values() if head.config.layer == layer]
+    named = [head for head in fitting if head.name == name]
+    if not named and len(fitting) != 1:
+        there = ", ".join(f"{head.name} ({head.config.layer})" for head in teacher.heads.values())
+        raise ConfigError(
+            f"the student's head {name!r} writes {layer!r}: name it like the teacher's head that does; "
+            f"the teacher has {there or 'none'}"
+        )
+    return (named or fitting)[0]
+
+
+def silver_records(
+    teacher: Pipeline, texts: Iterable[str], pairs: Mapping[str, Head], *, seed: int
+) -> dict[str, list[Record]]:
+    """Let a teacher label texts.
+
+    Args:
+        teacher: The teacher.
+        texts: The texts.
+        pairs: The teacher's head by the name of the student's.
+        seed: Where the randomness of its doubt starts.
+
+    Returns:
+        Records for each of the student's heads: a text where it classifies, else a sentence.
+    """
+    generator = np.random.default_rng(seed)
+    silver: dict[str, list[Record]] = {name: [] for name in pairs}
+    for doc in teacher.pipe(texts):
+        for name, head in pairs.items():
+            silver[name] += _records(doc, head, generator)
+    return silver
+
+
+def _readable(records: Iterable[Record | DataError], errors: list[DataError]) -> Iterator[Record]:
+    for record in records:
+        if isinstance(record, DataError):
+            errors.append(record)
+        else:
+            yield record
+
+
+def _records(doc: Doc, head: Head, generator: np.random.Generator) -> Iterator[Record]:
+    if head.config.kind == "classifier":
+        prefix = head.config.prefix
+        yield Record(doc.text, cats={label.removeprefix(prefix): doc.cats[label] for label in head.labels})
+        return
+    layer = head.config.layer
+    group = doc.spans[spans_key(layer) if layer.startswith("spans:") else head.name]
+    scores = np.asarray(group.attrs["scores"], dtype=float)
+    believed = generator.random(len(scores)) < scores
+    spans = [span for span, kept in zip(group, believed, strict=True) if kept] if holds_spans(layer) else []
+    for sentence in doc.sents:
+        if not sentence.text.isspace():
+            yield _record(sentence, layer, spans, believed)
+
+
+def _record(sentence: Span, layer: str, spans: list[Span], believed: np.ndarray) -> Record:
+    words = [token.text for token in sentence]
+    spaces = [bool(token.whitespace_) for token in sentence]
+    tokens = GoldTokens(words, spaces)
+    if holds_spans(layer):
+        start, end = sentence.start, sentence.end
+        inside = [span for span in spans if start <= span.start and span.end <= end]
+        offset = sentence.start_char
+        placed = [CharSpan(span.start_char - offset, span.end_char - offset, span.label_) for span in inside]
+        return Record(_text(tokens), tokens=tokens, spans=placed, raw=False)
+    tags = [
+        (token.tag_ if layer == "tag" else token.pos_) if believed[token.i] and not token.is_space else ""
+        for token in sentence
+    ]
+    tokens.tags, tokens.pos = (tags, None) if layer == "tag" else (None, tags)
+    return Record(_text(tokens), tokens=tokens, raw=False)
+
+
+def _text(tokens: GoldTokens) -> str:
+    return "".join(word + " " * space for word, space in zip(tokens.words, tokens.spaces, strict=True))
