@@ -6,6 +6,7 @@ What they share is public, so that a network of one's own costs one function; se
 * `network`: what a network is built from, and its inputs
 * `crf`: a linear-chain CRF, usable in any Keras model
 * `tagger`, `classifier`: stages made of a function `build_network(config) -> keras.Model`
+* `bert`: a BERT as embedder, tagger and classifier
 * `learning`, `export`, `runtime`, `decode`, `windows`: what those are made of
 
 Nothing here imports Keras or TensorFlow until a network is built: annotating needs neither.
@@ -26,6 +27,11 @@ def glossator_taggers() -> Iterable[glossator.Stage]:
         factory="glossator_keras.bilstm_crf:make_tagger",
         summary="bidirectional LSTM or GRU over hashed word attributes, with a CRF or a softmax on top",
     )
+    yield glossator.Stage(
+        name="bert",
+        factory="glossator_keras.bert.tagger:make_tagger",
+        summary="a fine-tuned BERT, with a CRF or a softmax over the first piece of each word",
+    )
 
 
 @glossator.hookimpl
@@ -40,4 +46,19 @@ def glossator_classifiers() -> Iterable[glossator.Stage]:
         name="cnn",
         factory="glossator_keras.cnn:make_classifier",
         summary="convolutions of several widths over hashed word attributes, max-pooled",
+    )
+    yield glossator.Stage(
+        name="bert",
+        factory="glossator_keras.bert.classifier:make_classifier",
+        summary="a fine-tuned BERT, with a softmax or sigmoids over the mean of its pieces or [CLS]",
+    )
+
+
+@glossator.hookimpl
+def glossator_embedders() -> Iterable[glossator.Stage]:
+    """Declare the embedders."""
+    yield glossator.Stage(
+        name="bert",
+        factory="glossator_keras.bert.embedder:BertEmbedder",
+        summary="words in their context: the last hidden states of a BERT that does not change",
     )

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -29,7 +29,6 @@ from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.stages import Vectors, VectorSpace
 from glossator_keras.features import (
     TABLE_ROWS,
-    EncodedDocs,
     check_tables,
     encode,
     network_inputs,
@@ -49,8 +48,10 @@ if TYPE_CHECKING:
 
     from glossator.stages import TrainingState
     from glossator_keras.learning import Loss
+    from glossator_keras.model import Trial
 
     Floats = NDArray[np.float32]
+    MakeOptimizer = Callable[[keras.Model], keras.optimizers.Optimizer]
 
 ClassWeights = Mapping[str, float] | Literal["balanced"] | None
 
@@ -67,6 +68,9 @@ class KerasClassifier:
     A long document is cut into windows. Each learns the document's labels, and the document's logits are the
     mean of theirs, weighted by their words.
 
+    A subclass whose network takes something else than hashed words replaces `_encode`, `_windows`,
+    `_batches` and `_inputs`.
+
     Args:
         build_network: Builds the network, from features of words to a row of logits.
         exclusive: Whether a document has exactly one label (softmax); otherwise any number (sigmoid).
@@ -76,10 +80,14 @@ class KerasClassifier:
         label_smoothing: Share of the gold that is spread over all labels evenly (Szegedy et al. 2016).
         learn_rate: Adam's.
         runtime: What annotates.
+        optimizer: As in `Model`.
+        trial: As in `Model`.
 
     Raises:
         ConfigError: For a setting out of range.
     """
+
+    _tables: ClassVar[Sequence[int]] = TABLE_ROWS  # of the hashed words it takes
 
     def __init__(
         self,
@@ -91,6 +99,8 @@ class KerasClassifier:
         label_smoothing: float = 0.0,
         learn_rate: float = 0.002,
         runtime: Runtime = "onnx",
+        optimizer: MakeOptimizer | None = None,
+        trial: Trial | None = None,
     ) -> None:
         check_runtime(runtime)
         _check_weights(class_weights)
@@ -104,6 +114,8 @@ class KerasClassifier:
         self._label_smoothing = label_smoothing
         self._learn_rate = learn_rate
         self._runtime = runtime
+        self._optimizer = optimizer
+        self._trial = trial
         self._model: Model | None = None
         self._given = GivenVectors(0, (), learn_rate)
         self._temperature = 1.0
@@ -119,21 +131,20 @@ class KerasClassifier:
         self._build(labels, GivenVectors.of_space(space, self._learn_rate), weights)
         self._temperature = 1.0
         self._seed = seed
-        self._trained().initialize(seed)
+        self._start(seed)
 
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean loss of the batch's windows."""
         model = self._trained()
         generator = np.random.default_rng([self._seed, model.steps])
-        encoded = encode([example.predicted for example in examples])
-        windows = windows_of(encoded.words).sample(LEARN_WINDOWS, generator)
+        encoded = self._encode([example.predicted for example in examples])
+        windows = self._windows(encoded).sample(LEARN_WINDOWS, generator)
         gold = _gold(examples, self.labels, self.exclusive)[windows.docs]
         if not (gold != UNKNOWN).any():
             return 0.0
-        (batch,) = padded_sequences(encoded, windows.starts, windows.lengths, _no_limit(windows))
-        hidden = generator.random(len(batch.lexemes)) < HIDDEN_WORDS
+        ((which, batch),) = self._batches(encoded, windows)
         given = self._given.of_words(encoded.words, vectors, learning=True)
-        loss = model.learn(network_inputs(batch, given, hidden=hidden), gold[batch.sequences])
+        loss = model.learn(self._inputs(batch, given, generator), gold[which])
         self._given.learn_batch(encoded.words, vectors, batch, model)
         return loss
 
@@ -178,7 +189,7 @@ class KerasClassifier:
             "vectors": self._given.width,
             "tuned": self._given.table_widths,
             "settings": self._settings,
-            "tables": TABLE_ROWS,
+            "tables": self._tables,
             "temperature": self._temperature,
         }
         (path / FACTS).write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -187,7 +198,7 @@ class KerasClassifier:
         """Read what `to_disk` wrote."""
         try:
             facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
-            check_tables(facts["tables"])
+            check_tables(facts["tables"], self._tables)
             self._settings, self.exclusive = dict(facts["settings"]), bool(facts["exclusive"])
             self._temperature = float(facts["temperature"])
             weights = np.asarray(facts["label_weights"], dtype=np.float32)
@@ -214,6 +225,8 @@ class KerasClassifier:
             learn_rate=self._learn_rate,
             runtime=self._runtime,
             watched=given.watched,
+            optimizer=self._optimizer,
+            trial=self._trial,
         )
 
     def _trained(self) -> Model:
@@ -223,19 +236,46 @@ class KerasClassifier:
 
     def _logits(self, docs: Sequence[Doc], vectors: Vectors) -> Floats:
         """Return (docs, labels) logits, those of a document's windows averaged by their words."""
-        encoded = encode(docs)
-        windows = windows_of(encoded.words)
+        encoded = self._encode(docs)
+        windows = self._windows(encoded)
         return windows.mean(self._window_logits(encoded, windows, vectors), len(docs))
 
-    def _window_logits(self, encoded: EncodedDocs, windows: Windows, vectors: Vectors) -> Floats:
+    def _window_logits(self, encoded: Any, windows: Windows, vectors: Vectors) -> Floats:
         model = self._trained()
         given = self._given.of_words(encoded.words, vectors)
-        batches = list(padded_sequences(encoded, windows.starts, windows.lengths, PREDICT_PLACES))
+        batches = list(self._batches(encoded, windows, PREDICT_PLACES))
         logits = np.zeros((len(windows.docs), len(self.labels)), dtype=np.float32)
-        answers = model.predict([network_inputs(batch, given) for batch in batches])
-        for batch, answer in zip(batches, answers, strict=True):
-            logits[batch.sequences] = answer
+        answers = model.predict([self._inputs(batch, given) for _, batch in batches])
+        for (which, _), answer in zip(batches, answers, strict=True):
+            logits[which] = answer
         return logits
+
+    def _start(self, seed: int) -> None:
+        """Begin with fresh weights."""
+        self._trained().initialize(seed)
+
+    def _encode(self, docs: Sequence[Doc]) -> Any:
+        """Turn Docs into numbers; their Words are its `words`."""
+        return encode(docs)
+
+    def _windows(self, encoded: Any) -> Windows:
+        """Cut the Docs into windows."""
+        return windows_of(encoded.words)
+
+    def _batches(
+        self, encoded: Any, windows: Windows, max_places: int | None = None
+    ) -> Iterator[tuple[NDArray[np.intp], Any]]:
+        """Lay windows out, all at once without `max_places`; yield which they are, and for `_inputs`."""
+        most = max_places or len(windows.lengths) * max(int(windows.lengths.max(initial=0)), 1)
+        for batch in padded_sequences(encoded, windows.starts, windows.lengths, most):
+            yield batch.sequences, batch
+
+    def _inputs(
+        self, batch: Any, given: Floats | None, learning: np.random.Generator | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Return what the network takes of a batch; in learning some words are hidden, drawn at random."""
+        hidden = learning.random(len(batch.lexemes)) < HIDDEN_WORDS if learning else None
+        return network_inputs(batch, given, hidden=hidden)
 
 
 def _loss(network: keras.Model, *, exclusive: bool, weights: Floats, smoothing: float) -> Loss:
@@ -278,10 +318,6 @@ def _gold(examples: Sequence[Example], labels: Sequence[str], exclusive: bool) -
     has_label = (gold > 0).any(axis=1, keepdims=True)
     filled: Floats = np.where(has_label, np.maximum(gold, 0), np.float32(UNKNOWN))
     return filled
-
-
-def _no_limit(windows: Windows) -> int:
-    return int(len(windows.lengths) * max(windows.lengths.max(initial=0), 1))
 
 
 def _probabilities(logits: NDArray[Any], exclusive: bool) -> NDArray[Any]:

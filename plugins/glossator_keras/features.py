@@ -80,7 +80,7 @@ def encode(docs: Sequence[Doc]) -> EncodedDocs:
     words = words_of(docs, (ORTH, LOWER, SHAPE))
     _, first, inverse = np.unique(words.features[:, 0], return_index=True, return_inverse=True)
     lower, shape = words.features[first, 1], words.features[first, 2]
-    strings = _strings(docs, words, first, lower)
+    strings = strings_of(docs, words, first, lower)
     hashes = np.column_stack([lower, *_affix_hashes(strings), shape])
     rows = _rows(hashes) + _TABLE_STARTS
     lexemes: Any = np.concatenate([_TABLE_STARTS[None], rows]).astype(np.int32)
@@ -145,9 +145,9 @@ def network_inputs(
     return inputs
 
 
-def check_tables(rows: Sequence[int]) -> None:
-    """Raise `PipelineError` unless a network was made for tables of these rows."""
-    if tuple(rows) != TABLE_ROWS:
+def check_tables(rows: Sequence[int], known: Sequence[int] = TABLE_ROWS) -> None:
+    """Raise `PipelineError` unless the tables a network was made for are those that are known."""
+    if tuple(rows) != tuple(known):
         raise PipelineError(
             "it was trained by another version of glossator_keras, with other features of words: "
             "train it again, or annotate with that version"
@@ -161,7 +161,7 @@ def hide(lexemes: NDArray[np.int32], table: int, chosen: NDArray[np.bool_]) -> N
     return hidden
 
 
-def _strings(
+def strings_of(
     docs: Sequence[Doc], words: Words, first: NDArray[np.intp], keys: NDArray[np.uint64]
 ) -> list[str]:
     """Return the strings of some attributes' keys, each found in the Doc of the `first` word that has it."""

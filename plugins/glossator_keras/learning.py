@@ -38,6 +38,7 @@ class Learner:
         label_type: Of the labels.
         learn_rate: Adam's.
         watched: Inputs whose gradients are wanted, too.
+        optimizer: What moves the weights instead of Adam.
 
     Attributes:
         network: As given.
@@ -54,12 +55,13 @@ class Learner:
         *,
         learn_rate: float,
         watched: Sequence[str] = (),
+        optimizer: keras.optimizers.Optimizer | None = None,
     ) -> None:
         self.network = network
         self.steps = 0
         self.gradients: Arrays = {}
         self._watched = tuple(watched)
-        self._optimizer = keras.optimizers.Adam(learn_rate, global_clipnorm=GRADIENT_NORM)
+        self._optimizer = optimizer or keras.optimizers.Adam(learn_rate, global_clipnorm=GRADIENT_NORM)
         self._optimizer.build(network.trainable_variables)
         self._averages = [tf.Variable(weight.value) for weight in network.trainable_variables]
         inputs = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in network.inputs}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from glossator_keras.learning import Learner, Loss
 
     Arrays = Mapping[str, NDArray[Any]]
+    Trial = Callable[[NetworkConfig], tuple[Arrays, NDArray[np.bool_] | None]]
 
 Content = bytes | mmap.mmap
 
@@ -44,6 +45,9 @@ class Model:
         learn_rate: Adam's.
         runtime: What annotates once the network is exported.
         watched: Inputs whose gradients are wanted, too.
+        optimizer: Given the network, what moves its weights instead of Adam.
+        trial: Makes inputs on which the exported network is compared with Keras's, and says at which places
+            of the answers; None for all. By default words at random.
 
     Attributes:
         config: As given.
@@ -60,6 +64,8 @@ class Model:
         learn_rate: float,
         runtime: Runtime,
         watched: Sequence[str] = (),
+        optimizer: Callable[[keras.Model], keras.optimizers.Optimizer] | None = None,
+        trial: Trial | None = None,
     ) -> None:
         self._build = build
         self.config = config
@@ -68,18 +74,23 @@ class Model:
         self._learn_rate = learn_rate
         self._runtime = runtime
         self._watched = watched
+        self._optimizer = optimizer
+        self._trial = trial or _trial_inputs
         self._learner: Learner | None = None
         self._kept: _Kept | None = None  # None while the learner has newer weights
         self._network: Network | None = None  # what answers; None until it is asked
         self._twin: _Twin | None = None
 
-    def initialize(self, seed: int) -> None:
-        """Start from fresh weights, made from `seed` alone."""
+    def initialize(self, seed: int, load: Callable[[keras.Model], None] | None = None) -> None:
+        """Start from fresh weights, made from `seed` alone; `load` puts others in place of some."""
         load_keras()
         from glossator_keras.learning import set_seed
 
         set_seed(seed)
-        self._learner = self._new_learner(self._build(self.config))
+        network = self._build(self.config)
+        if load is not None:
+            load(network)
+        self._learner = self._new_learner(network)
         self._forget()
 
     def learn(self, inputs: Arrays, labels: NDArray[Any]) -> float:
@@ -127,9 +138,8 @@ class Model:
         with quietly():
             from glossator_keras.export import to_onnx
         exported = to_onnx(twin.model)
-        inputs = _trial_inputs(self.config)
+        inputs, shown = self._trial(self.config)
         one_row_each = len(twin.model.outputs[0].shape) == 2
-        shown = inputs["words"] > 0  # what a tagger says of padding is nobody's business
         check_agreement(onnx_network(exported), twin.network, inputs, None if one_row_each else shown)
         self._kept = replace(kept, onnx=exported)
         self._network = None
@@ -202,7 +212,12 @@ class Model:
         from glossator_keras.learning import Learner
 
         return Learner(
-            network, self._loss(network), *self._labels, learn_rate=self._learn_rate, watched=self._watched
+            network,
+            self._loss(network),
+            *self._labels,
+            learn_rate=self._learn_rate,
+            watched=self._watched,
+            optimizer=self._optimizer(network) if self._optimizer else None,
         )
 
 
@@ -278,8 +293,11 @@ def _read_chain(file: Path) -> Chain | None:
         return Chain(arrays["transitions"], arrays["start"], arrays["end"]) if arrays.files else None
 
 
-def _trial_inputs(config: NetworkConfig) -> Arrays:
-    """Return inputs for comparing two runtimes: sentences of several lengths, of words at random."""
+def _trial_inputs(config: NetworkConfig) -> tuple[Arrays, NDArray[np.bool_]]:
+    """Return inputs for comparing two runtimes: sentences of several lengths, of words at random.
+
+    What a tagger says of padding is nobody's business; so where there are words is returned, too.
+    """
     generator = np.random.default_rng(0)
     lengths = np.array([1, 7, 12, 3, 0])
     shown = np.arange(lengths.max()) < lengths[:, None]
@@ -288,4 +306,4 @@ def _trial_inputs(config: NetworkConfig) -> Arrays:
     inputs: dict[str, Any] = {"lexemes": lexemes, "words": np.where(shown, words, 0).astype(np.int32)}
     if config.vector_width:
         inputs["vectors"] = generator.normal(size=(*shown.shape, config.vector_width)).astype(np.float32)
-    return inputs
+    return inputs, shown

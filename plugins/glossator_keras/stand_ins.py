@@ -58,7 +58,8 @@ class StandIn:
 
 def stand_in(layer: keras.Layer, generator: np.random.Generator) -> StandIn | None:
     """Return the stand-in for a layer; None where it is best exported as it is."""
-    if type(layer) is keras.layers.Embedding:
+    # KerasHub's embeddings can be asked for the words of states, too, which no network here does.
+    if type(layer) is keras.layers.Embedding or isinstance(layer, keras.layers.ReversibleEmbedding):
         return _for_embedding(layer, generator)
     directions = _directions(layer)
     if directions and _is_one_operator(directions):

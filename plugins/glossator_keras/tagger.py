@@ -16,9 +16,9 @@ annotating does without.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -36,11 +36,9 @@ from glossator.layers import (
 from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.words import Words
-from glossator_keras.decode import Answer, Chain, decode_spans, decode_tags
+from glossator_keras.decode import Answer, Chain, Layout, decode_spans, decode_tags
 from glossator_keras.features import (
     TABLE_ROWS,
-    EncodedDocs,
-    PaddedSequences,
     check_tables,
     encode,
     network_inputs,
@@ -59,6 +57,10 @@ if TYPE_CHECKING:
 
     from glossator.stages import TrainingState
     from glossator_keras.learning import Loss
+    from glossator_keras.model import Trial
+
+    Floats = NDArray[np.float32]
+    MakeOptimizer = Callable[[keras.Model], keras.optimizers.Optimizer]
 
 UNKNOWN = -1
 LEARN_PLACES = 8192  # words a step, padding included
@@ -68,8 +70,19 @@ FACTS = "tagger.json"
 Scheme = Literal["bio", "bioes"]
 
 
+class Encoded(Protocol):
+    """A batch of Docs in numbers."""
+
+    @property
+    def words(self) -> Words:
+        """Where their words stand."""
+
+
 class KerasTagger:
     """Tags sentences with a network over their words.
+
+    A subclass whose network takes something else than hashed words replaces `_encode`, `_batches` and
+    `_inputs`.
 
     Args:
         build_network: Builds the network, from features of words to logits, or to a CRF over them.
@@ -79,10 +92,14 @@ class KerasTagger:
         word_dropout: How often a word is hidden in training, so that its other features learn too.
         learn_rate: Adam's.
         runtime: What annotates.
+        optimizer: As in `Model`.
+        trial: As in `Model`.
 
     Raises:
         ConfigError: For a layer no tagger writes, an unknown scheme or runtime.
     """
+
+    _tables: ClassVar[Sequence[int]] = TABLE_ROWS  # of the hashed words it takes
 
     def __init__(
         self,
@@ -94,6 +111,8 @@ class KerasTagger:
         word_dropout: float = 0.1,
         learn_rate: float = 0.002,
         runtime: Runtime = "onnx",
+        optimizer: MakeOptimizer | None = None,
+        trial: Trial | None = None,
     ) -> None:
         check_runtime(runtime)
         if scheme not in get_args(Scheme):
@@ -105,6 +124,8 @@ class KerasTagger:
         self._word_dropout = word_dropout
         self._learn_rate = learn_rate
         self._runtime = runtime
+        self._optimizer = optimizer
+        self._trial = trial
         self._model: Model | None = None
         self._given = GivenVectors(0, (), learn_rate)
         self._temperature = 1.0
@@ -119,16 +140,16 @@ class KerasTagger:
         self._build(tuple(sorted(found)), GivenVectors.of_space(space, self._learn_rate))
         self._temperature = 1.0
         self._seed = seed
-        self._trained().initialize(seed)
+        self._start(seed)
 
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean loss of the batch's words."""
-        encoded = encode([example.predicted for example in examples])
+        encoded = self._encode([example.predicted for example in examples])
         gold = self._gold_ids(examples, encoded)
         given = self._given.of_words(encoded.words, vectors, learning=True)
         losses, words = [0.0], [0]
         # More than one step only where documents are long or their sentences of very unlike length.
-        for batch in padded_sentences(encoded, LEARN_PLACES):
+        for batch in self._batches(encoded, LEARN_PLACES):
             labels = _laid_out(gold, batch)
             words.append(int((labels != UNKNOWN).sum()))
             losses.append(self._learn(batch, given, labels) if words[-1] else 0.0)
@@ -140,7 +161,7 @@ class KerasTagger:
         self, docs: Sequence[Doc], vectors: Vectors
     ) -> Sequence[TokenTags] | Sequence[Sequence[ScoredSpan]]:
         """Return tags or spans, as the layer asks."""
-        encoded = encode(docs)
+        encoded = self._encode(docs)
         answers = self._answers(encoded, vectors)
         if self._scheme is None:
             return decode_tags(answers, encoded.words, self._chain, self._temperature)
@@ -149,7 +170,7 @@ class KerasTagger:
 
     def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
         """Fit the temperature that all potentials are divided by (Guo et al. 2017)."""
-        encoded = encode([example.predicted for example in examples])
+        encoded = self._encode([example.predicted for example in examples])
         gold = self._gold_ids(examples, encoded)
         batches = [
             (batch, logits, _laid_out(gold, batch)) for batch, logits in self._answers(encoded, vectors)
@@ -187,7 +208,7 @@ class KerasTagger:
             "tuned": self._given.table_widths,
             "scheme": self._prefixes,
             "settings": self._settings,
-            "tables": TABLE_ROWS,
+            "tables": self._tables,
             "temperature": self._temperature,
         }
         (path / FACTS).write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -196,7 +217,7 @@ class KerasTagger:
         """Read what `to_disk` wrote."""
         try:
             facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
-            check_tables(facts["tables"])
+            check_tables(facts["tables"], self._tables)
             self._settings, self._prefixes = dict(facts["settings"]), facts["scheme"]
             self._temperature = float(facts["temperature"])
             given = GivenVectors(int(facts["vectors"]), facts.get("tuned", ()), self._learn_rate)
@@ -224,6 +245,8 @@ class KerasTagger:
             learn_rate=self._learn_rate,
             runtime=self._runtime,
             watched=given.watched,
+            optimizer=self._optimizer,
+            trial=self._trial,
         )
 
     def _trained(self) -> Model:
@@ -239,18 +262,33 @@ class KerasTagger:
     def _chain(self) -> Chain | None:
         return self._trained().chain
 
-    def _learn(
-        self, batch: PaddedSequences, given: NDArray[np.float32] | None, labels: NDArray[np.int32]
-    ) -> float:
-        model = self._trained()
-        draws = np.random.default_rng([self._seed, model.steps]).random(len(batch.lexemes))
-        return model.learn(network_inputs(batch, given, hidden=draws < self._word_dropout), labels)
+    def _start(self, seed: int) -> None:
+        """Begin with fresh weights."""
+        self._trained().initialize(seed)
 
-    def _answers(self, encoded: EncodedDocs, vectors: Vectors) -> Iterator[Answer]:
+    def _encode(self, docs: Sequence[Doc]) -> Any:
+        """Turn Docs into numbers: something of the form of `Encoded`, for `_batches` to know more of."""
+        return encode(docs)
+
+    def _batches(self, encoded: Any, max_places: int) -> Iterator[Any]:
+        """Lay the sentences out: things of the form of `Layout`, for `_inputs` to know more of."""
+        return padded_sentences(encoded, max_places)
+
+    def _inputs(self, batch: Any, given: Floats | None, *, learning: bool = False) -> dict[str, NDArray[Any]]:
+        """Return what the network takes of a batch; in learning some words are hidden."""
+        if not learning:
+            return network_inputs(batch, given)
+        draws = np.random.default_rng([self._seed, self._trained().steps]).random(len(batch.lexemes))
+        return network_inputs(batch, given, hidden=draws < self._word_dropout)
+
+    def _learn(self, batch: Layout, given: Floats | None, labels: NDArray[np.int32]) -> float:
+        return self._trained().learn(self._inputs(batch, given, learning=True), labels)
+
+    def _answers(self, encoded: Any, vectors: Vectors) -> Iterator[Answer]:
         model = self._trained()
         given = self._given.of_words(encoded.words, vectors)
-        batches = list(padded_sentences(encoded, PREDICT_PLACES))
-        logits = model.predict([network_inputs(batch, given) for batch in batches])
+        batches = list(self._batches(encoded, PREDICT_PLACES))
+        logits = model.predict([self._inputs(batch, given) for batch in batches])
         return zip(batches, logits, strict=True)
 
     def _labels_of(self, example: Example) -> set[str]:
@@ -258,7 +296,7 @@ class KerasTagger:
             return {span.label for span in gold_spans(example, self._layer)}
         return {tag for tag in gold_tags(example, self._layer) if tag is not None}
 
-    def _gold_ids(self, examples: Sequence[Example], encoded: EncodedDocs) -> NDArray[np.int64]:
+    def _gold_ids(self, examples: Sequence[Example], encoded: Encoded) -> NDArray[np.int64]:
         """(words,) label ids; `UNKNOWN` where the gold says nothing."""
         if self._scheme is not None:
             spans = [self._known_spans(example) for example in examples]
@@ -301,13 +339,13 @@ def _loss(network: keras.Model) -> Loss:
     return sequence_loss(network)
 
 
-def _laid_out(gold: NDArray[np.int64], batch: PaddedSequences) -> NDArray[np.int32]:
+def _laid_out(gold: NDArray[np.int64], batch: Layout) -> NDArray[np.int32]:
     """Return (batch, time) label ids, `UNKNOWN` in the padding."""
     return np.where(batch.mask, gold[batch.places], UNKNOWN).astype(np.int32)
 
 
 def _softmax_nll(
-    batch: PaddedSequences,
+    batch: Layout,
     logits: NDArray[np.float32],
     gold: NDArray[np.int32],
     chain: Chain | None,
@@ -318,7 +356,7 @@ def _softmax_nll(
 
 
 def _chain_nll(
-    batch: PaddedSequences,
+    batch: Layout,
     logits: NDArray[np.float32],
     gold: NDArray[np.int32],
     chain: Chain | None,

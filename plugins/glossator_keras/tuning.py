@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glossator.words import Words
-    from glossator_keras.features import PaddedSequences
+    from glossator_keras.decode import Layout
     from glossator_keras.model import Model
 
     Floats = NDArray[np.float32]
@@ -81,7 +81,7 @@ class GivenVectors:
         """The network's inputs by whose gradients tables are tuned."""
         return ("vectors",) if self._tables else ()
 
-    def learn_batch(self, words: Words, vectors: Vectors, batch: PaddedSequences, model: Model) -> None:
+    def learn_batch(self, words: Words, vectors: Vectors, batch: Layout, model: Model) -> None:
         """Move the rows of a batch's words down the gradient of the step that a model has just taken."""
         if not self._tables:
             return

@@ -46,13 +46,20 @@ class Windows:
 
 
 def windows_of(words: Words, window_words: int = WINDOW_WORDS) -> Windows:
-    """Cut each Doc into the fewest windows of at most `window_words` words, all about as long.
+    """Cut each Doc as `windows_between` does, into windows of words."""
+    return windows_between(words.word_starts, window_words)
 
-    A Doc without words has one window without any.
+
+def windows_between(firsts: NDArray[np.intp], most: int) -> Windows:
+    """Cut each Doc into the fewest windows of at most `most` words or pieces, all about as long.
+
+    Args:
+        firsts: (docs + 1,) where each Doc begins among the words or pieces of all. One without any has one
+            window without any.
+        most: Words or pieces of a window.
     """
-    firsts = words.word_starts
     sizes = np.diff(firsts)
-    counts = np.maximum(-(-sizes // window_words), 1)
+    counts = np.maximum(-(-sizes // most), 1)
     docs = np.repeat(np.arange(len(sizes)), counts)
     number = np.arange(len(docs)) - np.repeat(np.cumsum(counts) - counts, counts)
     starts = firsts[docs] + number * sizes[docs] // counts[docs]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from glossator.cli import options
-from glossator.errors import DataError
+from glossator_vectors.distil_command import distil
+from glossator_vectors.reading import MOST_SHOWN, Reading
 from glossator_vectors.showing import info, similar
 
 if TYPE_CHECKING:
     from glossator.cli.context import Settings
-    from glossator.formats.record import Record
 
-MOST_SHOWN = 20
 METHODS = ("word2vec", "fasttext")
 FORMATS = ("glove", "word2vec", "word2vec-binary", "fasttext", "gensim")
 
@@ -82,7 +80,7 @@ def train(
     wanted = TrainingSettings(skip_gram=sg, **chosen)
     check_there(texts)
     from_settings = options.key_values(from_options, "--from-option")
-    reading = _Reading(read_pieces(texts, from_, from_settings, encoding, settings.plugins()))
+    reading = Reading(read_pieces(texts, from_, from_settings, encoding, settings.plugins()))
     with training(Console(stderr=True)) as view:
         done = train_vectors(
             (record.text for record in reading.good()),
@@ -136,29 +134,6 @@ def import_(file: Path, format_: Any, licence: str, output: Path) -> None:
         raise click.exceptions.Exit(3)
 
 
+vectors.add_command(distil)
 vectors.add_command(info)
 vectors.add_command(similar)
-
-
-class _Reading:
-    """Documents as they are read; what cannot be is reported and counted."""
-
-    def __init__(self, items: Iterable[Record | DataError]) -> None:
-        self._items = items
-        self._failed = 0
-
-    def good(self) -> Iterator[Record]:
-        """Yield the documents that could be read."""
-        for item in self._items:
-            if not isinstance(item, DataError):
-                yield item
-                continue
-            self._failed += 1
-            if self._failed <= MOST_SHOWN:
-                click.echo(f"{click.style('failed:', fg='red')} {item}", err=True)
-
-    def end(self) -> None:
-        """End the command with 3 if anything failed."""
-        if self._failed:
-            click.echo(f"{self._failed:,} lines or documents could not be read", err=True)
-            raise click.exceptions.Exit(3)
