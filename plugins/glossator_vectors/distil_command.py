@@ -89,8 +89,6 @@ def distil(
             licence=licence,
             on_words=on_words,
         )
-    click.echo(
-        f"{done.count:,} vectors of width {done.width}, which keep {done.kept:.1%} of the variance → {output}",
-        err=True,
-    )
+    kept = f"which keep {done.kept:.1%} of the variance"
+    click.echo(f"{done.count:,} vectors of width {done.width}, {kept} → {output}", err=True)
     reading.end()

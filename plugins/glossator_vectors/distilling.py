@@ -1,7 +1,7 @@
-"""Static vectors out of a model that reads contexts: each word by itself through it, then its main directions.
+"""Static vectors out of a model that reads contexts: each word by itself, then its main directions.
 
-The idea is model2vec's (Tulkens and van Dongen 2024). Principal components: Pearson 1901. Frequency weights: Arora,
-Liang and Ma, "A simple but tough-to-beat baseline for sentence embeddings", ICLR 2017.
+The idea is model2vec's (Tulkens and van Dongen 2024). Principal components: Pearson 1901. Frequency weights:
+Arora, Liang and Ma, "A simple but tough-to-beat baseline for sentence embeddings", ICLR 2017.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def distil_vectors(
 
     Raises:
         DataError: There is no word.
-        UsageError: `output` holds something that is no folder of vectors, or the model is narrower than `width`.
+        UsageError: `output` holds something else, or the model is narrower than `width`.
     """
     words = [word for word in counts if word.strip()]
     if not words:
