@@ -78,7 +78,8 @@ class StageComponent:
     def initialize(
         self, get_examples: Callable[[], Iterable[Example]], *, nlp: Language | None = None
     ) -> None:
-        """Collect labels and start from fresh weights."""
+        """Collect labels and start from fresh weights; files that settings name count from here."""
+        self.pipeline.prepare()
         space = self.pipeline.vector_space(self.head.config)
         self.head.stage.initialize(list(get_examples()), space, seed=self.seed)
 

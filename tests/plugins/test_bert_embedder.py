@@ -97,7 +97,9 @@ def test_white_space_is_zeros_and_empty_docs_are_empty(embedder):
 def test_a_sentence_is_read_by_itself(embedder):
     doc = Doc(NLP.vocab, words=["ana", "saw", "lee", "the", "boat"], sent_starts=[1, 0, 1, 0, 0])
     [rows] = embedder.embed([doc])
-    parts = embedder.embed([Doc(NLP.vocab, words=["ana", "saw"]), Doc(NLP.vocab, words=["lee", "the", "boat"])])
+    parts = embedder.embed(
+        [Doc(NLP.vocab, words=["ana", "saw"]), Doc(NLP.vocab, words=["lee", "the", "boat"])]
+    )
     assert np.allclose(rows, np.concatenate(parts), atol=1e-6)
 
 
@@ -180,7 +182,9 @@ def test_heads_that_name_one_run_it_once_a_batch(folder, monkeypatch):
         head.stage.initialize(examples, pipeline.vector_space(head.config), seed=0)
     runs = []
     embed = BertEmbedder.embed
-    monkeypatch.setattr(BertEmbedder, "embed", lambda self, batch: runs.append(len(batch)) or embed(self, batch))
+    monkeypatch.setattr(
+        BertEmbedder, "embed", lambda self, batch: runs.append(len(batch)) or embed(self, batch)
+    )
     pipeline.annotate(docs)
     assert runs == [len(docs)]
 
@@ -218,7 +222,10 @@ def test_it_says_what_is_wrong_with_a_checkpoint(tmp_path):
 def test_weights_that_are_not_those_of_the_config_are_refused(tmp_path):
     folder = write_bert(tmp_path / "bert")
     facts = json.loads((folder / "config.json").read_text())
-    for change, message in [({"num_hidden_layers": 3}, "have no 'encoder.layer.2"), ({"intermediate_size": 8}, "shape")]:
+    for change, message in [
+        ({"num_hidden_layers": 3}, "have no 'encoder.layer.2"),
+        ({"intermediate_size": 8}, "shape"),
+    ]:
         (folder / "config.json").write_text(json.dumps({**facts, **change}))
         checkpoint = open_checkpoint(str(folder), Path())
         network = build_embedder(checkpoint.config)

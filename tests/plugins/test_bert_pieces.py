@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import spacy
@@ -156,7 +158,7 @@ def test_each_piece_is_read_where_it_is_furthest_from_an_edge(sizes, most):
         assert (owner[since:until] == -1).all()
         owner[since:until] = number
     ends = windows.starts + windows.lengths
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds.tolist()):
         own = (windows.starts >= start) & (ends <= end) & (windows.lengths > 0)
 
         def context(piece, number, start=start, end=end):
@@ -178,9 +180,7 @@ def test_each_piece_is_read_where_it_is_furthest_from_an_edge(sizes, most):
 
 def test_windows_are_laid_out_between_their_ends(pieces):
     encoded = pieces.encode([doc_of("the", "old", "boater")])
-    batches = list(
-        padded_windows(encoded, pieces, np.array([0, 1, 4]), np.array([4, 1, 0]), max_places=1000)
-    )
+    batches = list(padded_windows(encoded, pieces, np.array([0, 1, 4]), np.array([4, 1, 0]), max_places=1000))
     [batch] = batches
     rows = {int(which): row for row, which in enumerate(batch.windows)}
     shown = [named(batch.token_ids[rows[i]][batch.padding_mask[rows[i]] == 1]) for i in range(3)]

@@ -80,7 +80,7 @@ def _weights(facts, generator) -> dict[str, np.ndarray]:
 
 
 class NumpyBert:
-    """BERT by its definition (Devlin et al. 2019; Vaswani et al. 2017), one sequence at a time, in float64."""
+    """BERT by its definition (Devlin et al. 2019; Vaswani et al. 2017), a sequence at a time, in float64."""
 
     def __init__(self, folder: Path) -> None:
         self.config = json.loads((folder / "config.json").read_text())
@@ -96,7 +96,9 @@ class NumpyBert:
         return hidden
 
     def _layer(self, hidden, name):
-        seen = self._dense(self._attention(hidden, f"{name}.attention.self"), f"{name}.attention.output.dense")
+        seen = self._dense(
+            self._attention(hidden, f"{name}.attention.self"), f"{name}.attention.output.dense"
+        )
         hidden = self._norm(hidden + seen, f"{name}.attention.output.LayerNorm")
         inner = self._gelu(self._dense(hidden, f"{name}.intermediate.dense"))
         return self._norm(hidden + self._dense(inner, f"{name}.output.dense"), f"{name}.output.LayerNorm")

@@ -57,7 +57,8 @@ class AdamW(keras.optimizers.AdamW):
             global_clipnorm=GRADIENT_NORM,
             gradient_accumulation_steps=rates.accumulate if rates.accumulate > 1 else None,
         )
-        self._body = {id(variable) for variable in body_variables(network)}
+        # Keras hands its variables to `update_step` as TensorFlow's.
+        self._body = {id(variable.value) for variable in body_variables(network)}
         self._faster = rates.head / rates.body
         self.exclude_from_weight_decay(var_names=SPARED)
 
