@@ -142,7 +142,7 @@ class KerasClassifier:
         gold = _gold(examples, self.labels, self.exclusive)[windows.docs]
         if not (gold != UNKNOWN).any():
             return 0.0
-        ((which, batch),) = self._batches(encoded, windows)
+        ((which, batch),) = self._batches(encoded, windows, learning=True)
         given = self._given.of_words(encoded.words, vectors, learning=True)
         loss = model.learn(self._inputs(batch, given, generator), gold[which])
         self._given.learn_batch(encoded.words, vectors, batch, model)
@@ -243,7 +243,7 @@ class KerasClassifier:
     def _window_logits(self, encoded: Any, windows: Windows, vectors: Vectors) -> Floats:
         model = self._trained()
         given = self._given.of_words(encoded.words, vectors)
-        batches = list(self._batches(encoded, windows, PREDICT_PLACES))
+        batches = list(self._batches(encoded, windows))
         logits = np.zeros((len(windows.docs), len(self.labels)), dtype=np.float32)
         answers = model.predict([self._inputs(batch, given) for _, batch in batches])
         for (which, _), answer in zip(batches, answers, strict=True):
@@ -263,10 +263,11 @@ class KerasClassifier:
         return windows_of(encoded.words)
 
     def _batches(
-        self, encoded: Any, windows: Windows, max_places: int | None = None
+        self, encoded: Any, windows: Windows, *, learning: bool = False
     ) -> Iterator[tuple[NDArray[np.intp], Any]]:
-        """Lay windows out, all at once without `max_places`; yield which they are, and for `_inputs`."""
-        most = max_places or len(windows.lengths) * max(int(windows.lengths.max(initial=0)), 1)
+        """Lay windows out, for learning in one batch; yield which they are, and what `_inputs` takes."""
+        everything = len(windows.lengths) * max(int(windows.lengths.max(initial=0)), 1)
+        most = everything if learning else PREDICT_PLACES
         for batch in padded_sequences(encoded, windows.starts, windows.lengths, most):
             yield batch.sequences, batch
 

@@ -149,7 +149,7 @@ class KerasTagger:
         given = self._given.of_words(encoded.words, vectors, learning=True)
         losses, words = [0.0], [0]
         # More than one step only where documents are long or their sentences of very unlike length.
-        for batch in self._batches(encoded, LEARN_PLACES):
+        for batch in self._batches(encoded, learning=True):
             labels = _laid_out(gold, batch)
             words.append(int((labels != UNKNOWN).sum()))
             losses.append(self._learn(batch, given, labels) if words[-1] else 0.0)
@@ -270,9 +270,9 @@ class KerasTagger:
         """Turn Docs into numbers: something of the form of `Encoded`, for `_batches` to know more of."""
         return encode(docs)
 
-    def _batches(self, encoded: Any, max_places: int) -> Iterator[Any]:
+    def _batches(self, encoded: Any, *, learning: bool = False) -> Iterator[Any]:
         """Lay the sentences out: things of the form of `Layout`, for `_inputs` to know more of."""
-        return padded_sentences(encoded, max_places)
+        return padded_sentences(encoded, LEARN_PLACES if learning else PREDICT_PLACES)
 
     def _inputs(self, batch: Any, given: Floats | None, *, learning: bool = False) -> dict[str, NDArray[Any]]:
         """Return what the network takes of a batch; in learning some words are hidden."""
@@ -287,7 +287,7 @@ class KerasTagger:
     def _answers(self, encoded: Any, vectors: Vectors) -> Iterator[Answer]:
         model = self._trained()
         given = self._given.of_words(encoded.words, vectors)
-        batches = list(self._batches(encoded, PREDICT_PLACES))
+        batches = list(self._batches(encoded))
         logits = model.predict([self._inputs(batch, given) for batch in batches])
         return zip(batches, logits, strict=True)
 

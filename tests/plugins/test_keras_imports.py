@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-HEAVY = ("tensorflow", "keras", "onnx", "onnxruntime", "tf2onnx")
+HEAVY = ("tensorflow", "keras", "keras_hub", "onnx", "onnxruntime", "tf2onnx", "tokenizers", "safetensors")
 
 
 def loaded_by(code: str) -> set[str]:
@@ -26,6 +26,7 @@ def test_the_plugin_declares_its_stages_by_entry_point():
 from glossator.plugins import PluginManager
 manager = PluginManager.from_environment()
 assert manager.find("tagger", "bilstm-crf").plugin == "glossator-keras"
+assert manager.find("embedder", "bert").plugin == "glossator-keras"
 assert manager.find("tagger", "glossator-keras/bilstm-crf").record.name == "bilstm-crf"
 """
     assert not loaded_by(code) & {*HEAVY, "spacy", "numpy", "thinc"}
@@ -33,12 +34,14 @@ assert manager.find("tagger", "glossator-keras/bilstm-crf").record.name == "bils
 
 def test_what_annotates_can_be_imported_without_keras():
     modules = ("bilstm_crf", "decode", "features", "model", "network", "runtime", "tagger")
+    modules += ("bert.embedder", "bert.tagger", "bert.classifier", "bert.network")
     assert not loaded_by("\n".join(f"import glossator_keras.{module}" for module in modules)) & set(HEAVY)
 
 
 def test_building_a_stage_loads_no_framework():
     code = """
 from glossator.pipeline import Pipeline
-Pipeline("en").add_tagger("ner", "bilstm-crf", write="ents", width=8)
+pipeline = Pipeline("en").add_tagger("ner", "bilstm-crf", write="ents", width=8)
+pipeline.add_embedder("words", "bert", checkpoint="any").add_tagger("pos", "bert", write="pos", checkpoint="any")
 """
     assert not loaded_by(code) & set(HEAVY)

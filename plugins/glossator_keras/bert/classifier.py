@@ -13,7 +13,7 @@ from glossator.stages import VectorSpace
 from glossator_keras.bert.network import build_classifier, classifier_trial_inputs
 from glossator_keras.bert.pieces import EncodedPieces
 from glossator_keras.bert.stage import BertSource, FineTuning, bert_settings, check_fine_tuning
-from glossator_keras.bert.windows import SPECIAL, PaddedWindows, padded_windows
+from glossator_keras.bert.windows import PREDICT_PLACES, SPECIAL, PaddedWindows, padded_windows
 from glossator_keras.classifier import ClassWeights, KerasClassifier
 from glossator_keras.runtime import Runtime
 from glossator_keras.settings import check_choice
@@ -161,9 +161,10 @@ class BertClassifier(KerasClassifier):
         )
 
     def _batches(
-        self, encoded: EncodedPieces, windows: Windows, max_places: int | None = None
+        self, encoded: EncodedPieces, windows: Windows, *, learning: bool = False
     ) -> Iterator[tuple[NDArray[np.intp], PaddedWindows]]:
-        most = max_places or len(windows.lengths) * (int(windows.lengths.max(initial=0)) + SPECIAL)
+        everything = len(windows.lengths) * (int(windows.lengths.max(initial=0)) + SPECIAL)
+        most = everything if learning else PREDICT_PLACES
         lengths = windows.lengths.astype(np.intp)
         for batch in padded_windows(encoded, self._source.pieces, windows.starts, lengths, most):
             yield batch.windows, batch

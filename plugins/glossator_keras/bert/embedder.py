@@ -14,7 +14,7 @@ from glossator.errors import ConfigError, PipelineError, StageError
 from glossator_keras.bert.checkpoint import CONFIG, BertConfig, Checkpoint
 from glossator_keras.bert.pieces import EncodedPieces
 from glossator_keras.bert.stage import BertSource
-from glossator_keras.bert.windows import overlapping_windows, padded_windows
+from glossator_keras.bert.windows import PREDICT_PLACES, overlapping_windows, padded_windows
 from glossator_keras.runtime import Network, check_agreement, keras_network, onnx_network, run_all
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from thinc.types import Floats2d
 
 NETWORK = "network.onnx"
-PLACES = 1024  # word pieces a run of the network, few enough for the processor's cache
 
 
 class BertEmbedder:
@@ -87,7 +86,8 @@ class BertEmbedder:
     def _states(self, encoded: EncodedPieces) -> NDArray[np.float32]:
         """Return the (pieces, width) last hidden states."""
         windows = overlapping_windows(encoded.sentence_bounds, self._known.most_pieces)
-        batches = list(padded_windows(encoded, self._source.pieces, windows.starts, windows.lengths, PLACES))
+        laid = padded_windows(encoded, self._source.pieces, windows.starts, windows.lengths, PREDICT_PLACES)
+        batches = list(laid)
         states = np.zeros((len(encoded.ids), self.width), dtype=np.float32)
         answers = run_all(self._running(), [batch.inputs for batch in batches])
         for batch, hidden in zip(batches, answers, strict=True):

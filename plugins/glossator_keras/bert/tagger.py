@@ -17,7 +17,13 @@ from glossator.batching import of_like_length
 from glossator_keras.bert.network import build_tagger, tagger_trial_inputs
 from glossator_keras.bert.pieces import EncodedPieces
 from glossator_keras.bert.stage import BertSource, FineTuning, bert_settings, check_fine_tuning
-from glossator_keras.bert.windows import SPECIAL, PaddedWindows, overlapping_windows, padded_windows
+from glossator_keras.bert.windows import (
+    PREDICT_PLACES,
+    SPECIAL,
+    PaddedWindows,
+    overlapping_windows,
+    padded_windows,
+)
 from glossator_keras.runtime import Runtime
 from glossator_keras.settings import check_choice
 from glossator_keras.tagger import KerasTagger, Scheme
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
 
 Decoder = Literal["crf", "softmax"]
 
+LEARN_PLACES = 4096  # word pieces a step, padding included
 DECODE_PLACES = 2048  # words decoded at a time
 
 
@@ -144,12 +151,13 @@ class BertTagger(KerasTagger):
     def _encode(self, docs: Sequence[Doc]) -> EncodedPieces:
         return self._source.pieces.encode(docs)
 
-    def _batches(self, encoded: EncodedPieces, max_places: int) -> Iterator[WordsInWindows]:
+    def _batches(self, encoded: EncodedPieces, *, learning: bool = False) -> Iterator[WordsInWindows]:
         windows = overlapping_windows(encoded.sentence_bounds, self._most_pieces)
         words = np.searchsorted(encoded.firsts[:-1], windows.owned)
         used = words[:, 0] < words[:, 1]  # in the midst of a huge word, no other begins
         words, windows = words[used], windows.chosen(used)
-        batches = padded_windows(encoded, self._source.pieces, windows.starts, windows.lengths, max_places)
+        most = LEARN_PLACES if learning else PREDICT_PLACES
+        batches = padded_windows(encoded, self._source.pieces, windows.starts, windows.lengths, most)
         for batch in batches:
             yield _words_in_windows(batch, words[batch.windows], windows.starts[batch.windows], encoded)
 

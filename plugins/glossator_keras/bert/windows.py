@@ -23,6 +23,10 @@ OVERLAP = 4  # neighbouring windows share at least one in so many pieces
 
 SPECIAL = 2  # pieces around a window: [CLS] and [SEP]
 
+# Word pieces a run of the network. Of 512, 1024, 2048 and 4096 the fewest were the fastest, with a run a
+# processor side by side: there is less padding, and the states between two layers stay in its cache.
+PREDICT_PLACES = 512
+
 
 @dataclass(frozen=True, slots=True)
 class PieceWindows:
