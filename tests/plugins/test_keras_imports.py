@@ -42,6 +42,7 @@ def test_building_a_stage_loads_no_framework():
     code = """
 from glossator.pipeline import Pipeline
 pipeline = Pipeline("en").add_tagger("ner", "bilstm-crf", write="ents", width=8)
-pipeline.add_embedder("words", "bert", checkpoint="any").add_tagger("pos", "bert", write="pos", checkpoint="any")
+pipeline.add_embedder("words", "bert", checkpoint="any")
+pipeline.add_tagger("pos", "bert", write="pos", checkpoint="any")
 """
     assert not loaded_by(code) & set(HEAVY)
