@@ -1,8 +1,8 @@
 """A small student learns from gold data and from what a teacher says of unlabelled text.
 
-Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network". A teacher's doubt is passed on:
-its probabilities of categories are the student's gold values as they are, and a span or a tag is taken over as
-often as the teacher's probability says, so that in the mean the student learns those probabilities too.
+Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network". A teacher's doubt is passed
+on: its probabilities of categories are the student's gold values as they are, and a span or a tag is taken
+over as often as its probability says, so that in the mean the student learns those probabilities too.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class Certain(Teacher):
 
 
 def test_a_student_learns_what_only_its_teacher_knows(tmp_path):
-    """Gold says nothing of a made-up word; the teacher finds all texts with it bad, and so does the student."""
+    """Gold says nothing of a made-up word; the teacher finds all texts with it bad."""
     stage = glossator.Stage(name="certain", factory=Certain)
     teacher = glossator.Pipeline("en").add_classifier("sentiment", stage)
     config = with_sentiment_alone(6)
