@@ -3,6 +3,7 @@
 * LSTM and GRU layers, of one or two directions. Keras exports them as a loop of small operators; ONNX
   has operators for the whole, which took a tenth of the time for one sentence and half of it for many.
 * Embedding tables. The conversion copies large constants many times over.
+* KerasHub's transformer layers, for both reasons: see `bert.exporting`.
 
 A stand-in carries a constant like no other, by which its place in the graph is found.
 """
@@ -61,6 +62,10 @@ def stand_in(layer: keras.Layer, generator: np.random.Generator) -> StandIn | No
     # KerasHub's embeddings can be asked for the words of states, too, which no network here does.
     if type(layer) is keras.layers.Embedding or isinstance(layer, keras.layers.ReversibleEmbedding):
         return _for_embedding(layer, generator)
+    if type(layer).__name__ == "TransformerEncoder":  # KerasHub is imported where a network has one
+        from glossator_keras.bert.exporting import for_encoder, is_encoder
+
+        return for_encoder(layer, generator) if is_encoder(layer) else None
     directions = _directions(layer)
     if directions and _is_one_operator(directions):
         return _for_recurrent(layer, directions, generator)
@@ -80,8 +85,14 @@ def _for_embedding(layer: keras.layers.Embedding, generator: np.random.Generator
     return StandIn(small, constant, patch)
 
 
-class _Marker(keras.layers.Layer):
-    """A choice of columns in place of a recurrent layer; the mask goes in as one more column."""
+class Marker(keras.layers.Layer):
+    """A choice of columns in place of another layer; the mask goes in as one more column.
+
+    Args:
+        chosen: The columns, as `choose_columns` draws them.
+        width: Columns that the layer returns.
+        sequences: Whether it returns a row for each step, or one for all.
+    """
 
     def __init__(self, chosen: NDArray[np.int32], width: int, *, sequences: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -91,6 +102,7 @@ class _Marker(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Return the chosen columns of the inputs and the mask."""
         ops = keras.ops
         shown = ops.ones_like(inputs[..., :1]) if mask is None else ops.cast(mask, "float32")[..., None]
         marked = ops.take(ops.concatenate([inputs, shown], axis=-1), self._chosen, axis=-1)
@@ -99,13 +111,18 @@ class _Marker(keras.layers.Layer):
         return marked if self._sequences else marked[:, 0]
 
 
+def choose_columns(inputs: int, width: int, generator: np.random.Generator) -> NDArray[np.int32]:
+    """Draw `width` columns or more of `inputs` and a mask, like no other choice in a graph."""
+    return generator.integers(inputs + 1, size=max(width, _CHOSEN), dtype=np.int32)
+
+
 def _for_recurrent(
     layer: keras.Layer, directions: Sequence[keras.Layer], generator: np.random.Generator
 ) -> StandIn:
     operator = _Operator.of(layer.name, directions)
     width = operator.width * len(directions)
-    chosen = generator.integers(operator.inputs + 1, size=max(width, _CHOSEN), dtype=np.int32)
-    marker = _Marker(chosen, width, sequences=operator.sequences, name=layer.name)
+    chosen = choose_columns(operator.inputs, width, generator)
+    marker = Marker(chosen, width, sequences=operator.sequences, name=layer.name)
 
     def patch(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
         place = next(i for i, node in enumerate(graph.node) if tensor.name in node.input)

@@ -271,3 +271,16 @@ def test_minilm_says_what_the_definition_says():
         states = reference([facts["[CLS]"], *np.concatenate(words), facts["[SEP]"]])[1:-1]
         parts = np.split(states, np.cumsum([len(word) for word in words])[:-1])
         assert np.abs(rows - [part.mean(axis=0) for part in parts]).max() < 1e-4
+
+
+def test_a_layer_is_exported_as_few_operators_with_each_weight_once(folder, tmp_path):
+    import onnx
+
+    embedder_of(folder).to_disk(tmp_path)
+    graph = onnx.load(tmp_path / "network.onnx").graph
+    operators = [node.op_type for node in graph.node]
+    assert operators.count("Softmax") == 2
+    assert operators.count("LayerNormalization") == 4  # of two layers; that of the embeddings is Keras's
+    weights = sum(array.size for array in NumpyBert(folder).weights.values())
+    exported = sum(int(np.prod(tensor.dims)) for tensor in graph.initializer)
+    assert exported < 1.1 * weights
