@@ -88,8 +88,9 @@ def lessons():
     return made
 
 
+SMALL = {"filters": 8, "embedding_width": 8, "learn_rate": 0.02}
 STAGES = {
-    "classifier": lambda: make_classifier(filters=8, embedding_width=8, learn_rate=0.02),
+    "classifier": lambda: make_classifier(**SMALL, dropout=0.1, word_dropout=0.1),
     "tagger": lambda: make_tagger("tag", width=8, learn_rate=0.02),
 }
 
@@ -105,7 +106,7 @@ def test_a_stage_tunes_saves_and_goes_on(kind, tmp_path):
     stage = STAGES[kind]()
     given = vectors_of(docs)
     stage.initialize(data, given.space, seed=0)
-    losses = [stage.update(data, given) for _ in range(15)]
+    losses = [stage.update(data, given) for _ in range(25)]
     assert losses[-1] < losses[0] / 2
     tuned = stage._given._tables[0]
     assert (tuned.look_up(np.arange(len(WORDS)), TABLE) != TABLE).any(axis=1).tolist() == [False] + [True] * 5
