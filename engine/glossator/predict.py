@@ -55,7 +55,7 @@ class Batch:
         parts = [self._embedded(name, rows=False) for name in head.vectors]
         width = sum(self._embedders[name].width for name in head.vectors)
         values: list[Any] = [
-            np.concatenate([part[i] for part in parts], axis=1) if parts else _no_vectors(doc)
+            _joined([part[i] for part in parts], axis=1) if parts else _no_vectors(doc)
             for i, doc in enumerate(self.docs)
         ]
         return Vectors(space=VectorSpace(width=width), values=values)
@@ -70,7 +70,7 @@ class Batch:
                 [array for docs in self._chunk_groups() for array in self._embed(name, docs, rows)]
             )
             self._made[name, rows] = [
-                np.concatenate([next(answers) for _ in bounds]) for bounds in self._bounds
+                _joined([next(answers) for _ in bounds], axis=0) for bounds in self._bounds
             ]
         return self._made[name, rows]
 
@@ -132,6 +132,11 @@ def _chunk(doc: Doc, start: int, end: int) -> Doc:
     if len(chunk):
         chunk.from_array([SENT_START], tokens.to_array([SENT_START]))  # type: ignore[attr-defined]
     return chunk
+
+
+def _joined(arrays: Sequence[Any], axis: int) -> Any:
+    """Return arrays joined; the only one as it is, for copies cost."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=axis)
 
 
 def _no_vectors(doc: Doc) -> Floats2d:

@@ -139,9 +139,10 @@ def network_inputs(
     lexemes = batch.lexemes if hidden is None else hide(batch.lexemes, table=0, chosen=hidden)
     inputs: dict[str, NDArray[Any]] = {"lexemes": lexemes, "words": batch.words}
     if given is not None:
-        shown = batch.mask[:, :, None]
-        found = given[batch.places] if len(given) else np.zeros((*batch.words.shape, given.shape[1]))
-        inputs["vectors"] = np.where(shown, found, 0).astype(np.float32)
+        shape = (*batch.words.shape, given.shape[1])
+        found = given[batch.places] if len(given) else np.zeros(shape, dtype=np.float32)
+        found[~batch.mask] = 0
+        inputs["vectors"] = found
     return inputs
 
 

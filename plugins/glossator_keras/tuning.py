@@ -67,7 +67,7 @@ class GivenVectors:
         if not len(words.positions):
             return np.zeros((0, self.width), dtype=np.float32)
         if not self._tables:
-            return words.gather(vectors.values).astype(np.float32)
+            return words.gather(vectors.values).astype(np.float32, copy=False)
         looked_up = [
             tuned.look_up(rows, table, learning=learning)
             for tuned, rows, table in zip(
