@@ -84,6 +84,11 @@ class Output:
         entry = {"run": facts, "tally": counts, "position": _position(self.part)}
         write_whole(self.journal, json.dumps(entry, ensure_ascii=False))
 
+    def kept(self) -> int:
+        """Return how many written documents the journal vouches for."""
+        # Asked of the file: an interrupt may fall between writing it and noting so anywhere else.
+        return int(json.loads(self.journal.read_text(encoding="utf-8"))["tally"]["written"])
+
     def is_unfinished(self, file: Path) -> bool:
         """Whether a file is the unfinished output, lies in it, or is the journal."""
         file, part = file.resolve(), self.part.resolve()

@@ -312,6 +312,8 @@ def test_importing_is_light():
 @pytest.mark.parametrize("name", NAMES)
 def test_sums_of_the_real_files(name):
     corpus = corpora.corpus(name)
+    if not corpus.sha256:
+        pytest.skip("a folder of files has no sum")
     folder = corpora.corpus_folder(corpus, None)
     for file, expected in corpus.sha256.items():
         corpora.check_sum(folder / file, expected)
@@ -345,7 +347,7 @@ DOCUMENTS = {  # documents of train, dev and test, and labels
     "mr": ((8_530, 1_066, 1_066), 2),
     "subj": ((8_000, 1_000, 1_000), 2),
     "banking77": ((9_003, 1_000, 3_080), 77),
-    "clinc150": ((15_100, 3_100, 5_500), 151),
+    "clinc150": ((15_000, 3_100, 5_500), 150),
     "goemotions": ((43_410, 5_426, 5_427), 28),
     "smsspam": ((4_460, 557, 557), 2),
 }
@@ -359,7 +361,7 @@ def test_sizes_of_the_real_classification_splits(name, plugins):
     assert tuple(len(split) for split in records) == sizes
     for split in records:
         holding = [{label for label, value in record.cats.items() if value} for record in split]
-        assert len(set().union(*holding)) == labels
+        assert len(set().union(*holding) - {"oos"}) == labels
         most = max(len(held) for held in holding)
         assert min(len(held) for held in holding) == 1
         assert (most > 1) == (name == "goemotions")

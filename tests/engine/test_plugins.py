@@ -323,7 +323,7 @@ def test_the_error_for_a_missing_stage_suggests_and_lists(site):
     manager, _ = discover()
     message = error(manager, "widow")
     assert "did you mean 'window'?" in message
-    assert "available: bilstm-crf, gazetteer, good, window" in message
+    assert "available: bert, bilstm-crf, gazetteer, good, window" in message
     assert "no plugin 'god' is installed" in error(manager, "god/good")
 
 

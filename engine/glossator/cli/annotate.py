@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,19 +158,12 @@ def _write(
     items = islice(reading.items(), tally.read, None)
     writer = open_writer(output.part, to, reading.plugins, final=path, append=tally.read > 0)
     _say_what_is_left_out(pipeline, writer, to or path.name)
-    kept = tally.written
-
-    def checkpoint(tally: Tally) -> None:
-        nonlocal kept
-        output.checkpoint(facts, tally)
-        kept = tally.written
-
     try:
-        _run(pipeline, items, writer, tally, on_checkpoint=checkpoint)
+        _run(pipeline, items, writer, tally, on_checkpoint=partial(output.checkpoint, facts))
     except KeyboardInterrupt:
         if output.journal.exists():
             click.echo(
-                f"\n{kept:,} documents are kept: {output.part} is the unfinished output; "
+                f"\n{output.kept():,} documents are kept: {output.part} is the unfinished output; "
                 "--resume goes on with it",
                 err=True,
             )
