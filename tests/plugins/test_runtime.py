@@ -18,7 +18,7 @@ from spacy.tokens import Doc
 
 from glossator.errors import PipelineError
 from glossator.stages import Vectors, VectorSpace
-from glossator_keras.features import encode
+from glossator_keras.features import TABLE_ROWS, encode
 from glossator_keras.runtime import onnx_network
 from glossator_keras.tagger import KerasTagger
 
@@ -40,6 +40,7 @@ def stage(folder: Path, *, chain=NO_CHAIN, temperature: float = 1.0) -> KerasTag
         "vectors": 0,
         "scheme": "bioes",
         "settings": {},
+        "tables": TABLE_ROWS,
         "temperature": temperature,
     }
     folder.mkdir()
