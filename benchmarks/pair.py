@@ -10,7 +10,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 import click
 import compare
@@ -73,7 +72,7 @@ def speed(yardstick: Path, others: Sequence[Path], documents: Sequence[str], rou
                 rounds,
             )
             shares = [theirs / mine for mine, theirs in laps]
-            table.add_row(other.name, f"{median(shares):.3f} ({min(shares):.3f}–{max(shares):.3f})")
+            table.add_row(other.name, throughput.with_range(shares, digits=3))
     return table
 
 

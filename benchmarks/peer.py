@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy_products
 from spacy.about import __version__ as spacy_version
 from spacy.tokens import Doc, DocBin
 
@@ -33,6 +35,7 @@ from glossator.gold import AlignmentReport, gold_example
 from glossator.plugins import PluginManager
 
 SCORES_FILE = Path(__file__).with_name("peer_scores.json")
+PRODUCTS_FILE = Path(numpy_products.__file__).resolve()
 SPLITS = ("train", "dev", "test")
 OPTIMIZED = ("efficiency", "accuracy")
 
@@ -85,6 +88,12 @@ CATEGORIES = frozenset({"sentiment", "subjectivity", "intent", "emotion", "spam"
     show_default=True,
     help="What spaCy chooses a classifier's settings for; taggers have the first alone.",
 )
+@click.option(
+    "--numpy-products",
+    "with_numpy",
+    is_flag=True,
+    help="Train with numpy's matrix products, not BLIS': faster.",
+)
 @click.option("--max-steps", type=int, help="Cut the training short: for trying the script only.")
 def main(
     names: tuple[str, ...],
@@ -93,14 +102,16 @@ def main(
     work: Path | None,
     xpos: bool,
     optimize: tuple[str, ...],
+    with_numpy: bool,
     max_steps: int | None,
 ) -> None:
     """Train spaCy on each CORPUS and write its scores on the test set to a JSON file."""
+    extra = extra_arguments(with_numpy, max_steps)
     with ExitStack() as stack:
         folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for name in names:
             for component in [XPOS] if xpos else components(corpus(name), optimize):
-                entry = train_peer(corpus(name), component, folder, corpora, max_steps)
+                entry = train_peer(corpus(name), component, folder, corpora, extra)
                 merge(output, name, component.entry, entry)
                 click.echo(f"{name} {component.entry}: {json.dumps(entry['scores'])}")
 
@@ -128,12 +139,15 @@ def classifier(known: Corpus, optimize: str) -> Component:
 
 
 def train_peer(
-    known: Corpus, component: Component, work: Path, corpora: Path | None, max_steps: int | None = None
+    known: Corpus, component: Component, work: Path, corpora: Path | None, extra: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Train and evaluate one component; its data and model stay in `work`/CORPUS-ENTRY."""
+    """Train and evaluate one component; its data and model stay in `work`/CORPUS-ENTRY.
+
+    `extra` are more arguments of `spacy train`.
+    """
     folder = peer_folder(known, component, work)
     write_gold(known, component, folder, corpora)
-    init, train, evaluate = commands(known.lang, component, max_steps)
+    init, train, evaluate = commands(known.lang, component, extra)
     run(init, folder)
     started, cpu_started = time.perf_counter(), cpu_seconds_of_children()
     run(train, folder)
@@ -146,9 +160,14 @@ def train_peer(
         "training_cpu_seconds": round(cpu_seconds, 1),
         "words_per_second": round(scores["speed"]),
         "spacy": spacy_version,
-        "commands": [" ".join(["python", *command]) for command in (init, train, evaluate)],
+        "commands": [shown(command) for command in (init, train, evaluate)],
         "date": date.today().isoformat(),
     }
+
+
+def shown(command: Sequence[str]) -> str:
+    """Return a command as one would type it, files beside this script by name."""
+    return shlex.join(["python", *(part.removeprefix(f"{PRODUCTS_FILE.parent}{os.sep}") for part in command)])
 
 
 def peer_folder(known: Corpus, component: Component, work: Path) -> Path:
@@ -199,8 +218,19 @@ def gold_docs(known: Corpus, split: str, layer: str, corpora: Path | None) -> It
         click.echo(report.summary(), err=True)
 
 
+def extra_arguments(with_numpy: bool, max_steps: int | None) -> list[str]:
+    """Return the arguments of `spacy train` that options ask for."""
+    arguments = []
+    if with_numpy:
+        arguments += ["--code", str(PRODUCTS_FILE)]
+        arguments += ["--initialize.before_init", json.dumps({"@callbacks": numpy_products.NAME})]
+    if max_steps:
+        arguments += ["--training.max_steps", str(max_steps)]
+    return arguments
+
+
 def commands(
-    lang: str, component: Component, max_steps: int | None
+    lang: str, component: Component, extra: Sequence[str] = ()
 ) -> tuple[list[str], list[str], list[str]]:
     """Return the arguments of Python that make the config, train, and score the best model.
 
@@ -218,9 +248,7 @@ def commands(
     if component.optimize == "accuracy":
         train += ["--paths.vectors", "null"]
         train += ["--components.tok2vec.model.embed.include_static_vectors", "false"]
-    if max_steps:
-        train += ["--training.max_steps", str(max_steps)]
-    return ["-m", "spacy", *init], ["-m", "spacy", *train], ["-m", "spacy", *evaluate]
+    return ["-m", "spacy", *init], ["-m", "spacy", *train, *extra], ["-m", "spacy", *evaluate]
 
 
 def run(arguments: Sequence[str], folder: Path) -> None:

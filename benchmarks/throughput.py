@@ -182,6 +182,12 @@ def in_turns(
     return laps
 
 
+def with_range(ratios: Sequence[float], digits: int = 2) -> str:
+    """Return the median of some ratios, and from where to where they lie."""
+    middle, low, high = (f"{share:.{digits}f}" for share in (median(ratios), min(ratios), max(ratios)))
+    return f"{middle} ({low}–{high})"
+
+
 def table(
     laps: list[tuple[float, float]],
     single: list[tuple[float, float]],
@@ -196,14 +202,14 @@ def table(
     laid_out.add_row(
         "text → DocBin, words/s",
         *(f"{median(side):,.0f}" for side in zip(*rates, strict=True)),
-        f"{median(speedups):.2f} ({min(speedups):.2f}–{max(speedups):.2f})",
+        with_range(speedups),
     )
     laid_out.add_row("  at a batch size of", f"{sizes[0]:,} words", f"{sizes[1]:,} documents", "")
     speedups = [theirs / ours for ours, theirs in single]
     laid_out.add_row(
         "one sentence alone, ms",
         *(f"{1000 * median(side):.2f}" for side in zip(*single, strict=True)),
-        f"{median(speedups):.2f} ({min(speedups):.2f}–{max(speedups):.2f})",
+        with_range(speedups),
     )
     laid_out.caption = f"medians of {len(laps)} rounds in turns; a ratio above 1: glossator is faster"
     return laid_out

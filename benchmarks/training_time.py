@@ -72,7 +72,7 @@ def time_peer(name: str, folder: Path) -> Lap:
     known = corpus(config.data[head.name].corpus)
     component = component_for(head)
     peer.write_gold(known, component, folder, None)
-    init, train, _ = peer.commands(known.lang, component, None)
+    init, train, _ = peer.commands(known.lang, component)
     peer.run(init, folder)
     return time_to_best(train, folder, SPACY_LINE)
 

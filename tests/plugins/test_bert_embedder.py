@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spacy
+from numpy_bert import NumpyBert
 from spacy.tokens import Doc
-from tiny_bert import VOCABULARY, NumpyBert, write_bert
+from tiny_bert import VOCABULARY, write_bert
 
 pytest.importorskip("keras_hub", reason="needs glossator[train]")
 pytest.importorskip("tensorflow", reason="needs glossator[train]")
@@ -43,10 +44,7 @@ def ids_of(folder: Path, doc: Doc) -> list[np.ndarray]:
 
 def by_hand(folder: Path, doc: Doc) -> np.ndarray:
     """The mean states of the pieces of each token of one sentence, by the definition."""
-    words = ids_of(folder, doc)
-    states = NumpyBert(folder)([CLS, *np.concatenate(words), SEP])[1:-1]
-    parts = np.split(states, np.cumsum([len(word) for word in words])[:-1])
-    return np.array([part.mean(axis=0) for part in parts])
+    return NumpyBert(folder).of_words(ids_of(folder, doc), CLS, SEP)
 
 
 @pytest.fixture(scope="module")
@@ -267,10 +265,8 @@ def test_minilm_says_what_the_definition_says():
     reference = NumpyBert(folder)
     docs = [NLP(text) for text in OWN]
     for doc, rows in zip(docs, embedder.embed(docs), strict=True):
-        words = ids_of(folder, doc)
-        states = reference([facts["[CLS]"], *np.concatenate(words), facts["[SEP]"]])[1:-1]
-        parts = np.split(states, np.cumsum([len(word) for word in words])[:-1])
-        assert np.abs(rows - [part.mean(axis=0) for part in parts]).max() < 1e-4
+        states = reference.of_words(ids_of(folder, doc), facts["[CLS]"], facts["[SEP]"])
+        assert np.abs(rows - states).max() < 1e-4
 
 
 def test_a_layer_is_exported_as_few_operators_with_each_weight_once(folder, tmp_path):

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy_bert import NumpyBert
 from spacy.tokens import Doc
 from spacy.training import Example
-from tiny_bert import NumpyBert, write_bert
+from tiny_bert import write_bert
 from training_runs import config_of, weights_of
 
 pytest.importorskip("keras_hub", reason="needs glossator[train]")

@@ -1,4 +1,4 @@
-"""A BERT in the Hugging Face layout, tiny and random, and what it says by the definition, in numpy."""
+"""A BERT in the Hugging Face layout, tiny and random."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LETTERS = list("abcdefghijklmnopqrstuvwxyz0123456789.,!?-'")
@@ -77,61 +77,3 @@ def _weights(facts, generator) -> dict[str, np.ndarray]:
         made |= dense(f"{layer}.output.dense", width, inner)
         made |= norm(f"{layer}.output.LayerNorm")
     return made
-
-
-class NumpyBert:
-    """BERT by its definition (Devlin et al. 2019; Vaswani et al. 2017), a sequence at a time, in float64."""
-
-    def __init__(self, folder: Path) -> None:
-        self.config = json.loads((folder / "config.json").read_text())
-        weights = load_file(folder / "model.safetensors")
-        self.weights = {name.removeprefix("bert."): array.astype(float) for name, array in weights.items()}
-
-    def __call__(self, ids) -> np.ndarray:
-        """Return (pieces, width) last hidden states of the ids of one sequence, [CLS] and [SEP] included."""
-        tables = [self.weights[f"embeddings.{kind}_embeddings.weight"] for kind in _KINDS]
-        hidden = self._norm(tables[0][ids] + tables[1][: len(ids)] + tables[2][0], "embeddings.LayerNorm")
-        for number in range(self.config["num_hidden_layers"]):
-            hidden = self._layer(hidden, f"encoder.layer.{number}")
-        return hidden
-
-    def _layer(self, hidden, name):
-        seen = self._dense(
-            self._attention(hidden, f"{name}.attention.self"), f"{name}.attention.output.dense"
-        )
-        hidden = self._norm(hidden + seen, f"{name}.attention.output.LayerNorm")
-        inner = self._gelu(self._dense(hidden, f"{name}.intermediate.dense"))
-        return self._norm(hidden + self._dense(inner, f"{name}.output.dense"), f"{name}.output.LayerNorm")
-
-    def _attention(self, hidden, name):
-        heads = self.config["num_attention_heads"]
-        query, key, value = (
-            self._dense(hidden, f"{name}.{part}").reshape(len(hidden), heads, -1).transpose(1, 0, 2)
-            for part in ("query", "key", "value")
-        )
-        scores = query @ key.transpose(0, 2, 1) / np.sqrt(query.shape[-1])
-        shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        shares /= shares.sum(axis=-1, keepdims=True)
-        return (shares @ value).transpose(1, 0, 2).reshape(len(hidden), -1)
-
-    def _dense(self, inputs, name):
-        return inputs @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
-
-    def _norm(self, inputs, name):
-        centred = inputs - inputs.mean(axis=-1, keepdims=True)
-        deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + self.config["layer_norm_eps"])
-        return centred / deviation * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]
-
-    def _gelu(self, x):
-        if self.config["hidden_act"] == "gelu":
-            return x * (1 + _erf(x / np.sqrt(2))) / 2
-        return x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2
-
-
-_KINDS = ("word", "position", "token_type")
-
-
-def _erf(x):
-    from math import erf
-
-    return np.vectorize(erf)(x)
