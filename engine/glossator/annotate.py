@@ -76,8 +76,8 @@ def write_tags(doc: Doc, head: str, layer: str, tags: TokenTags, labels: Sequenc
 
 def write_cats(doc: Doc, labels: Sequence[str], probabilities: Sequence[float]) -> None:
     """Write the probability of each category."""
-    for label, probability in zip(labels, probabilities, strict=True):
-        doc.cats[label] = float(probability)
+    values = np.asarray(probabilities, dtype=np.float64).tolist()
+    doc.cats.update(zip(labels, values, strict=True))
 
 
 def write_provenance(doc: Doc, name: str, version: str, labels: Mapping[str, Sequence[str]]) -> None:

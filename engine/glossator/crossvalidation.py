@@ -23,7 +23,7 @@ from glossator.data import read_gold
 from glossator.errors import DataError, UsageError
 from glossator.evaluate import evaluate_head
 from glossator.fitting import fit
-from glossator.frozen import with_frozen_vectors
+from glossator.frozen import frozen_vectors
 from glossator.heads import Head
 from glossator.pipeline import Pipeline
 from glossator.progress import Silent, TrainingProgress
@@ -135,17 +135,12 @@ def _scores(
     progress: TrainingProgress,
 ) -> list[dict[str, Any]]:
     docs = [example.predicted for example in examples]
-    embedders = pipeline.embedders
-    frozen = with_frozen_vectors(embedders, head.config.vectors, docs, folder)
-    pipeline.embedders = {**embedders, **frozen}
     fold_of = deal(examples, folds, pipeline.config.seed)
-    try:
+    with frozen_vectors(pipeline, head.config.vectors, docs, folder):
         return [
             _scores_on(pipeline, head, examples, (fold_of - fold) % folds, folder / f"fold-{fold}", progress)
             for fold in range(folds)
         ]
-    finally:
-        pipeline.embedders = embedders
 
 
 def _scores_on(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from glossator.stages import Embedder, TableEmbedder
 if TYPE_CHECKING:
     from spacy.tokens import Doc
     from thinc.types import Floats2d
+
+    from glossator.pipeline import Pipeline
 
 BATCH_WORDS = 20_000
 
@@ -62,16 +65,22 @@ class FrozenVectors:
         return rows
 
 
-def with_frozen_vectors(
-    embedders: Mapping[str, Embedder], names: Sequence[str], docs: Sequence[Doc], folder: Path
-) -> dict[str, Embedder]:
-    """Return the embedders named, those that compute their rows remembering them for `docs`.
+@contextmanager
+def frozen_vectors(
+    pipeline: Pipeline, names: Sequence[str], docs: Sequence[Doc], folder: Path
+) -> Iterator[None]:
+    """Let a pipeline's embedders of these names, if they compute their rows, remember them for `docs`.
 
     A table needs no memory: looking a row up is as fast, and heads that tune want the table itself.
     """
-    return {
-        name: embedders[name]
-        if isinstance(embedders[name], TableEmbedder)
-        else FrozenVectors(embedders[name], docs, folder / f"{name}.vectors")
+    embedders = pipeline.embedders
+    frozen = {
+        name: FrozenVectors(embedders[name], docs, folder / f"{name}.vectors")
         for name in names
+        if not isinstance(embedders[name], TableEmbedder)
     }
+    pipeline.embedders = {**embedders, **frozen}
+    try:
+        yield
+    finally:
+        pipeline.embedders = embedders

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from glossator.thresholds import holding
+import numpy as np
+
+from glossator.thresholds import held
 
 if TYPE_CHECKING:
-    from spacy.tokens import Doc
-
     from glossator.config import HeadConfig
     from glossator.plugins import Plugin
 
@@ -22,7 +22,7 @@ class Head:
         config: Its description.
         stage: The stage.
         plugin: Which plugin it is from.
-        thresholds: For a classifier, from which probability each label holds, as `thresholds.holding` takes
+        thresholds: For a classifier, from which probability each label holds, as `thresholds.held` takes
             it; without its prefix.
     """
 
@@ -46,11 +46,12 @@ class Head:
         """Whether a document has at most one of its labels."""
         return bool(getattr(self.stage, "exclusive", True))
 
-    def holding(self, doc: Doc) -> list[str]:
-        """Return which of a classifier's labels hold on an annotated Doc, the likeliest first."""
-        probabilities = {label: doc.cats[label] for label in self.labels}
-        thresholds = {self.config.prefix + label: least for label, least in self.thresholds.items()}
-        return holding(probabilities, thresholds, exclusive=self.exclusive)
+    def held(self, probabilities: Any) -> list[list[str]]:
+        """Return which of a classifier's labels hold, the likeliest first, by its (docs, labels) answers."""
+        labels = self.stage.labels
+        rows = np.asarray(probabilities, dtype=np.float64).reshape(-1, len(labels))
+        found = held(rows, labels, self.thresholds, exclusive=self.exclusive)
+        return [[self.config.prefix + label for label in of_doc] for of_doc in found]
 
     def __str__(self) -> str:
         return f"{self.config.kind} {self.name!r} (stage {self.config.stage!r}, plugin {self.plugin.name!r})"

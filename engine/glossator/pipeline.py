@@ -230,12 +230,17 @@ class Pipeline:
                 for doc in docs:
                     clear_ents(doc)
             batch = Batch(docs, self.embedders)
+            categories: list[dict[str, list[str]]] = [{} for _ in docs]
             for head in self.heads.values():
-                self._write(head, docs, self.predict(head, batch))
+                predictions = self.predict(head, batch)
+                self._write(head, docs, predictions)
+                if head.config.kind == "classifier":
+                    for of_doc, held in zip(categories, head.held(predictions), strict=True):
+                        of_doc[head.name] = held
             if self.tensor:
                 write_tensors(docs, batch.embedded(self.tensor))
-            for doc in docs:
-                write_provenance(doc, self.config.name, self.config.version, self._labels_of(doc))
+            for doc, of_doc in zip(docs, categories, strict=True):
+                write_provenance(doc, self.config.name, self.config.version, of_doc)
 
     def predict(self, head: Head, batch: Batch) -> Any:
         """Return what a head's stage answers for a batch, writing nothing."""
@@ -341,10 +346,6 @@ class Pipeline:
         else:
             for doc, tags in zip(docs, predictions, strict=True):
                 write_tags(doc, head.name, layer, tags, head.stage.labels)
-
-    def _labels_of(self, doc: Doc) -> dict[str, list[str]]:
-        heads = self.heads.values()
-        return {head.name: head.holding(doc) for head in heads if head.config.kind == "classifier"}
 
     def _add_head(self, config: HeadConfig, stage: str | Stage) -> Self:
         self._check_place(config)

@@ -24,18 +24,27 @@ THRESHOLD = 0.5
 Thresholds = Mapping[str, float]
 
 
-def holding(probabilities: Mapping[str, float], thresholds: Thresholds, *, exclusive: bool) -> list[str]:
-    """Return the categories that hold, the likeliest first.
+def held(
+    probabilities: Floats, labels: Sequence[str], thresholds: Thresholds, *, exclusive: bool
+) -> list[list[str]]:
+    """Return, for each document, the categories that hold, the likeliest first.
 
     Args:
-        probabilities: Of each label of one classifier.
+        probabilities: (docs, labels) of one classifier.
+        labels: What the columns are of.
         thresholds: Of each label; without one it is 0 where categories exclude each other, else `THRESHOLD`.
         exclusive: Whether a document has at most one.
     """
-    ranked = sorted(probabilities, key=lambda label: -probabilities[label])
-    least = 0.0 if exclusive else THRESHOLD
-    candidates = ranked[:1] if exclusive else ranked
-    return [label for label in candidates if probabilities[label] >= thresholds.get(label, least)]
+    least = [thresholds.get(label, 0.0 if exclusive else THRESHOLD) for label in labels]
+    ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 if exclusive else None]
+    passed = np.take_along_axis(probabilities >= np.asarray(least), ranked, axis=1)
+    return [[labels[column] for column in row[ok].tolist()] for row, ok in zip(ranked, passed, strict=True)]
+
+
+def holding(probabilities: Mapping[str, float], thresholds: Thresholds, *, exclusive: bool) -> list[str]:
+    """Return the same for one document, its probabilities given by label."""
+    row = np.asarray([list(probabilities.values())], dtype=np.float64)
+    return held(row, list(probabilities), thresholds, exclusive=exclusive)[0]
 
 
 def choose_thresholds(
@@ -53,7 +62,7 @@ def choose_thresholds(
     """
     if exclusive:
         return _with_rejection(examples, labels)
-    gold, scores = (_matrix([getattr(e, side).cats for e in examples], labels) for side in _SIDES)
+    gold, scores = _gold_and_scores(examples, labels)
     return {
         label: best_f1_threshold(scores[known, column], gold[known, column] > 0)
         for column, label in enumerate(labels)
@@ -91,18 +100,20 @@ def best_rejection_threshold(scores: Floats, right: NDArray[np.bool_], in_scope:
     return _best(accepted + rejected, cuts)
 
 
-_SIDES = ("reference", "predicted")
-
-
 def _with_rejection(examples: Sequence[Example], labels: Sequence[str]) -> dict[str, float]:
     judged = [example for example in examples if any(value > 0 for value in example.reference.cats.values())]
-    gold, scores = (_matrix([getattr(e, side).cats for e in judged], labels) for side in _SIDES)
+    gold, scores = _gold_and_scores(judged, labels)
     in_scope = np.asarray((np.nan_to_num(gold) > 0).any(axis=1))
     if in_scope.all():
         return {}
     best = scores.argmax(axis=1)
     right = in_scope & (np.nan_to_num(gold)[np.arange(len(best)), best] > 0)
     return dict.fromkeys(labels, best_rejection_threshold(scores.max(axis=1), right, in_scope))
+
+
+def _gold_and_scores(examples: Sequence[Example], labels: Sequence[str]) -> tuple[Floats, Floats]:
+    gold = _matrix([example.reference.cats for example in examples], labels)
+    return gold, _matrix([example.predicted.cats for example in examples], labels)
 
 
 def _matrix(cats: Sequence[Mapping[str, float]], labels: Sequence[str]) -> Floats:
@@ -117,8 +128,10 @@ def _cuts(scores: Floats) -> tuple[NDArray[np.intp], Floats]:
     A threshold that would part equal scores is NaN.
     """
     order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    between = np.where(ranked[:-1] > ranked[1:], (ranked[:-1] + ranked[1:]) / 2, np.nan)
+    higher, lower = scores[order][:-1], scores[order][1:]
+    halfway = (higher + lower) / 2
+    # Between neighbours among the numbers of a computer, halfway is one of the two.
+    between = np.where(higher > lower, np.where(halfway > lower, halfway, higher), np.nan)
     return order, np.concatenate(([np.nextafter(1.0, 2.0)], between, [0.0]))
 
 

@@ -18,7 +18,7 @@ from glossator.data import DataSource, GoldData, read_gold
 from glossator.errors import ConfigError, DataError, PipelineError, UsageError
 from glossator.evaluate import dev_score, fit_thresholds
 from glossator.fitting import Task, fit
-from glossator.frozen import with_frozen_vectors
+from glossator.frozen import frozen_vectors
 from glossator.heads import Head
 from glossator.pipeline import Pipeline
 from glossator.plots import training_curves
@@ -199,16 +199,11 @@ class _Run:
     def train_head(self, head: Head, seeds: int) -> tuple[list[SeedResult], bool]:
         """Train a head with each seed and leave it at the best; also return whether all were finished."""
         train, dev = self._gold(head, "train"), self._gold(head, "dev")
-        embedders = self.pipeline.embedders
         docs = [example.predicted for example in (*train.examples, *dev.examples)]
         folder = self.folder / head.name
         folder.mkdir(exist_ok=True)
-        frozen = with_frozen_vectors(embedders, head.config.vectors, docs, folder)
-        self.pipeline.embedders = {**embedders, **frozen}
-        try:
+        with frozen_vectors(self.pipeline, head.config.vectors, docs, folder):
             return self._try_seeds(head, train, dev, seeds, folder)
-        finally:
-            self.pipeline.embedders = embedders
 
     def _try_seeds(
         self, head: Head, train: GoldData, dev: GoldData, seeds: int, folder: Path

@@ -117,9 +117,7 @@ class KerasClassifier:
         self._optimizer = optimizer
         self._trial = trial
         self._model: Model | None = None
-        self._given = GivenVectors(0, (), learn_rate)
         self._temperature = 1.0
-        self._seed = 0
 
     def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
         """Collect the labels and start from fresh weights."""
@@ -130,22 +128,21 @@ class KerasClassifier:
         weights = _weights_of(labels, self._class_weights, _gold(examples, labels, self.exclusive))
         self._build(labels, GivenVectors.of_space(space, self._learn_rate), weights)
         self._temperature = 1.0
-        self._seed = seed
         self._start(seed)
 
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean loss of the batch's windows."""
         model = self._trained()
-        generator = np.random.default_rng([self._seed, model.steps])
+        generator = model.generator()
         encoded = self._encode([example.predicted for example in examples])
         windows = self._windows(encoded).sample(LEARN_WINDOWS, generator)
         gold = _gold(examples, self.labels, self.exclusive)[windows.docs]
         if not (gold != UNKNOWN).any():
             return 0.0
         ((which, batch),) = self._batches(encoded, windows, learning=True)
-        given = self._given.of_words(encoded.words, vectors, learning=True)
+        given = model.given.of_words(encoded.words, vectors, learning=True)
         loss = model.learn(self._inputs(batch, given, generator), gold[which])
-        self._given.learn_batch(encoded.words, vectors, batch, model)
+        model.tune(encoded.words, vectors, batch)
         return loss
 
     def predict(self, docs: Sequence[Doc], vectors: Vectors) -> Floats:
@@ -166,28 +163,22 @@ class KerasClassifier:
 
     def training_state(self) -> TrainingState:
         """Return weights under training, optimizer and random state."""
-        return {
-            **self._trained().training_state(),
-            **self._given.state(),
-            "seed": np.asarray(self._seed),
-        }
+        return self._trained().training_state()
 
     def restore(self, state: TrainingState) -> None:
         """Put a training state back."""
-        self._seed = int(state["seed"])
         self._trained().restore(state)
-        self._given.restore(state)
 
     def to_disk(self, path: Path) -> None:
         """Write weights, labels and temperature, and the exported network where `finish` made one."""
-        self._trained().to_disk(path)
-        self._given.to_disk(path)
+        model = self._trained()
+        model.to_disk(path)
         facts = {
             "labels": self.labels,
             "label_weights": self._label_weights.tolist(),
             "exclusive": self.exclusive,
-            "vectors": self._given.width,
-            "tuned": self._given.table_widths,
+            "vectors": model.given.width,
+            "tuned": model.given.table_widths,
             "settings": self._settings,
             "tables": self._tables,
             "temperature": self._temperature,
@@ -207,11 +198,9 @@ class KerasClassifier:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PipelineError(f"{path / FACTS} is missing or damaged: {error}") from error
         self._trained().from_disk(path)
-        self._given.from_disk(path)
 
     def _build(self, labels: tuple[str, ...], given: GivenVectors, label_weights: Floats) -> None:
         self.labels = labels
-        self._given = given
         self._label_weights = label_weights
         config = NetworkConfig(outputs=len(labels), vector_width=given.width, settings=self._settings)
         self._model = Model(
@@ -224,7 +213,7 @@ class KerasClassifier:
             label_type="float32",
             learn_rate=self._learn_rate,
             runtime=self._runtime,
-            watched=given.watched,
+            given=given,
             optimizer=self._optimizer,
             trial=self._trial,
         )
@@ -242,7 +231,7 @@ class KerasClassifier:
 
     def _window_logits(self, encoded: Any, windows: Windows, vectors: Vectors) -> Floats:
         model = self._trained()
-        given = self._given.of_words(encoded.words, vectors)
+        given = model.given.of_words(encoded.words, vectors)
         batches = list(self._batches(encoded, windows))
         logits = np.zeros((len(windows.docs), len(self.labels)), dtype=np.float32)
         answers = model.predict([self._inputs(batch, given) for _, batch in batches])

@@ -18,11 +18,15 @@ from glossator_keras.decode import Chain
 from glossator_keras.features import TABLE_ROWS
 from glossator_keras.network import BuildNetwork, NetworkConfig
 from glossator_keras.runtime import Network, Runtime, check_agreement, keras_network, onnx_network, run_all
+from glossator_keras.tuning import GivenVectors
 
 if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from glossator.stages import Vectors
+    from glossator.words import Words
+    from glossator_keras.decode import Layout
     from glossator_keras.learning import Learner, Loss
 
     Arrays = Mapping[str, NDArray[Any]]
@@ -44,13 +48,14 @@ class Model:
         label_type: Of the labels.
         learn_rate: Adam's.
         runtime: What annotates once the network is exported.
-        watched: Inputs whose gradients are wanted, too.
+        given: The vectors its words are given; their tables are tuned along with it. By default none.
         optimizer: Given the network, what moves its weights instead of Adam.
         trial: Makes inputs on which the exported network is compared with Keras's, and says at which places
             of the answers; None for all. By default words at random.
 
     Attributes:
-        config: As given.
+        config: What the network is built from.
+        given: The vectors its words are given.
     """
 
     def __init__(
@@ -63,19 +68,20 @@ class Model:
         label_type: str = "int32",
         learn_rate: float,
         runtime: Runtime,
-        watched: Sequence[str] = (),
+        given: GivenVectors | None = None,
         optimizer: Callable[[keras.Model], keras.optimizers.Optimizer] | None = None,
         trial: Trial | None = None,
     ) -> None:
         self._build = build
         self.config = config
+        self.given = given or GivenVectors(0, (), learn_rate)
         self._loss = loss
         self._labels = (label_shape, label_type)
         self._learn_rate = learn_rate
         self._runtime = runtime
-        self._watched = watched
         self._optimizer = optimizer
         self._trial = trial or _trial_inputs
+        self._seed = 0
         self._learner: Learner | None = None
         self._kept: _Kept | None = None  # None while the learner has newer weights
         self._network: Network | None = None  # what answers; None until it is asked
@@ -86,6 +92,7 @@ class Model:
         load_keras()
         from glossator_keras.learning import set_seed
 
+        self._seed = seed
         set_seed(seed)
         network = self._build(self.config)
         if load is not None:
@@ -99,20 +106,20 @@ class Model:
         self._forget()
         return learner.step(inputs, labels)
 
-    @property
-    def steps(self) -> int:
-        """How many batches it has learned from since its weights were fresh or loaded."""
-        return self._learner.steps if self._learner else 0
+    def tune(self, words: Words, vectors: Vectors, batch: Layout) -> None:
+        """Let the tables of given vectors take the step that the network has just taken.
 
-    @property
-    def gradients(self) -> Arrays:
-        """Of the last batch's loss by the watched inputs."""
-        return self._learning().gradients
+        Args:
+            words: Of the Docs that `vectors` are of.
+            vectors: As the stage got them.
+            batch: Where the words of the batch that was learned from are.
+        """
+        learner = self._learning()
+        self.given.learn_batch(words, vectors, batch, learner.gradients, learner.decay)
 
-    @property
-    def decay(self) -> float:
-        """Of the average of weights, in the next step."""
-        return self._learning().decay
+    def generator(self) -> np.random.Generator:
+        """Return random numbers of the next step's own, the same in a run that was resumed."""
+        return np.random.default_rng([self._seed, self._learner.steps if self._learner else 0])
 
     def predict(self, batches: Sequence[Arrays]) -> Iterator[NDArray[np.float32]]:
         """Yield the logits of each batch, in order."""
@@ -146,20 +153,23 @@ class Model:
 
     def training_state(self) -> dict[str, NDArray[Any]]:
         """Return all that learning needs beside what `to_disk` writes."""
-        return self._learning().state()
+        return {**self._learning().state(), **self.given.state(), "seed": np.asarray(self._seed)}
 
     def restore(self, state: Arrays) -> None:
         """Put a training state back."""
+        self._seed = int(state["seed"])
         self._learning().restore(state)
+        self.given.restore(state)
         self._forget()
 
     def to_disk(self, path: Path) -> None:
-        """Write the weights, what a CRF adds to them, and the exported network where there is one."""
+        """Write the weights, what a CRF adds, tuned vectors, and the exported network where there is one."""
         kept = self._keep()
         _write(path / WEIGHTS, kept.weights)
         np.savez(path / CHAIN, **(kept.chain._asdict() if kept.chain else {}))
         if kept.onnx is not None:
             _write(path / ONNX, kept.onnx)
+        self.given.to_disk(path)
 
     def from_disk(self, path: Path) -> None:
         """Read what `to_disk` wrote.
@@ -168,6 +178,7 @@ class Model:
             PipelineError: A file is missing or damaged.
         """
         self._kept = _read(path)
+        self.given.from_disk(path)
         self._learner = None
         # From the file itself, which is quicker than from its content.
         self._network = self._answering_network(path / ONNX)
@@ -216,7 +227,7 @@ class Model:
             self._loss(network),
             *self._labels,
             learn_rate=self._learn_rate,
-            watched=self._watched,
+            watched=self.given.watched,
             optimizer=self._optimizer(network) if self._optimizer else None,
         )
 

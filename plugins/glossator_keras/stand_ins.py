@@ -3,7 +3,7 @@
 * LSTM and GRU layers, of one or two directions. Keras exports them as a loop of small operators; ONNX
   has operators for the whole, which took a tenth of the time for one sentence and half of it for many.
 * Embedding tables. The conversion copies large constants many times over.
-* KerasHub's transformer layers, for both reasons: see `bert.exporting`.
+* Layers that have a method `stand_in`, by what it returns: see `bert.layer`.
 
 A stand-in carries a constant like no other, by which its place in the graph is found.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import keras
 import numpy as np
@@ -57,15 +57,31 @@ class StandIn:
         raise StageError(f"layer {self.layer.name!r} is not found in the exported network")
 
 
+@runtime_checkable
+class HasStandIn(Protocol):
+    """A layer that says itself how it is exported."""
+
+    def stand_in(self, generator: np.random.Generator) -> StandIn | None:
+        """Return its stand-in, its constant drawn from the generator; None where it needs none."""
+
+
+class Operators(Protocol):
+    """What ONNX computes for a layer."""
+
+    def nodes(self, given: str, result: str) -> list[onnx.NodeProto]:
+        """Return nodes from the tensor `given`, a layer's input and one column more, to `result`."""
+
+    def initializers(self) -> list[onnx.TensorProto]:
+        """Return the weights and what else is constant."""
+
+
 def stand_in(layer: keras.Layer, generator: np.random.Generator) -> StandIn | None:
     """Return the stand-in for a layer; None where it is best exported as it is."""
     # KerasHub's embeddings can be asked for the words of states, too, which no network here does.
     if type(layer) is keras.layers.Embedding or isinstance(layer, keras.layers.ReversibleEmbedding):
         return _for_embedding(layer, generator)
-    if type(layer).__name__ == "TransformerEncoder":  # KerasHub is imported where a network has one
-        from glossator_keras.bert.exporting import for_encoder, is_encoder
-
-        return for_encoder(layer, generator) if is_encoder(layer) else None
+    if isinstance(layer, HasStandIn):
+        return layer.stand_in(generator)
     directions = _directions(layer)
     if directions and _is_one_operator(directions):
         return _for_recurrent(layer, directions, generator)
@@ -96,7 +112,7 @@ class Marker(keras.layers.Layer):
 
     def __init__(self, chosen: NDArray[np.int32], width: int, *, sequences: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._chosen = chosen
+        self.chosen = chosen
         self._width = width
         self._sequences = sequences
         self.supports_masking = True
@@ -105,8 +121,8 @@ class Marker(keras.layers.Layer):
         """Return the chosen columns of the inputs and the mask."""
         ops = keras.ops
         shown = ops.ones_like(inputs[..., :1]) if mask is None else ops.cast(mask, "float32")[..., None]
-        marked = ops.take(ops.concatenate([inputs, shown], axis=-1), self._chosen, axis=-1)
-        if self._width < len(self._chosen):
+        marked = ops.take(ops.concatenate([inputs, shown], axis=-1), self.chosen, axis=-1)
+        if self._width < len(self.chosen):
             marked = marked[..., : self._width]
         return marked if self._sequences else marked[:, 0]
 
@@ -116,23 +132,27 @@ def choose_columns(inputs: int, width: int, generator: np.random.Generator) -> N
     return generator.integers(inputs + 1, size=max(width, _CHOSEN), dtype=np.int32)
 
 
+def by_operators(marker: Marker, operators: Operators) -> StandIn:
+    """Return a stand-in that leaves a marker's place to operators; the mask is their last column."""
+
+    def patch(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
+        place = next(i for i, node in enumerate(graph.node) if tensor.name in node.input)
+        choice = graph.node.pop(place)
+        for offset, node in enumerate(operators.nodes(choice.input[0], choice.output[0])):
+            graph.node.insert(place + offset, node)
+        graph.initializer.remove(tensor)
+        graph.initializer.extend(operators.initializers())
+
+    return StandIn(marker, marker.chosen, patch)
+
+
 def _for_recurrent(
     layer: keras.Layer, directions: Sequence[keras.Layer], generator: np.random.Generator
 ) -> StandIn:
     operator = _Operator.of(layer.name, directions)
     width = operator.width * len(directions)
     chosen = choose_columns(operator.inputs, width, generator)
-    marker = Marker(chosen, width, sequences=operator.sequences, name=layer.name)
-
-    def patch(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
-        place = next(i for i, node in enumerate(graph.node) if tensor.name in node.input)
-        choice = graph.node.pop(place)
-        for offset, node in enumerate(operator.nodes(choice.input[0], choice.output[0])):
-            graph.node.insert(place + offset, node)
-        graph.initializer.remove(tensor)
-        graph.initializer.extend(operator.initializers())
-
-    return StandIn(marker, chosen, patch)
+    return by_operators(Marker(chosen, width, sequences=operator.sequences, name=layer.name), operator)
 
 
 @dataclass(frozen=True, slots=True)

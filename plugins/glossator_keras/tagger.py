@@ -127,9 +127,7 @@ class KerasTagger:
         self._optimizer = optimizer
         self._trial = trial
         self._model: Model | None = None
-        self._given = GivenVectors(0, (), learn_rate)
         self._temperature = 1.0
-        self._seed = 0
         self.labels: tuple[str, ...] = ()
 
     def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
@@ -139,14 +137,14 @@ class KerasTagger:
             raise StageError(f"the training data has no gold {self._layer!r} to learn from")
         self._build(tuple(sorted(found)), GivenVectors.of_space(space, self._learn_rate))
         self._temperature = 1.0
-        self._seed = seed
         self._start(seed)
 
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean loss of the batch's words."""
+        model = self._trained()
         encoded = self._encode([example.predicted for example in examples])
         gold = self._gold_ids(examples, encoded)
-        given = self._given.of_words(encoded.words, vectors, learning=True)
+        given = model.given.of_words(encoded.words, vectors, learning=True)
         losses, words = [0.0], [0]
         # More than one step only where documents are long or their sentences of very unlike length.
         for batch in self._batches(encoded, learning=True):
@@ -154,7 +152,7 @@ class KerasTagger:
             words.append(int((labels != UNKNOWN).sum()))
             losses.append(self._learn(batch, given, labels) if words[-1] else 0.0)
             if words[-1]:
-                self._given.learn_batch(encoded.words, vectors, batch, self._trained())
+                model.tune(encoded.words, vectors, batch)
         return float(np.dot(losses, words) / max(sum(words), 1))
 
     def predict(
@@ -186,26 +184,20 @@ class KerasTagger:
 
     def training_state(self) -> TrainingState:
         """Return weights under training, optimizer and random state."""
-        return {
-            **self._trained().training_state(),
-            **self._given.state(),
-            "seed": np.asarray(self._seed),
-        }
+        return self._trained().training_state()
 
     def restore(self, state: TrainingState) -> None:
         """Put a training state back."""
-        self._seed = int(state["seed"])
         self._trained().restore(state)
-        self._given.restore(state)
 
     def to_disk(self, path: Path) -> None:
         """Write weights, labels and temperature, and the exported network where `finish` made one."""
-        self._trained().to_disk(path)
-        self._given.to_disk(path)
+        model = self._trained()
+        model.to_disk(path)
         facts = {
             "labels": self.labels,
-            "vectors": self._given.width,
-            "tuned": self._given.table_widths,
+            "vectors": model.given.width,
+            "tuned": model.given.table_widths,
             "scheme": self._prefixes,
             "settings": self._settings,
             "tables": self._tables,
@@ -225,11 +217,9 @@ class KerasTagger:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PipelineError(f"{path / FACTS} is missing or damaged: {error}") from error
         self._trained().from_disk(path)
-        self._given.from_disk(path)
 
     def _build(self, labels: tuple[str, ...], given: GivenVectors) -> None:
         self.labels = labels
-        self._given = given
         scheme = getattr(SpanScheme, self._prefixes)(labels) if holds_spans(self._layer) else None
         config = NetworkConfig(
             outputs=len(scheme.labels if scheme else labels),
@@ -244,7 +234,7 @@ class KerasTagger:
             label_shape=(None, None),
             learn_rate=self._learn_rate,
             runtime=self._runtime,
-            watched=given.watched,
+            given=given,
             optimizer=self._optimizer,
             trial=self._trial,
         )
@@ -278,7 +268,7 @@ class KerasTagger:
         """Return what the network takes of a batch; in learning some words are hidden."""
         if not learning:
             return network_inputs(batch, given)
-        draws = np.random.default_rng([self._seed, self._trained().steps]).random(len(batch.lexemes))
+        draws = self._trained().generator().random(len(batch.lexemes))
         return network_inputs(batch, given, hidden=draws < self._word_dropout)
 
     def _learn(self, batch: Layout, given: Floats | None, labels: NDArray[np.int32]) -> float:
@@ -286,7 +276,7 @@ class KerasTagger:
 
     def _answers(self, encoded: Any, vectors: Vectors) -> Iterator[Answer]:
         model = self._trained()
-        given = self._given.of_words(encoded.words, vectors)
+        given = model.given.of_words(encoded.words, vectors)
         batches = list(self._batches(encoded))
         logits = model.predict([self._inputs(batch, given) for batch in batches])
         return zip(batches, logits, strict=True)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from glossator.words import Words
     from glossator_keras.decode import Layout
-    from glossator_keras.model import Model
 
     Floats = NDArray[np.float32]
     Arrays = Mapping[str, NDArray[Any]]
@@ -81,15 +80,25 @@ class GivenVectors:
         """The network's inputs by whose gradients tables are tuned."""
         return ("vectors",) if self._tables else ()
 
-    def learn_batch(self, words: Words, vectors: Vectors, batch: Layout, model: Model) -> None:
-        """Move the rows of a batch's words down the gradient of the step that a model has just taken."""
+    def learn_batch(
+        self, words: Words, vectors: Vectors, batch: Layout, gradients: Arrays, decay: float
+    ) -> None:
+        """Move the rows of a batch's words down the gradients of its loss by the `watched` inputs.
+
+        Args:
+            words: Of the Docs that `vectors` are of.
+            vectors: As the stage got them.
+            batch: Where the batch's words are.
+            gradients: By the inputs' names.
+            decay: Of the average over steps that rows are kept as.
+        """
         if not self._tables:
             return
         shown = batch.mask
-        gradient, places = model.gradients["vectors"][shown], batch.places[shown]
+        gradient, places = gradients["vectors"][shown], batch.places[shown]
         start = 0
         for tuned, rows, table in zip(self._tables, _rows(words, vectors), vectors.space.tables, strict=True):
-            tuned.learn(rows[places], gradient[:, start : start + tuned.width], table, model.decay)
+            tuned.learn(rows[places], gradient[:, start : start + tuned.width], table, decay)
             start += tuned.width
 
     def state(self) -> dict[str, NDArray[Any]]:

@@ -3,10 +3,11 @@
 * `static`: the embedder `vectors`, which looks words up in a folder of vectors
 * `hashed`: the embedder `hash`, random vectors that need no file
 * `folder`, `writing`, `subwords`: what a folder of vectors holds, how it is mapped, how it is made
-* `importing` and what it reads with: `textfile`, `binaryfile`, `gensimfile`
+* `importing` and what it reads with: `textfile`, `binaryfile`, `gensimfiles`
 * `corpus`, `training`: from plain text to vectors, by gensim
+* `distilling`: from a BERT to vectors
 * `coverage`, `neighbours`: looking at vectors
-* `commands`, `showing`: `glossator vectors`
+* `commands`, `distil_command`, `showing`: `glossator vectors`, with `texts`, `reading`, `views`
 
 gensim is imported only to train and to read files of its own and fastText's: annotating needs none.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
@@ -125,13 +124,3 @@ def _cut(lengths: NDArray[np.int32]) -> NDArray[np.int32]:
         whole, rest = divmod(length, LONGEST_SENTENCE)
         pieces += [LONGEST_SENTENCE] * whole + ([rest] if rest else [])
     return np.asarray(pieces, dtype=np.int32)
-
-
-def word_counts(texts: Iterable[str], lang: str, min_count: int) -> dict[str, int]:
-    """Return how often each word of some texts occurs, without those that are rarer than `min_count`."""
-    from glossator.builtin.tokenizers import SpacyTokenizer
-
-    with tempfile.TemporaryDirectory() as folder:
-        corpus = TokenizedCorpus(Path(folder))
-        corpus.add(texts, SpacyTokenizer(lang))
-        return {word: count for word, count in corpus.counts.items() if count >= min_count}

@@ -59,8 +59,9 @@ def distil(
     """
     from rich.console import Console
 
+    from glossator.builtin.tokenizers import SpacyTokenizer
     from glossator.pipeline import Pipeline
-    from glossator_vectors.corpus import word_counts
+    from glossator_vectors.coverage import count_words
     from glossator_vectors.distilling import distil_vectors
     from glossator_vectors.reading import Reading
     from glossator_vectors.texts import read_pieces
@@ -74,7 +75,8 @@ def distil(
     files, format_name = (texts, from_) if words is None else ([words], "lines")
     reading = Reading(read_pieces(files, format_name, from_settings, encoding, plugins))
     if words is None:
-        counts = word_counts((record.text for record in reading.good()), lang, min_count)
+        found = count_words(reading.good(), SpacyTokenizer(lang))
+        counts = {word: count for word, count in found.items() if count >= min_count}
     else:
         counts = {record.text.strip(): 1 for record in reading.good()}
     with importing(Console(stderr=True)) as on_words:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from glossator.formats.record import Record
     from glossator_vectors.coverage import Coverage
     from glossator_vectors.folder import WordVectors
+    from glossator_vectors.reading import Reading
 
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -51,6 +52,7 @@ def info(
 ) -> None:
     """Show what the vectors in FOLDER are, and how many of a text's words have one."""
     from glossator_vectors.folder import open_vectors
+    from glossator_vectors.reading import Reading
 
     if corpus and texts:
         raise UsageError("--corpus and --text: give one of them")
@@ -68,8 +70,8 @@ def info(
         check_there(texts)
         from_settings = options.key_values(from_options, "--from-option")
         items = read_pieces(texts, from_, from_settings, encoding, settings.plugins())
-    failed: list[DataError] = []
-    covered = None if items is None else _coverage(vectors, items, lang or vectors.facts.lang or "en", failed)
+    reading = Reading(items or ())
+    covered = None if items is None else _coverage(vectors, reading, lang or vectors.facts.lang or "en")
     if as_json:
         facts = json.loads(vectors.facts.to_json())
         click.echo(
@@ -77,9 +79,7 @@ def info(
         )
     else:
         _print(vectors, covered)
-    if failed:
-        click.echo(f"{len(failed):,} lines or documents could not be read; the first: {failed[0]}", err=True)
-        raise click.exceptions.Exit(3)
+    reading.end()
 
 
 @click.command(short_help="Show the nearest neighbours of words.")
@@ -122,20 +122,11 @@ def _corpus(settings: Settings, name: str, corpora: Path | None) -> Iterator[Rec
             yield from read_split(found, split, root=corpora, plugins=settings.plugins())
 
 
-def _coverage(
-    vectors: WordVectors, items: Iterator[Record | DataError], lang: str, failed: list[DataError]
-) -> Coverage:
+def _coverage(vectors: WordVectors, reading: Reading, lang: str) -> Coverage:
     from glossator.builtin.tokenizers import SpacyTokenizer
     from glossator_vectors.coverage import count_words, coverage
 
-    def good() -> Iterator[Record]:
-        for item in items:
-            if isinstance(item, DataError):
-                failed.append(item)
-            else:
-                yield item
-
-    return coverage(vectors, count_words(good(), SpacyTokenizer(lang)))
+    return coverage(vectors, count_words(reading.good(), SpacyTokenizer(lang)))
 
 
 def _print(vectors: WordVectors, covered: Coverage | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import spacy
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spacy.training import Example
 
@@ -34,6 +34,7 @@ def f1(scores, holds, threshold):
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(SCORES, st.booleans()), min_size=1, max_size=12))
+@example([(0.0, False), (5e-324, True)])  # nothing lies between the two
 def test_no_other_threshold_has_a_better_f1(pairs):
     scores, holds = (np.asarray(column) for column in zip(*pairs, strict=True))
     chosen = best_f1_threshold(scores, holds)
@@ -77,8 +78,8 @@ def test_which_categories_hold():
 
 def annotated(guesses, truths):
     examples = [Example(NLP.make_doc("x"), NLP.make_doc("x")) for _ in guesses]
-    for example, guess, truth in zip(examples, guesses, truths, strict=True):
-        example.predicted.cats, example.reference.cats = guess, truth
+    for each, guess, truth in zip(examples, guesses, truths, strict=True):
+        each.predicted.cats, each.reference.cats = guess, truth
     return examples
 
 

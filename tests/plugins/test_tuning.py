@@ -108,7 +108,7 @@ def test_a_stage_tunes_saves_and_goes_on(kind, tmp_path):
     stage.initialize(data, given.space, seed=0)
     losses = [stage.update(data, given) for _ in range(25)]
     assert losses[-1] < losses[0] / 2
-    tuned = stage._given._tables[0]
+    tuned = stage._trained().given._tables[0]
     assert (tuned.look_up(np.arange(len(WORDS)), TABLE) != TABLE).any(axis=1).tolist() == [False] + [True] * 5
     stage.finish()
     stage.to_disk(tmp_path)

@@ -54,7 +54,7 @@ def distil(
     from rich.console import Console
 
     from glossator.cli.progress import TrainingView
-    from glossator.cli.train import config_file, report
+    from glossator.cli.train import config_file, finish
     from glossator.config import parse_override, read_config
     from glossator.data import read_files
     from glossator.distillation import distil as run
@@ -77,8 +77,4 @@ def distil(
             plugins=plugins,
             progress=view,
         )
-    report(result, output, console)
-    if result.interrupted:
-        raise click.exceptions.Exit(130)
-    if result.failed:
-        raise click.exceptions.Exit(3)
+    finish(result, output, console)

@@ -12,6 +12,8 @@ from glossator.cli import options
 from glossator.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from glossator.cli.context import Settings
     from glossator.training import TrainingResult
 
@@ -97,11 +99,7 @@ def train(
             plugins=settings.plugins(),
             progress=view,
         )
-    report(result, output, console)
-    if result.interrupted:
-        raise click.exceptions.Exit(130)
-    if result.failed:
-        raise click.exceptions.Exit(3)
+    finish(result, output, console)
 
 
 def _check_no_file_options(context: click.Context) -> None:
@@ -149,8 +147,16 @@ def _sections(
     return {"glossator": {"lang": lang}, **head, "data": {name: data}}
 
 
-def report(result: TrainingResult, output: Path, console: Any) -> None:
-    """Print how each head fared."""
+def finish(result: TrainingResult, output: Path, console: Console) -> None:
+    """Print how each head fared, and end the command as the run ended."""
+    _report(result, output, console)
+    if result.interrupted:
+        raise click.exceptions.Exit(130)
+    if result.failed:
+        raise click.exceptions.Exit(3)
+
+
+def _report(result: TrainingResult, output: Path, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 

@@ -3,7 +3,8 @@
 * `checkpoint`: a model in the Hugging Face layout
 * `pieces`: words cut into word pieces, and how they stand for each other
 * `windows`: sequences longer than the model, cut into windows that overlap
-* `network`: the networks, and the checkpoint's weights in them
+* `layer`, `network`: the networks, and the checkpoint's weights in them
+* `exporting`: their layers in ONNX
 * `optimizing`: AdamW, its rates and what it leaves as it is
 * `embedder`, `tagger`, `classifier`: the stages
 

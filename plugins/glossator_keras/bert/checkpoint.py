@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.errors import ConfigError, StageError
-from glossator_keras.bert.pieces import WordPieces
+from glossator_keras.bert.pieces import SPECIAL, WordPieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class BertConfig:
     @property
     def most_pieces(self) -> int:
         """Word pieces that fit into the model at once, beside [CLS] and [SEP]."""
-        return self.max_position_embeddings - 2
+        return self.max_position_embeddings - SPECIAL
 
     @property
     def approximate_gelu(self) -> bool | None:

@@ -10,10 +10,11 @@ import numpy as np
 
 from glossator.errors import ConfigError
 from glossator.stages import VectorSpace
+from glossator_keras.bert.checkpoint import BertConfig
 from glossator_keras.bert.network import build_classifier, classifier_trial_inputs
-from glossator_keras.bert.pieces import EncodedPieces
+from glossator_keras.bert.pieces import SPECIAL, EncodedPieces
 from glossator_keras.bert.stage import BertSource, FineTuning, bert_settings, check_fine_tuning
-from glossator_keras.bert.windows import PREDICT_PLACES, SPECIAL, PaddedWindows, padded_windows
+from glossator_keras.bert.windows import PREDICT_PLACES, PaddedWindows, padded_windows
 from glossator_keras.classifier import ClassWeights, KerasClassifier
 from glossator_keras.runtime import Runtime
 from glossator_keras.settings import check_choice
@@ -156,9 +157,7 @@ class BertClassifier(KerasClassifier):
         return self._source.pieces.encode(docs)
 
     def _windows(self, encoded: EncodedPieces) -> Windows:
-        return windows_between(
-            encoded.doc_bounds, self._settings["bert"]["max_position_embeddings"] - SPECIAL
-        )
+        return windows_between(encoded.doc_bounds, BertConfig.of(self._settings["bert"]).most_pieces)
 
     def _batches(
         self, encoded: EncodedPieces, windows: Windows, *, learning: bool = False

@@ -14,37 +14,19 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from glossator_keras.stand_ins import Marker, StandIn, choose_columns
+from glossator_keras.stand_ins import Marker, StandIn, by_operators, choose_columns
 
 HIDDEN = -1e9  # what is added to the scores of places that nobody may look at
 
 
-def is_encoder(layer: keras.Layer) -> bool:
-    """Whether a layer is one of KerasHub's, in the form in which `for_encoder` spells it."""
-    from keras_hub.layers import TransformerEncoder
-
-    return (
-        type(layer) is TransformerEncoder
-        and not layer.normalize_first
-        and layer.activation is keras.activations.gelu
-    )
-
-
-def for_encoder(layer: keras.Layer, generator: np.random.Generator) -> StandIn:
-    """Return the stand-in for a transformer layer."""
+def for_encoder(layer: keras.Layer, generator: np.random.Generator) -> StandIn | None:
+    """Return the stand-in for a transformer layer; None where it is of another form than is spelt here."""
+    if layer.normalize_first or layer.activation is not keras.activations.gelu:
+        return None
     encoder = _Encoder(layer)
     chosen = choose_columns(encoder.width, encoder.width, generator)
     marker = _MaskedMarker(chosen, encoder.width, sequences=True, name=layer.name)
-
-    def patch(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
-        place = next(i for i, node in enumerate(graph.node) if tensor.name in node.input)
-        choice = graph.node.pop(place)
-        for offset, node in enumerate(encoder.nodes(choice.input[0], choice.output[0])):
-            graph.node.insert(place + offset, node)
-        graph.initializer.remove(tensor)
-        graph.initializer.extend(encoder.initializers())
-
-    return StandIn(marker, chosen, patch)
+    return by_operators(marker, encoder)
 
 
 class _MaskedMarker(Marker):

@@ -58,8 +58,9 @@ class Body:
 def build_body(config: BertConfig) -> Body:
     """Return BERT with fresh weights."""
     import keras
-    from keras_hub.layers import TransformerEncoder
     from keras_hub.models import BertBackbone
+
+    from glossator_keras.bert.layer import TransformerLayer
 
     # BertBackbone has the GELU by tanh and an epsilon of its own in its layers, whatever a checkpoint was
     # trained with. So its embeddings are used, and the layers are built here.
@@ -82,7 +83,7 @@ def build_body(config: BertConfig) -> Body:
     hidden = keras.layers.LayerNormalization.from_config(norm)(hidden)
     hidden = backbone.embeddings_dropout(hidden)
     for number in range(config.num_hidden_layers):
-        layer = TransformerEncoder(
+        layer = TransformerLayer(
             intermediate_dim=config.intermediate_size,
             num_heads=config.num_attention_heads,
             dropout=config.hidden_dropout_prob,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TOKENIZER, TOKENIZER_CONFIG, VOCABULARY = "tokenizer.json", "tokenizer_config.json", "vocab.txt"
 CLS, SEP, UNK = "[CLS]", "[SEP]", "[UNK]"
+SPECIAL = 2  # pieces around a sequence: [CLS] and [SEP]
 LONGEST_WORD = 100  # characters; BERT has [UNK] for a longer one
 
 MOST_REMEMBERED = 100_000  # different words

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 import numpy as np
 
 from glossator.batching import of_like_length
+from glossator_keras.bert.checkpoint import BertConfig
 from glossator_keras.bert.network import build_tagger, tagger_trial_inputs
 from glossator_keras.bert.pieces import EncodedPieces
 from glossator_keras.bert.stage import BertSource, FineTuning, bert_settings, check_fine_tuning
 from glossator_keras.bert.windows import (
     PREDICT_PLACES,
-    SPECIAL,
     PaddedWindows,
     overlapping_windows,
     padded_windows,
@@ -152,7 +152,8 @@ class BertTagger(KerasTagger):
         return self._source.pieces.encode(docs)
 
     def _batches(self, encoded: EncodedPieces, *, learning: bool = False) -> Iterator[WordsInWindows]:
-        windows = overlapping_windows(encoded.sentence_bounds, self._most_pieces)
+        most_pieces = BertConfig.of(self._settings["bert"]).most_pieces
+        windows = overlapping_windows(encoded.sentence_bounds, most_pieces)
         words = np.searchsorted(encoded.firsts[:-1], windows.owned)
         used = words[:, 0] < words[:, 1]  # in the midst of a huge word, no other begins
         words, windows = words[used], windows.chosen(used)
@@ -178,10 +179,6 @@ class BertTagger(KerasTagger):
             logits[batch.places[batch.mask]] = answer[batch.mask]
         for sentences in _sentences(encoded.words):
             yield sentences, logits[sentences.places]
-
-    @property
-    def _most_pieces(self) -> int:
-        return int(self._settings["bert"]["max_position_embeddings"]) - SPECIAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glossator.batching import of_like_length
+from glossator_keras.bert.pieces import SPECIAL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from glossator_keras.bert.pieces import EncodedPieces, WordPieces
 
 OVERLAP = 4  # neighbouring windows share at least one in so many pieces
-
-SPECIAL = 2  # pieces around a window: [CLS] and [SEP]
 
 # Word pieces a run of the network. Of 512, 1024, 2048 and 4096 the fewest were the fastest, with a run a
 # processor side by side: there is less padding, and the states between two layers stay in its cache.
