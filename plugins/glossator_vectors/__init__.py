@@ -5,7 +5,7 @@
 * `folder`, `writing`, `subwords`: what a folder of vectors holds, how it is mapped, how it is made
 * `importing` and what it reads with: `textfile`, `binaryfile`, `gensimfiles`
 * `corpus`, `training`: from plain text to vectors, by gensim
-* `distilling`: from a BERT to vectors
+* `distilling`, `generalizing`: from a BERT to vectors of words, and of n-grams for unknown ones
 * `coverage`, `neighbours`: looking at vectors
 * `commands`, `distil_command`, `showing`: `glossator vectors`, with `texts`, `reading`, `views`
 

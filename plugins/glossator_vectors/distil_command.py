@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     help="Take the words of this file or folder; may be repeated.",
 )
 @click.option("--words", type=click.Path(path_type=Path), metavar="FILE", help="Take these, a word a line.")
+@click.option("--subwords", is_flag=True, help="Make what unknown words are put together from, too.")
 @click.option("--min-count", default=1, show_default=True, help="Leave rarer words of the corpus out.")
 @click.option("--width", default=128, show_default=True, help="Numbers in a vector.")
 @click.option("--weights", is_flag=True, help="Give frequent words shorter vectors.")
@@ -41,6 +42,7 @@ def distil(
     model: str,
     texts: tuple[Path, ...],
     words: Path | None,
+    subwords: bool,
     min_count: int,
     width: int,
     weights: bool,
@@ -55,7 +57,7 @@ def distil(
     """Make static vectors out of MODEL, a BERT in the Hugging Face layout.
 
     Each word goes through the model by itself; what words differ most in is kept. A pipeline that uses such
-    vectors needs the model no more.
+    vectors needs the model no more. The words are those of --corpus, of --words, or of both.
     """
     from rich.console import Console
 
@@ -67,18 +69,16 @@ def distil(
     from glossator_vectors.texts import read_pieces
     from glossator_vectors.views import importing
 
-    if bool(texts) == (words is not None):
-        raise UsageError("say which words: either --corpus TEXT or --words FILE")
+    if not texts and words is None:
+        raise UsageError("say which words: --corpus TEXT, --words FILE, or both")
     plugins = settings.plugins()
     pipeline = Pipeline(lang, plugins=plugins).add_embedder("model", stage, checkpoint=model).prepare()
     from_settings = options.key_values(from_options, "--from-option")
-    files, format_name = (texts, from_) if words is None else ([words], "lines")
-    reading = Reading(read_pieces(files, format_name, from_settings, encoding, plugins))
-    if words is None:
-        found = count_words(reading.good(), SpacyTokenizer(lang))
-        counts = {word: count for word, count in found.items() if count >= min_count}
-    else:
-        counts = {record.text.strip(): 1 for record in reading.good()}
+    reading = Reading(read_pieces(texts, from_, from_settings, encoding, plugins) if texts else ())
+    found = count_words(reading.good(), SpacyTokenizer(lang))
+    counts = {word: count for word, count in found.items() if count >= min_count}
+    listed = Reading(read_pieces([words], "lines", {}, encoding, plugins) if words else ())
+    counts = {**dict.fromkeys((record.text.strip() for record in listed.good()), 1), **counts}
     with importing(Console(stderr=True)) as on_words:
         done = distil_vectors(
             pipeline.embedders["model"],
@@ -87,10 +87,12 @@ def distil(
             output,
             width=width,
             weighted=weights,
+            subwords=subwords,
             source=Path(model).name,
             licence=licence,
             on_words=on_words,
         )
     kept = f"which keep {done.kept:.1%} of the variance"
     click.echo(f"{done.count:,} vectors of width {done.width}, {kept} → {output}", err=True)
+    listed.end()
     reading.end()

@@ -7,7 +7,7 @@ Arora, Liang and Ma, "A simple but tough-to-beat baseline for sentence embedding
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from spacy.tokens import Doc
 
 from glossator.errors import DataError, UsageError
 from glossator_vectors.folder import Facts
+from glossator_vectors.generalizing import MAX_N, MIN_N, fit_ngrams
 from glossator_vectors.writing import Rows, VectorWriter, new_folder
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def distil_vectors(
     *,
     width: int,
     weighted: bool = False,
+    subwords: bool = False,
     source: str = "",
     licence: str = "",
     on_words: Callable[[int], None] = lambda words: None,
@@ -66,12 +68,14 @@ def distil_vectors(
         output: The folder; one of vectors that is there is replaced at the end.
         width: Numbers in a vector: so many principal components are kept, as they lie.
         weighted: Whether frequent words get shorter vectors.
+        subwords: Whether character n-grams get vectors, too, from which those of other words are made.
         source: What they are made from.
         licence: Of the vectors.
         on_words: Hears how many words are done.
 
     Raises:
         DataError: There is no word.
+        StageError: `subwords`, and scipy is not installed.
         UsageError: `output` holds something else, or the model is narrower than `width`.
     """
     words = [word for word in counts if word.strip()]
@@ -87,7 +91,11 @@ def distil_vectors(
         writer = VectorWriter(folder, width)
         try:
             writer.add(Rows(words, reduced, range(1, len(words) + 1)))
-            writer.finish(Facts(method="distilled", source=source, licence=licence))
+            facts = Facts(method="distilled", source=source, licence=licence)
+            if subwords:
+                writer.add_buckets(fit_ngrams(words, reduced))
+                facts = replace(facts, subwords={"min_n": MIN_N, "max_n": MAX_N})
+            writer.finish(facts)
             return Distilled(writer.count, width, kept)
         finally:
             writer.close()

@@ -12,6 +12,8 @@ from glossator.errors import DataError, UsageError
 from glossator.pipeline import Pipeline
 from glossator_vectors.distilling import distil_vectors, frequency_weights, principal_components
 from glossator_vectors.folder import open_vectors
+from glossator_vectors.generalizing import MAX_N, MIN_N, PENALTY, conjugate_gradients
+from glossator_vectors.subwords import ngrams
 
 
 @settings(max_examples=50, deadline=None)
@@ -60,6 +62,38 @@ def test_words_get_the_vectors_that_the_model_gives_them_by_themselves(model, tm
     wanted = np.linalg.norm(given[:, None] - given[None], axis=2)
     found = np.linalg.norm(vectors.table[1:, None] - vectors.table[None, 1:], axis=2)
     np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 100))
+def test_every_column_is_solved(size, columns, seed):
+    generator = np.random.default_rng(seed)
+    square = generator.normal(size=(size, size))
+    matrix = (square @ square.T + np.eye(size)).astype(np.float32)
+    wanted = generator.normal(size=(size, columns)).astype(np.float32)
+    wanted[:, 0] = 0  # solved from the start
+    found = conjugate_gradients(lambda rows: matrix @ rows, wanted, 3 * size)
+    np.testing.assert_allclose(found, np.linalg.solve(matrix, wanted), atol=1e-3)
+
+
+def test_unknown_words_are_put_together_from_known_ones(model, tmp_path):
+    embedder, vocab = model
+    counts = dict.fromkeys(("sailing", "sailor", "rowing", "rower", "cook", "cooking", "gold"), 1)
+    distil_vectors(embedder, vocab, counts, tmp_path / "v", width=8, subwords=True)
+    vectors = open_vectors(tmp_path / "v")
+    grams = vectors.subwords
+    # The vectors of the n-grams are those of the least penalized squares, solved here as equations.
+    owners, places = ngrams(vectors.words, MIN_N, MAX_N, len(grams.table))
+    used, columns = np.unique(places, return_inverse=True)
+    means = np.zeros((len(vectors.words), len(used)))
+    np.add.at(means, (owners, columns), 1 / np.bincount(owners)[owners])
+    equations = means.T @ means + PENALTY * np.eye(len(used))
+    wanted = np.linalg.solve(equations, means.T @ vectors.table[1:])
+    np.testing.assert_allclose(grams.table[used], wanted, atol=1e-3)
+    assert not np.delete(grams.table, used, axis=0).any()
+    unknown = grams.vectors(["sailors"])[0]
+    alike, other = vectors.table[[vectors.words.index(word) + 1 for word in ("sailor", "gold")]]
+    assert unknown @ alike > abs(unknown @ other)
 
 
 def test_what_cannot_be_made_is_refused(model, tmp_path):
