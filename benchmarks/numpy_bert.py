@@ -38,11 +38,16 @@ class NumpyBert:
 
     def __call__(self, ids: Ids) -> Floats:
         """Return (pieces, width) last hidden states of the ids of one sequence, [CLS] and [SEP] included."""
+        return self.layers(ids)[-1]
+
+    def layers(self, ids: Ids) -> Floats:
+        """Return (layers + 1, pieces, width), the embeddings and the hidden states of every layer."""
         tables = [self.weights[f"embeddings.{kind}_embeddings.weight"] for kind in _KINDS]
-        hidden = self._norm(tables[0][ids] + tables[1][: len(ids)] + tables[2][0], "embeddings.LayerNorm")
+        given = tables[0][ids] + tables[1][: len(ids)] + tables[2][0]
+        states = [self._norm(given, "embeddings.LayerNorm")]
         for number in range(self.config["num_hidden_layers"]):
-            hidden = self._layer(hidden, f"encoder.layer.{number}")
-        return hidden
+            states.append(self._layer(states[-1], f"encoder.layer.{number}"))
+        return np.stack(states)
 
     def of_words(self, pieces: Sequence[NDArray[Any]], cls: int, sep: int) -> Floats:
         """Return (words, width), the mean of the states of each word's pieces.

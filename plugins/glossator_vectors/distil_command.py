@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 @click.option("--min-count", default=1, show_default=True, help="Leave rarer words of the corpus out.")
 @click.option("--width", default=128, show_default=True, help="Numbers in a vector.")
 @click.option("--weights", is_flag=True, help="Give frequent words shorter vectors.")
-@click.option("--stage", default="bert", show_default=True, help="The embedder that reads MODEL.")
+@click.option(
+    "--stage", default="bert", show_default=True, help="The embedder that reads MODEL, all layers of it."
+)
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
 @options.input_format
 @click.option("--licence", default="", help="Of the vectors; noted in the folder.")
@@ -56,8 +58,9 @@ def distil(
 ) -> None:
     """Make static vectors out of MODEL, a BERT in the Hugging Face layout.
 
-    Each word goes through the model by itself; what words differ most in is kept. A pipeline that uses such
-    vectors needs the model no more. The words are those of --corpus, of --words, or of both.
+    Each word goes through the model by itself, and the mean of all layers is its vector; what words differ most
+    in is kept. A pipeline that uses such vectors needs the model no more. The words are those of --corpus, of
+    --words, or of both.
     """
     from rich.console import Console
 
@@ -72,7 +75,11 @@ def distil(
     if not texts and words is None:
         raise UsageError("say which words: --corpus TEXT, --words FILE, or both")
     plugins = settings.plugins()
-    pipeline = Pipeline(lang, plugins=plugins).add_embedder("model", stage, checkpoint=model).prepare()
+    pipeline = (
+        Pipeline(lang, plugins=plugins)
+        .add_embedder("model", stage, checkpoint=model, layers="mean")
+        .prepare()
+    )
     from_settings = options.key_values(from_options, "--from-option")
     reading = Reading(read_pieces(texts, from_, from_settings, encoding, plugins) if texts else ())
     found = count_words(reading.good(), SpacyTokenizer(lang))

@@ -74,6 +74,22 @@ def test_its_rows_are_those_of_the_definition(tmp_path, config):
         assert np.abs(rows - by_hand(folder, doc)).max() < 1e-5
 
 
+def test_the_mean_of_all_layers_is_that_of_the_definition(folder, tmp_path):
+    embedder = BertEmbedder(str(folder), layers="mean")
+    embedder.prepare(Path())
+    embedder.to_disk(tmp_path)
+    saved = BertEmbedder("gone", layers="mean")
+    saved.from_disk(tmp_path)
+    doc = Doc(NLP.vocab, words=["ana", "saw", "the", "boat"])
+    ids = np.concatenate(ids_of(folder, doc))
+    assert len(ids) == len(doc)
+    wanted = NumpyBert(folder).layers([CLS, *ids, SEP]).mean(axis=0)[1:-1]
+    for each in (embedder, saved):
+        assert np.abs(each.embed([doc])[0] - wanted).max() < 1e-5
+    with pytest.raises(ConfigError, match="layers"):
+        BertEmbedder(str(folder), layers="first")
+
+
 def test_the_kind_of_gelu_is_the_checkpoints(tmp_path):
     """The two kinds differ by more than the tests' tolerance: taking the wrong one would be seen."""
     exact, tanh = (write_bert(tmp_path / act, hidden_act=act) for act in ("gelu", "gelu_new"))

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 
@@ -16,26 +16,36 @@ from glossator_keras.bert.pieces import EncodedPieces
 from glossator_keras.bert.stage import BertSource
 from glossator_keras.bert.windows import PREDICT_PLACES, overlapping_windows, padded_windows
 from glossator_keras.runtime import Network, check_agreement, keras_network, onnx_network, run_all
+from glossator_keras.settings import check_choice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc
     from thinc.types import Floats2d
 
+Layers = Literal["last", "mean"]
+
 NETWORK = "network.onnx"
 
 
 class BertEmbedder:
-    """Gives each token the mean of its word pieces' last hidden states; zeros at white space.
+    """Gives each token the mean of its word pieces' hidden states; zeros at white space.
 
     The model reads sentence by sentence. Of one that is longer than the model each piece is read in the
     window where its context is best.
 
     Args:
         checkpoint: The folder of a BERT in the Hugging Face layout, or its name on the hub.
+        layers: "last", or "mean" of the embeddings and the states of all layers, the better one for words by
+            themselves (Vulić et al. 2020, "Probing pretrained language models for lexical semantics").
+
+    Raises:
+        ConfigError: For a setting out of range.
     """
 
-    def __init__(self, checkpoint: str) -> None:
+    def __init__(self, checkpoint: str, layers: Layers = "last") -> None:
+        check_choice("bert", "layers", layers, get_args(Layers))
+        self._layers = layers
         self._source = BertSource(checkpoint)
         self._config: BertConfig | None = None
         self._onnx: bytes | None = None
@@ -84,7 +94,7 @@ class BertEmbedder:
         self._network = onnx_network(path / NETWORK)
 
     def _states(self, encoded: EncodedPieces) -> NDArray[np.float32]:
-        """Return the (pieces, width) last hidden states."""
+        """Return the (pieces, width) hidden states."""
         windows = overlapping_windows(encoded.sentence_bounds, self._known.most_pieces)
         laid = padded_windows(encoded, self._source.pieces, windows.starts, windows.lengths, PREDICT_PLACES)
         batches = list(laid)
@@ -103,7 +113,7 @@ class BertEmbedder:
 
     def _exported(self) -> bytes:
         if self._onnx is None:
-            self._onnx = _export(self._source.begin())
+            self._onnx = _export(self._source.begin(), self._layers)
         return self._onnx
 
     @property
@@ -113,7 +123,7 @@ class BertEmbedder:
         return self._config
 
 
-def _export(checkpoint: Checkpoint) -> bytes:
+def _export(checkpoint: Checkpoint, layers: Layers) -> bytes:
     """Return a checkpoint's network in ONNX, which answers as Keras does.
 
     Raises:
@@ -125,7 +135,7 @@ def _export(checkpoint: Checkpoint) -> bytes:
     check_keras_hub()
     with quietly():
         from glossator_keras.export import to_onnx
-    network = build_embedder(checkpoint.config)
+    network = build_embedder(checkpoint.config, mean=layers == "mean")
     load_weights(network, checkpoint)
     exported = to_onnx(network)
     inputs, shown = trial_inputs(checkpoint.config)

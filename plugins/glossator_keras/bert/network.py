@@ -46,13 +46,18 @@ class Body:
 
     Attributes:
         inputs: Its inputs, by name: "token_ids" and "padding_mask", both (batch, time) int32.
-        hidden: (batch, time, hidden_size), the last hidden states.
+        layers: (batch, time, hidden_size) each: the embeddings, and the hidden states of every layer.
         mask: (batch, time) booleans: whether there is a piece.
     """
 
     inputs: dict[str, keras.KerasTensor]
-    hidden: keras.KerasTensor
+    layers: list[keras.KerasTensor]
     mask: keras.KerasTensor
+
+    @property
+    def hidden(self) -> keras.KerasTensor:
+        """The last hidden states."""
+        return self.layers[-1]
 
 
 def build_body(config: BertConfig) -> Body:
@@ -81,7 +86,7 @@ def build_body(config: BertConfig) -> Body:
     segments = backbone.segment_embedding(keras.ops.zeros_like(token_ids))
     hidden = backbone.embeddings_add([words, backbone.position_embedding(words), segments])
     hidden = keras.layers.LayerNormalization.from_config(norm)(hidden)
-    hidden = backbone.embeddings_dropout(hidden)
+    layers = [backbone.embeddings_dropout(hidden)]
     for number in range(config.num_hidden_layers):
         layer = TransformerLayer(
             intermediate_dim=config.intermediate_size,
@@ -91,16 +96,21 @@ def build_body(config: BertConfig) -> Body:
             layer_norm_epsilon=config.layer_norm_eps,
             name=f"{_TRANSFORMER}{number}",
         )
-        hidden = layer(hidden, padding_mask=padding_mask)
-    return Body({"token_ids": token_ids, "padding_mask": padding_mask}, hidden, padding_mask > 0)
+        layers.append(layer(layers[-1], padding_mask=padding_mask))
+    return Body({"token_ids": token_ids, "padding_mask": padding_mask}, layers, padding_mask > 0)
 
 
-def build_embedder(config: BertConfig) -> keras.Model:
-    """Return the network that gives each piece its last hidden state, (batch, time, hidden_size)."""
+def build_embedder(config: BertConfig, *, mean: bool) -> keras.Model:
+    """Return the network that gives each piece a state, (batch, time, hidden_size).
+
+    Args:
+        config: What BERT computes.
+        mean: Whether that is the mean of its embedding and all its hidden states, and not the last.
+    """
     import keras
 
     body = build_body(config)
-    return keras.Model(body.inputs, body.hidden)
+    return keras.Model(body.inputs, keras.layers.Average()(body.layers) if mean else body.hidden)
 
 
 def build_tagger(config: NetworkConfig) -> keras.Model:
