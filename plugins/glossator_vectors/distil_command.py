@@ -58,9 +58,9 @@ def distil(
 ) -> None:
     """Make static vectors out of MODEL, a BERT in the Hugging Face layout.
 
-    Each word goes through the model by itself, and the mean of all layers is its vector; what words differ most
-    in is kept. A pipeline that uses such vectors needs the model no more. The words are those of --corpus, of
-    --words, or of both.
+    Each word goes through the model by itself, and the mean of all layers is its vector; what words differ
+    most in is kept. A pipeline that uses such vectors needs the model no more. The words are those of
+    --corpus, of --words, or of both.
     """
     from rich.console import Console
 
