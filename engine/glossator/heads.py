@@ -49,7 +49,7 @@ class Head:
     def held(self, probabilities: Any) -> list[list[str]]:
         """Return which of a classifier's labels hold, the likeliest first, by its (docs, labels) answers."""
         labels = self.stage.labels
-        rows = np.asarray(probabilities, dtype=np.float64).reshape(-1, len(labels))
+        rows = np.asarray(probabilities, dtype=np.float64).reshape(len(probabilities), len(labels))
         found = held(rows, labels, self.thresholds, exclusive=self.exclusive)
         return [[self.config.prefix + label for label in of_doc] for of_doc in found]
 

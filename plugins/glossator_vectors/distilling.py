@@ -16,7 +16,7 @@ from spacy.tokens import Doc
 
 from glossator.errors import DataError, UsageError
 from glossator_vectors.folder import Facts
-from glossator_vectors.generalizing import MAX_N, MIN_N, fit_ngrams
+from glossator_vectors.generalizing import MAX_N, MIN_N, check_scipy, fit_ngrams
 from glossator_vectors.writing import Rows, VectorWriter, new_folder
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ def distil_vectors(
         raise DataError("there are no words to make vectors of")
     if not 1 <= width <= embedder.width:
         raise UsageError(f"--width {width}: the model gives {embedder.width} numbers a word, at most so many")
+    if subwords:
+        check_scipy()  # before the model works for minutes
     rows = embed_words(embedder, vocab, words, on_words)
     reduced, kept = principal_components(rows, width)
     if weighted:

@@ -25,21 +25,23 @@ PENALTY = 0.02  # of an n-gram's square, where a word's error counts 1: rare n-g
 STEPS = 20
 
 
-def fit_ngrams(
-    words: Sequence[str], vectors: Floats, *, buckets: int = BUCKETS, steps: int = STEPS
-) -> Floats:
-    """Return the (buckets, width) vectors of n-grams from the (words, width) vectors of words.
+def check_scipy() -> None:
+    """Raise `StageError` unless scipy, which multiplies sparse matrices, can be imported."""
+    try:
+        import scipy.sparse  # noqa: F401
+    except ImportError as error:
+        raise StageError(f"this needs scipy ({error}): pip install 'glossator[vectors]'") from error
 
-    Raises:
-        StageError: scipy is not installed.
-    """
-    means = _means(words, buckets)
+
+def fit_ngrams(words: Sequence[str], vectors: Floats) -> Floats:
+    """Return the (`BUCKETS`, width) vectors of n-grams from the (words, width) vectors of words."""
+    means = _means(words)
 
     def penalized(table: Floats) -> Floats:
         result: Floats = means.T @ (means @ table) + np.float32(PENALTY) * table
         return result
 
-    return conjugate_gradients(penalized, means.T @ vectors, steps)
+    return conjugate_gradients(penalized, means.T @ vectors, STEPS)
 
 
 def conjugate_gradients(product: Callable[[Floats], Floats], wanted: Floats, steps: int) -> Floats:
@@ -66,17 +68,15 @@ def conjugate_gradients(product: Callable[[Floats], Floats], wanted: Floats, ste
     return solution
 
 
-def _means(words: Sequence[str], buckets: int) -> Any:
-    """Return the sparse (words, buckets) matrix that takes the mean of each word's n-grams."""
-    try:
-        from scipy.sparse import csr_array
-    except ImportError as error:
-        raise StageError(f"this needs scipy ({error}): pip install 'glossator[vectors]'") from error
-    owners, places = ngrams(words, MIN_N, MAX_N, buckets)
+def _means(words: Sequence[str]) -> Any:
+    """Return the sparse (words, `BUCKETS`) matrix that takes the mean of each word's n-grams."""
+    from scipy.sparse import csr_array
+
+    owners, places = ngrams(words, MIN_N, MAX_N, BUCKETS)
     counts = np.bincount(owners, minlength=len(words))
     ends = np.concatenate([[0], np.cumsum(counts)])
     shares = (1 / counts[owners]).astype(np.float32)
-    return csr_array((shares, places, ends), shape=(len(words), buckets))
+    return csr_array((shares, places, ends), shape=(len(words), BUCKETS))
 
 
 def _squares(rows: Floats) -> Floats:

@@ -213,6 +213,14 @@ def test_entities_of_an_earlier_head_stay_and_of_an_earlier_pass_go():
     assert [(e.text, e.label_) for e in pipeline(doc).ents] == [("Skye", "B")]
 
 
+@pytest.mark.parametrize("texts", [[], ["Skye"], ["Skye", ""]])
+def test_a_classifier_without_labels_says_nothing(texts):
+    silent = fixed(lambda docs: [[] for _ in docs], labels=())
+    docs = [spacy.blank("en")(text) for text in texts]
+    Pipeline("en").add_classifier("a", silent).annotate(docs)
+    assert [(doc.cats, doc.user_data["glossator"]["labels"]) for doc in docs] == [({}, {"a": []})] * len(docs)
+
+
 def test_two_classifiers_share_a_doc_by_prefix_and_clashes_say_how():
     half = fixed(lambda docs: np.full((len(docs), 2), 0.5), labels=("yes", "no"))
     pipeline = Pipeline("en").add_classifier("a", half, prefix="a:").add_classifier("b", half)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import glossator
-from glossator.errors import DataError, UsageError
+from glossator.errors import DataError, StageError, UsageError
 from glossator.pipeline import Pipeline
 from glossator_vectors.distilling import distil_vectors, frequency_weights, principal_components
 from glossator_vectors.folder import open_vectors
@@ -103,3 +105,14 @@ def test_what_cannot_be_made_is_refused(model, tmp_path):
     with pytest.raises(UsageError, match="at most so many"):
         distil_vectors(embedder, vocab, {"sea": 1}, tmp_path / "v", width=9)
     assert not (tmp_path / "v").exists()
+
+
+def test_what_is_not_installed_is_said_before_the_model_works(model, tmp_path, monkeypatch):
+    embedder, vocab = model
+    monkeypatch.setitem(sys.modules, "scipy.sparse", None)
+    done: list[int] = []
+    with pytest.raises(StageError, match=r"pip install 'glossator\[vectors\]'"):
+        distil_vectors(
+            embedder, vocab, {"sea": 1}, tmp_path / "v", width=2, subwords=True, on_words=done.append
+        )
+    assert not done
