@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glossator.corpora import corpus, read_split, split_files
-from glossator.errors import ConfigError, DataError, GlossatorError, PluginError
+from glossator.errors import ConfigError, DataError, GlossatorError, PluginError, UsageError
 from glossator.factories import build
 from glossator.files import folder_sum, input_files
 from glossator.gold import AlignmentReport, gold_example
@@ -117,6 +117,7 @@ def open_reader(file: Path, format_name: str, options: Mapping[str, Any], plugin
     Raises:
         ConfigError: The format takes no such option, or cannot be read.
         PluginError: There is no such format.
+        UsageError: The ending stands for no format, or for several.
     """
     reader: Reader = _format_that_can("read", file, format_name, options, plugins)
     return reader
@@ -137,6 +138,7 @@ def open_writer(
     Raises:
         ConfigError: The format cannot be written.
         PluginError: There is no such format.
+        UsageError: The ending stands for no format, or for several.
     """
     writer: Writer = _format_that_can("writer", final or path, format_name, {}, plugins).writer(
         path, append=append
@@ -149,8 +151,8 @@ def _format_that_can(
 ) -> Any:
     try:
         record = plugins.format(format_name) if format_name else plugins.format_for(file)
-    except PluginError as error:
-        raise PluginError(f"{error}\n{_those_that_can(use, plugins)}") from None
+    except (PluginError, UsageError) as error:
+        raise type(error)(f"{error}\n{_those_that_can(use, plugins)}") from None
     built = build(record, options, plugin=plugins.owner("format", format_name or record.name).name)
     if not hasattr(built, use):
         done = "read" if use == "read" else "written"

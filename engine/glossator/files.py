@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glossator.errors import UsageError
+from glossator.formats.opening import STANDARD_STREAM
 from glossator.store import file_sum
 
 if TYPE_CHECKING:
     from glossator.plugins import PluginManager
-
-STANDARD_INPUT = Path("-")
 
 
 def input_files(inputs: Iterable[Path], format_name: str, plugins: PluginManager) -> list[Path]:
@@ -32,7 +31,7 @@ def input_files(inputs: Iterable[Path], format_name: str, plugins: PluginManager
 
 def check_there(inputs: Sequence[Path]) -> None:
     """Raise `UsageError` where not one input is there; one that is missing among others fails when read."""
-    if not any(given == STANDARD_INPUT or given.exists() for given in inputs):
+    if not any(given == STANDARD_STREAM or given.exists() for given in inputs):
         raise UsageError(f"{', '.join(map(str, inputs))}: no such file or folder")
 
 
@@ -43,7 +42,7 @@ def folder_sum(folder: Path, files: Iterable[Path]) -> str:
 
 
 def _files(given: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    if given == STANDARD_INPUT or not given.is_dir():
+    if given == STANDARD_STREAM or not given.is_dir():
         yield given
         return
     found = [file for file in sorted(given.rglob("*")) if _is_wanted(file.relative_to(given), suffixes)]

@@ -17,7 +17,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 import pluggy
 
 from glossator import __version__, builtin
-from glossator.errors import PluginError
+from glossator.errors import PluginError, UsageError
 from glossator.factories import FAILURES
 from glossator.hookspecs import API_VERSION, KINDS, Command, Format, Kind, PipelineRecord, Specs, Stage
 from glossator.wording import did_you_mean, listed, one_line
@@ -176,15 +176,15 @@ class PluginManager:
         return self._collect("format")
 
     def format_for(self, path: Path) -> Format:
-        """Return the format the file's ending stands for; raise `PluginError` if it is not exactly one."""
+        """Return the format the file's ending stands for; raise `UsageError` if it is not exactly one."""
         fits = [found for found in self.formats() if path.name.lower().endswith(found.record.suffixes)]
         if len(fits) == 1:
             return fits[0].record
         if fits:
-            raise PluginError(f"{path}: its ending can mean {_listed(fits)}; name the format")
+            raise UsageError(f"{path}: its ending can mean {_listed(fits)}; name the format")
         endings = [f"{s} ({found.record.name})" for found in self.formats() for s in found.record.suffixes]
         lines = [f"{path}: no format has this ending; name the format, or use one of: {', '.join(endings)}"]
-        raise PluginError("\n".join([*lines, *self._excuses("format")]))
+        raise UsageError("\n".join([*lines, *self._excuses("format")]))
 
     def pipeline(self, name: str) -> PipelineRecord:
         """Return the installed pipeline called `name`, or "plugin/name"; raise as `find` does."""

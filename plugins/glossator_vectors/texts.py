@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from glossator.data import open_reader
 from glossator.errors import DataError
-from glossator.files import STANDARD_INPUT, input_files
-from glossator.formats.opening import read_lines
+from glossator.files import input_files
+from glossator.formats.opening import STANDARD_STREAM, read_lines
 from glossator.formats.record import Record
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def read_pieces(
         plugins: Where formats are looked up.
     """
     for file in input_files(inputs, format_name, plugins):
-        name = "standard input" if file == STANDARD_INPUT else str(file)
+        name = "standard input" if file == STANDARD_STREAM else str(file)
         if not format_name and _is_plain(file, plugins):
             yield from _paragraphs(file, name, encoding)
             continue
@@ -46,7 +46,7 @@ def read_pieces(
 
 
 def _is_plain(file: Path, plugins: PluginManager) -> bool:
-    return file == STANDARD_INPUT or plugins.format_for(file).name == "text"
+    return file == STANDARD_STREAM or plugins.format_for(file).name == "text"
 
 
 def _paragraphs(file: Path, name: str, encoding: str) -> Iterator[Record | DataError]:

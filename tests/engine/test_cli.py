@@ -83,7 +83,7 @@ def test_a_plugins_command_is_run_and_what_it_returns_is_no_exit_code(cli, test_
         ),
         (
             ("convert", "x.jsonl", "x.odd"),
-            1,
+            2,
             "formats that can be written: conll, conllu, docbin, iob2, jsonl",
         ),
         (("info", "nowhere"), 1, "nowhere: there is no such pipeline folder"),
@@ -158,6 +158,14 @@ def test_standard_input_and_output(start_cli, trained_samples):
     assert len(line["tokens"]) == 10
 
 
+def test_a_dash_as_output_is_standard_output(cli, trained_samples, letters, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ("annotate", letters / "a.txt", "-p", trained_samples, "--only", "mood")
+    for to in ((), ("--to", "jsonl")):
+        assert cli(*arguments, *to, "-o", "-") == cli(*arguments, *to)
+    assert not Path("-").exists()
+
+
 def test_standard_input_into_a_file(start_cli, trained_samples, tmp_path):
     process = start_cli("annotate", "-", "-p", trained_samples, "--from", "lines", "-o", "out.jsonl")
     _, err = process.communicate("One line.\n\nAnother.\n")
@@ -197,13 +205,24 @@ def test_exit_codes_count_what_failed(cli, trained_samples, tmp_path, bad, good,
         assert [line["id"] for line in lines_of(written)] == [[1]] * good
 
 
-def test_a_file_that_is_not_there_loses_no_other(cli, trained_samples, letters, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "message"), [("gone.txt", "cannot be read: No such file"), ("picture.png", "no format has this")]
+)
+def test_a_file_that_cannot_be_read_loses_no_other(cli, trained_samples, letters, tmp_path, name, message):
     for output in ((), ("-o", tmp_path / "out.jsonl")):
-        arguments = ("annotate", letters / "gone.txt", letters / "a.txt", "-p", trained_samples)
+        arguments = ("annotate", letters / name, letters / "a.txt", "-p", trained_samples)
         ended = cli(*arguments, "--to", "jsonl", *output)
         assert ended.code == 3
-        assert "gone.txt: cannot be read: No such file" in ended.err
+        assert f"{name}: {message}" in ended.err
     assert len(lines_of((tmp_path / "out.jsonl").read_text())) == 1
+
+
+def test_an_ending_that_means_no_format_is_misuse(cli, trained_samples, letters, tmp_path):
+    (tmp_path / "a.png").write_text("Text.")
+    ended = cli("annotate", tmp_path / "a.png", "-p", trained_samples)
+    assert (ended.code, "a.png: no format has this ending" in ended.err) == (2, True)
+    ended = cli("annotate", letters / "a.txt", "-p", trained_samples, "-o", tmp_path / "out.odd")
+    assert (ended.code, "out.odd: no format has this ending" in ended.err) == (2, True)
 
 
 def test_an_output_that_is_an_input_is_refused(cli, trained_samples, tmp_path):

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import glossator
 from glossator.cli.context import Settings
 from glossator.cli.plugins import plugins as plugins_command
-from glossator.errors import PluginError
+from glossator.errors import PluginError, UsageError
 from glossator.hookspecs import KINDS, Specs
 from glossator.plugins import PluginManager, PluginWarning
 
@@ -386,9 +386,9 @@ def test_an_ending_nobody_knows_and_one_that_two_formats_claim_are_errors(site):
     """
     site.add("prose", code)
     manager, _ = discover()
-    with pytest.raises(PluginError, match=r"can mean prose, text; name the format"):
+    with pytest.raises(UsageError, match=r"can mean prose, text; name the format"):
         manager.format_for(Path("a.txt"))
-    with pytest.raises(PluginError, match=r"\.jsonl \(jsonl\)"):
+    with pytest.raises(UsageError, match=r"\.jsonl \(jsonl\)"):
         manager.format_for(Path("a.unknown"))
 
 

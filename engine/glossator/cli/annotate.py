@@ -15,6 +15,7 @@ import click
 
 from glossator.cli import options
 from glossator.errors import DataError, GlossatorError, UsageError
+from glossator.formats.opening import STANDARD_STREAM
 
 if TYPE_CHECKING:
     from glossator.cli.context import Settings
@@ -51,16 +52,18 @@ def annotate(
 ) -> None:
     """Annotate INPUTS: files, folders, or - for standard input.
 
-    Without -o the annotations are shown for reading; with --to and no -o they are printed in that
-    format. A folder as output needs `--to docbin`, and gets shards. Documents that fail are
-    reported and counted, the others are annotated all the same (exit code 3).
+    Without -o, or with `-o -`, the annotations are shown for reading, or printed in the format of --to.
+    A folder as output needs `--to docbin`, and gets shards. Documents that fail are reported and counted,
+    the others are annotated all the same (exit code 3).
     """
     with _no_garbage_collection():
-        from glossator.files import STANDARD_INPUT, check_there, input_files
+        from glossator.files import check_there, input_files
         from glossator.pipeline import load
 
         plugins = settings.plugins()
         check_there(inputs)
+        if output == STANDARD_STREAM:
+            output = None
         files = input_files(inputs, from_, plugins)
         if output is not None:
             files = _without_own(files, output)
@@ -71,7 +74,7 @@ def annotate(
             raise UsageError("--resume needs -o: only a file or a folder can be gone on with")
         tally = _print(loaded, reading, to)
     else:
-        if resume and STANDARD_INPUT in files:
+        if resume and STANDARD_STREAM in files:
             raise UsageError("--resume cannot go on with standard input: name files")
         facts_of = {"from": from_, "options": reading.options, "encoding": encoding, "to": to}
         facts_of |= {"heads": list(loaded.heads)}
@@ -114,10 +117,17 @@ class Reading:
         from glossator.data import open_reader
 
         for file in self.files:
-            name = "standard input" if str(file) == "-" else str(file)
+            name = "standard input" if file == STANDARD_STREAM else str(file)
             # Standard input has no ending; it is taken as plain text.
-            format_name = self.format or ("text" if str(file) == "-" else "")
-            reader = open_reader(file, format_name, self.options, self.plugins)
+            format_name = self.format or ("text" if file == STANDARD_STREAM else "")
+            try:
+                reader = open_reader(file, format_name, self.options, self.plugins)
+            except UsageError as error:
+                if len(self.files) == 1:
+                    raise
+                # `annotate folder/*` means the files that can be read.
+                yield DataError(str(error))
+                continue
             for item in reader.read(file, name=name, encoding=self.encoding):
                 if not isinstance(item, DataError) and len(self.files) > 1:
                     item.fields.setdefault("file", name)
@@ -131,7 +141,7 @@ def _print(pipeline: Pipeline, reading: Reading, to: str) -> Tally:
 
     writer: Writer = ReadableWriter(pipeline)
     if to:
-        writer = open_writer(Path("-"), to, reading.plugins)
+        writer = open_writer(STANDARD_STREAM, to, reading.plugins)
         _say_what_is_left_out(pipeline, writer, to)
     return _run(pipeline, reading.items(), writer, Tally(), on_checkpoint=lambda tally: None)
 
