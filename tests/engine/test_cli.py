@@ -15,6 +15,7 @@ from rich.console import Console
 from spacy.tokens import DocBin
 
 import glossator
+from glossator.annotate import categories_of
 from glossator.cli import COMMANDS
 from glossator.cli.progress import sparkline
 from glossator.cli.view import ReadableWriter
@@ -301,8 +302,10 @@ def test_the_view_shows_entities_tags_and_categories(trained_samples):
         assert f"[{entity.text} {entity.label_} {score:.2f}]" in out
     for token in doc:
         assert f"{token.text}/{token.pos_} " in out
+    [likeliest] = categories_of(doc)["mood"]
     for label, score in doc.cats.items():
-        assert any(label in line and line.endswith(f"{score:.2f}") for line in out.splitlines())
+        [line] = [line for line in out.splitlines() if label in line and line.endswith(f"{score:.2f}")]
+        assert ("✓" in line) == (label == likeliest)
     assert "\x1b" not in out
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from glossator.annotate import categories_of
 from glossator.golden import answer_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ BAR_WIDTH = 20
 
 
 class ReadableWriter:
-    """Shows each document: its text with the spans marked, its tags, its categories as bars."""
+    """Shows each document: its text with spans marked, tags, categories as bars, ✓ at those that hold."""
 
     def __init__(self, pipeline: Pipeline, console: Console | None = None) -> None:
         self._pipeline = pipeline
@@ -84,12 +85,19 @@ class ReadableWriter:
         return text
 
     def _bars(self, head: Head, doc: Doc) -> list[Text]:
-        scores = sorted(((doc.cats[label], label) for label in head.labels), reverse=True)[:MOST_CATEGORIES]
-        width = max(len(label) for _, label in scores)
+        holding = categories_of(doc).get(head.name, ())
+        ranked = sorted(((doc.cats[label], label) for label in head.labels), reverse=True)
+        shown = [
+            (score, label, label in holding)
+            for rank, (score, label) in enumerate(ranked)
+            if rank < MOST_CATEGORIES or label in holding
+        ]
+        width = max((len(label) for _, label, _ in shown), default=0)
         lines = []
-        for score, label in scores:
+        for score, label, holds in shown:
             line = Text(f"  {head.name}: ", style="dim")
-            line.append(f"{label:<{width}} ", style=self._styles[label])
+            line.append("✓ " if holds else "  ", style="bold")
+            line.append(f"{label:<{width}} ", style=f"{'bold ' if holds else ''}{self._styles[label]}")
             line.append("█" * round(score * BAR_WIDTH) or "▏", style=self._styles[label])
             line.append(f" {score:.2f}")
             lines.append(line)
