@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import sys
 import warnings
@@ -31,6 +32,13 @@ def load_keras() -> None:
         ) from error
     if keras.backend.backend() != "tensorflow":
         raise StageError(f"Keras runs on {keras.backend.backend()} here: set KERAS_BACKEND=tensorflow")
+
+
+def check_exporting() -> None:
+    """Raise `StageError` unless what Keras exports to ONNX by is installed; nothing is imported."""
+    missing = [name for name in ("onnx", "tf2onnx") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise StageError(f"exporting needs {' and '.join(missing)}: pip install 'glossator[train]'")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from glossator_keras.network import NetworkConfig, embed_words
 from glossator_keras.runtime import Runtime
-from glossator_keras.settings import check_choice, check_share, check_widths
+from glossator_keras.settings import check_choice, check_rate, check_share, check_widths
 from glossator_keras.tagger import KerasTagger
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def make_tagger(
     check_widths("bilstm-crf", "width", [width])
     check_widths("bilstm-crf", "depth", [depth])
     check_share("bilstm-crf", "dropout", dropout)
+    check_share("bilstm-crf", "word_dropout", word_dropout)
+    check_rate("bilstm-crf", "learn_rate", learn_rate)
     return KerasTagger(
         build_network,
         write=write,

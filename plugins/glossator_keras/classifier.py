@@ -287,7 +287,8 @@ def _check_weights(weights: Any) -> None:
 def _weights_of(labels: Sequence[str], weights: ClassWeights, gold: NDArray[np.float32]) -> Floats:
     """Return the (labels,) weights that settings ask for."""
     if weights == "balanced":
-        having = np.maximum((gold > 0).sum(axis=0), 1)
+        # A teacher's values lie between 0 and 1: many small ones make one document.
+        having = np.maximum(np.maximum(gold, 0).sum(axis=0), 1)
         return np.asarray(len(gold) / (len(labels) * having), dtype=np.float32)
     named: Mapping[str, float] = weights or {}
     unknown = sorted(set(named) - set(labels))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from glossator_keras.classifier import ClassWeights, KerasClassifier
 from glossator_keras.network import NetworkConfig, embed_words
 from glossator_keras.runtime import Runtime
-from glossator_keras.settings import check_share, check_widths
+from glossator_keras.settings import check_rate, check_share, check_widths
 
 if TYPE_CHECKING:
     import keras
@@ -59,6 +59,7 @@ def make_classifier(
     check_widths("cnn", "embedding_width", [embedding_width])
     check_share("cnn", "dropout", dropout)
     check_share("cnn", "word_dropout", word_dropout)
+    check_rate("cnn", "learn_rate", learn_rate)
     return KerasClassifier(
         build_network,
         exclusive=exclusive,

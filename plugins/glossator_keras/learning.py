@@ -43,6 +43,7 @@ class Learner:
     Attributes:
         network: As given.
         steps: How many were taken.
+        decay: Of the average of weights, in the last step.
         gradients: Of the last step's loss by the watched inputs.
     """
 
@@ -59,6 +60,7 @@ class Learner:
     ) -> None:
         self.network = network
         self.steps = 0
+        self.decay = 0.0
         self.gradients: Arrays = {}
         self._watched = tuple(watched)
         self._optimizer = optimizer or keras.optimizers.Adam(learn_rate, global_clipnorm=GRADIENT_NORM)
@@ -71,16 +73,12 @@ class Learner:
 
     def step(self, inputs: Arrays, labels: NDArray[Any]) -> float:
         """Learn from one batch and return its loss."""
+        # Early on, the average would be of little but fresh weights.
+        self.decay = min(AVERAGE_DECAY, (1 + self.steps) / (10 + self.steps))
         loss, gradients = self._step(dict(inputs), labels, np.float32(self.decay))
         self.steps += 1
         self.gradients = {name: each.numpy() for name, each in zip(self._watched, gradients, strict=True)}
         return float(loss)
-
-    @property
-    def decay(self) -> float:
-        """Of the average of weights, in the next step."""
-        # Early on, the average would be of little but fresh weights.
-        return min(AVERAGE_DECAY, (1 + self.steps) / (10 + self.steps))
 
     def averaged_weights(self) -> list[NDArray[Any]]:
         """Return the weights to keep, in the order of `network.get_weights`."""

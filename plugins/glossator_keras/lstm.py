@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from glossator_keras.classifier import ClassWeights, KerasClassifier
 from glossator_keras.network import NetworkConfig, embed_words
 from glossator_keras.runtime import Runtime
-from glossator_keras.settings import check_choice, check_share, check_widths
+from glossator_keras.settings import check_choice, check_rate, check_share, check_widths
 
 if TYPE_CHECKING:
     import keras
@@ -61,6 +61,7 @@ def make_classifier(
     check_widths("lstm", "embedding_width", [embedding_width])
     check_share("lstm", "dropout", dropout)
     check_share("lstm", "word_dropout", word_dropout)
+    check_rate("lstm", "learn_rate", learn_rate)
     return KerasClassifier(
         build_network,
         exclusive=exclusive,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.errors import PipelineError, StageError
-from glossator_keras.backend import load_keras, quietly
+from glossator_keras.backend import check_exporting, load_keras, quietly
 from glossator_keras.decode import Chain
 from glossator_keras.features import TABLE_ROWS
 from glossator_keras.network import BuildNetwork, NetworkConfig
@@ -90,6 +90,8 @@ class Model:
     def initialize(self, seed: int, load: Callable[[keras.Model], None] | None = None) -> None:
         """Start from fresh weights, made from `seed` alone; `load` puts others in place of some."""
         load_keras()
+        if self._runtime == "onnx":
+            check_exporting()  # before hours of training
         from glossator_keras.learning import set_seed
 
         self._seed = seed

@@ -20,7 +20,13 @@ def check_widths(stage: str, name: str, values: Any, least: int = 1) -> None:
         raise ConfigError(f"{stage}: {name} = {values!r}: give a list of numbers, e.g. {name} = [3, 4, 5]")
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"{stage}: {name} must be at least 1, not {value!r}")
+            raise ConfigError(f"{stage}: {name} must be a whole number, at least 1, not {value!r}")
+
+
+def check_rate(stage: str, name: str, value: float) -> None:
+    """Raise `ConfigError` unless the value is above 0."""
+    if not value > 0:
+        raise ConfigError(f"{stage}: {name} must be above 0, not {value}")
 
 
 def check_share(stage: str, name: str, value: float) -> None:

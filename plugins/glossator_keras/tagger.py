@@ -143,7 +143,7 @@ class KerasTagger:
         """Take one step down the mean loss of the batch's words."""
         model = self._trained()
         encoded = self._encode([example.predicted for example in examples])
-        gold = self._gold_ids(examples, encoded)
+        gold = self._gold_ids(examples, encoded, self._learned_lengths(encoded))
         given = model.given.of_words(encoded.words, vectors, learning=True)
         losses, words = [0.0], [0]
         # More than one step only where documents are long or their sentences of very unlike length.
@@ -169,7 +169,7 @@ class KerasTagger:
     def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
         """Fit the temperature that all potentials are divided by (Guo et al. 2017)."""
         encoded = self._encode([example.predicted for example in examples])
-        gold = self._gold_ids(examples, encoded)
+        gold = self._gold_ids(examples, encoded, encoded.words.lengths)
         batches = [
             (batch, logits, _laid_out(gold, batch)) for batch, logits in self._answers(encoded, vectors)
         ]
@@ -286,11 +286,18 @@ class KerasTagger:
             return {span.label for span in gold_spans(example, self._layer)}
         return {tag for tag in gold_tags(example, self._layer) if tag is not None}
 
-    def _gold_ids(self, examples: Sequence[Example], encoded: Encoded) -> NDArray[np.int64]:
-        """(words,) label ids; `UNKNOWN` where the gold says nothing."""
+    def _learned_lengths(self, encoded: Any) -> NDArray[Any]:
+        """Return how many words each sequence has that is learned from by itself: a sentence."""
+        lengths: NDArray[Any] = encoded.words.lengths
+        return lengths
+
+    def _gold_ids(
+        self, examples: Sequence[Example], encoded: Encoded, lengths: NDArray[Any]
+    ) -> NDArray[np.int64]:
+        """(words,) label ids, of sequences of so many words; `UNKNOWN` where the gold says nothing."""
         if self._scheme is not None:
             spans = [self._known_spans(example) for example in examples]
-            return _span_ids(spans, self._scheme, encoded.words)
+            return _span_ids(spans, self._scheme, encoded.words, lengths)
         index: dict[str | None, int] = {label: i for i, label in enumerate(self.labels)}
         ids = [
             np.asarray([index.get(tag, UNKNOWN) for tag in gold_tags(example, self._layer)], dtype=int)
@@ -304,10 +311,13 @@ class KerasTagger:
         )
 
 
-def _span_ids(spans: Sequence[Sequence[GoldSpan]], scheme: SpanScheme, words: Words) -> NDArray[np.int64]:
+def _span_ids(
+    spans: Sequence[Sequence[GoldSpan]], scheme: SpanScheme, words: Words, lengths: NDArray[Any]
+) -> NDArray[np.int64]:
     """Return the (words,) label ids of the gold spans of each Doc, on its tokens.
 
-    No sequence of labels spells a span that lies in several sentences: its words are `UNKNOWN`.
+    `lengths` are those of the sequences that the words make, one after another. No sequence of labels spells
+    a span that lies in several: its words are `UNKNOWN`.
     """
     places = [
         (*np.searchsorted(words.positions, [first + span.start, first + span.end]).tolist(), span.label)
@@ -316,9 +326,9 @@ def _span_ids(spans: Sequence[Sequence[GoldSpan]], scheme: SpanScheme, words: Wo
     ]
     places = [(start, end, label) for start, end, label in places if start < end]  # not of white space alone
     ids = scheme.encode(places, len(words.positions))
-    sentences = np.repeat(np.arange(len(words.lengths)), words.lengths)
+    sequences = np.repeat(np.arange(len(lengths)), lengths)
     for start, end, _ in places:
-        if sentences[start] != sentences[end - 1]:
+        if sequences[start] != sequences[end - 1]:
             ids[start:end] = UNKNOWN
     return ids
 

@@ -162,8 +162,10 @@ class TunedTable:
         return np.asarray(found[inverse.reshape(-1)])
 
     def learn(self, rows: NDArray[Any], gradient: Floats, table: Any, decay: float) -> None:
-        """Move the (n,) rows down their (n, width) gradient; several of one row add up."""
-        self._averages += (1 - decay) * (self._values - self._averages)
+        """Move the (n,) rows down their (n, width) gradient; several of one row add up.
+
+        `decay` is that of the average, which takes in the rows as this step leaves them.
+        """
         unique, inverse = np.unique(rows, return_inverse=True)
         summed = np.zeros((len(unique), self.width), dtype=np.float32)
         np.add.at(summed, inverse.reshape(-1), gradient)
@@ -178,6 +180,7 @@ class TunedTable:
         self._first[places], self._second[places] = first, second
         rate = self._learn_rate * np.sqrt(1 - BETA_2**times) / (1 - BETA_1**times)
         self._values[places] -= (rate * first / (np.sqrt(second) + EPSILON)).astype(np.float32)
+        self._averages += (1 - decay) * (self._values - self._averages)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all arrays."""

@@ -84,12 +84,12 @@ def distil_vectors(
     if not 1 <= width <= embedder.width:
         raise UsageError(f"--width {width}: the model gives {embedder.width} numbers a word, at most so many")
     if subwords:
-        check_scipy()  # before the model works for minutes
-    rows = embed_words(embedder, vocab, words, on_words)
-    reduced, kept = principal_components(rows, width)
-    if weighted:
-        reduced *= frequency_weights([counts[word] for word in words])[:, None]
-    with new_folder(output) as folder:
+        check_scipy()
+    with new_folder(output) as folder:  # what cannot be is found before the model works for minutes
+        rows = embed_words(embedder, vocab, words, on_words)
+        reduced, kept = principal_components(rows, width)
+        if weighted:
+            reduced *= frequency_weights([counts[word] for word in words])[:, None]
         writer = VectorWriter(folder, width)
         try:
             writer.add(Rows(words, reduced, range(1, len(words) + 1)))

@@ -94,7 +94,8 @@ class WordVectors:
     @cached_property
     def words(self) -> list[str]:
         """The words; that of row r is `words[r - 1]`."""
-        words = (self.folder / WORDS).read_text(encoding="utf-8").split("\n")[:-1]
+        # As bytes, for a word may hold what `read_text` would take for the end of a line.
+        words = (self.folder / WORDS).read_bytes().decode().split("\n")[:-1]
         if len(words) != self.facts.count:
             raise damaged(self.folder / WORDS, f"it has {len(words)} words, not {self.facts.count}")
         return words

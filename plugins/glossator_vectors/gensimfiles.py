@@ -115,7 +115,8 @@ def read_gensim(path: Path) -> GensimVectors:
             with file.open("rb") as stream:
                 outline = _Careful(stream).load()
             kind = type(outline)
-            if getattr(outline, "__scipys", None):  # gensim would open more pickles, beside this one
+            if any(getattr(part, "__scipys", None) for part in _parts(outline)):
+                # gensim would open more pickles, beside this one
                 raise pickle.UnpicklingError("it names sparse matrices, which are no part of vectors")
             saved = kind.load(str(file)) if issubclass(kind, SaveLoad) else None
         except Exception as error:
@@ -132,6 +133,13 @@ def need_gensim(what: str) -> None:
         import gensim  # noqa: F401
     except ImportError as error:
         raise PluginError(f"{what} needs gensim: pip install 'glossator[vectors]'") from error
+
+
+def _parts(saved: Any) -> Iterator[Any]:
+    """Yield what gensim saved, and all that it saved in files of their own beside that."""
+    yield saved
+    for name in getattr(saved, "__recursive_saveloads", ()):
+        yield from _parts(getattr(saved, name))
 
 
 class _Careful(pickle.Unpickler):

@@ -30,6 +30,10 @@ def vector_of(vectors: WordVectors, word: str) -> tuple[NDArray[np.float32], int
     Raises:
         DataError: The word has none.
     """
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{word!r} is not Unicode, so it is no word") from None
     for spelling in (word, word.lower()):
         row = int(vectors.rows(keys_of([spelling]))[0])
         if row:

@@ -132,6 +132,7 @@ def _coverage(vectors: WordVectors, reading: Reading, lang: str) -> Coverage:
 def _print(vectors: WordVectors, covered: Coverage | None) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     facts = vectors.facts
     grams = facts.subwords
@@ -145,7 +146,7 @@ def _print(vectors: WordVectors, covered: Coverage | None) -> None:
     }
     console = Console(soft_wrap=True)
     for name, value in rows.items():
-        console.print(f"{name:<10} {value}", markup=False, highlight=False)
+        console.print(Text(f"{name:<10} {value}"), highlight=False)
     if covered is None:
         return
     table = Table("found", "tokens", "", "different words", "")
@@ -157,7 +158,7 @@ def _print(vectors: WordVectors, covered: Coverage | None) -> None:
     console.print(table)
     if covered.missing:
         words = ", ".join(f"{word} ({count:,})" for word, count in covered.missing)
-        console.print(f"commonest without a vector of their own: {words}", markup=False, highlight=False)
+        console.print(Text(f"commonest without a vector of their own: {words}"), highlight=False)
 
 
 _WAYS = {
@@ -170,11 +171,11 @@ _WAYS = {
 
 def _print_neighbours(found: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("word", "nearest, with cosines")
     for word, near in found.items():
         shown = ", ".join(f"{neighbour.word} {neighbour.cosine:.2f}" for neighbour in near)
-        table.add_row(escape(word), escape(shown))
+        table.add_row(Text(word), Text(shown))
     Console().print(table)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glossator.data import open_reader
-from glossator.errors import DataError
-from glossator.files import input_files
+from glossator.data import read_file
+from glossator.errors import DataError, UsageError
+from glossator.files import input_files, name_of
 from glossator.formats.opening import STANDARD_STREAM, read_lines
 from glossator.formats.record import Record
 
@@ -38,15 +39,16 @@ def read_pieces(
         plugins: Where formats are looked up.
     """
     for file in input_files(inputs, format_name, plugins):
-        name = "standard input" if file == STANDARD_STREAM else str(file)
         if not format_name and _is_plain(file, plugins):
-            yield from _paragraphs(file, name, encoding)
-            continue
-        yield from open_reader(file, format_name, options, plugins).read(file, name=name, encoding=encoding)
+            yield from _paragraphs(file, name_of(file), encoding)
+        else:
+            yield from read_file(file, format_name, options, encoding, plugins)
 
 
 def _is_plain(file: Path, plugins: PluginManager) -> bool:
-    return file == STANDARD_STREAM or plugins.format_for(file).name == "text"
+    with suppress(UsageError):
+        return file == STANDARD_STREAM or plugins.format_for(file).name == "text"
+    return False
 
 
 def _paragraphs(file: Path, name: str, encoding: str) -> Iterator[Record | DataError]:

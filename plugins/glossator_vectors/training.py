@@ -28,6 +28,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 # fastText's own two million would make every folder of width 128 a gigabyte; a few books have some
 # 100,000 different n-grams.
 BUCKETS = 200_000
+LARGEST_SEED = 2**32 - 1  # of numpy's older generator, which gensim draws from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,8 @@ class TrainingSettings:
         for name in ("width", "window", "min_count", "epochs", "workers"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise UsageError(f"seed must be from 0 to {LARGEST_SEED}, not {self.seed}")
 
 
 class TrainingView:

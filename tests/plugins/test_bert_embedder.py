@@ -220,6 +220,7 @@ def test_it_says_what_is_wrong_with_a_checkpoint(tmp_path):
     for spoil, message in [
         (lambda copy: (copy / "model.safetensors").unlink(), r"has no model\.safetensors"),
         (lambda copy: (copy / "config.json").write_text("{"), r"config\.json cannot be read"),
+        (lambda copy: (copy / "config.json").write_text("[]"), "holds no object"),
         (lambda copy: (copy / "config.json").write_text('{"model_type": "gpt2"}'), "type 'gpt2'"),
         (lambda copy: (copy / "config.json").write_text('{"model_type": "bert"}'), "incomplete"),
         (lambda copy: (copy / "vocab.txt").unlink(), r"neither tokenizer\.json nor vocab\.txt"),

@@ -117,6 +117,16 @@ def test_a_sentence_longer_than_the_model_is_tagged_as_a_whole(school, tmp_path)
     assert stage.update([Example(Doc(school.vocab, words=words), long)], NONE) < 0.5
 
 
+def test_a_span_over_the_edge_of_a_window_teaches_nothing_impossible(school, tmp_path):
+    stage = tagger_of(write_bert(tmp_path, positions=16))
+    stage.initialize(school.examples(60), VectorSpace(), seed=0)
+    words = ["Ana", "Berg"] * 20
+    for first in range(2):  # one of the two has a person at every edge
+        tags = ["O"] * first + ["B-PER", "I-PER"] * 19 + ["O"] * (2 - first)
+        example = Example(Doc(school.vocab, words=words), Doc(school.vocab, words=words, ents=tags))
+        assert stage.update([example], NONE) < 100
+
+
 def test_a_huge_word_does_no_harm(tagger, school):
     words = ["Ana", "-".join("ab" * 200), "saw", "\u200d", "\n", "Oslo"]
     [answer] = tagger.predict([Doc(school.vocab, words=words)], NONE)

@@ -249,6 +249,17 @@ def test_balanced_weights_count_what_is_rare_for_more(tmp_path):
     np.testing.assert_array_equal(again._label_weights, stage._label_weights)
 
 
+def test_balanced_weights_count_a_teachers_doubt_as_parts_of_documents():
+    data = examples(12)
+    for number, example in enumerate(data):
+        boats = 0.95 if number < 9 else 0.2
+        example.reference.cats = {"boats": boats, "bread": 1 - boats}
+    stage = cnn.make_classifier(**CNN, class_weights="balanced")
+    teach(stage, data, steps=1)
+    parts = np.array([9 * 0.95 + 3 * 0.2, 9 * 0.05 + 3 * 0.8])
+    np.testing.assert_allclose(stage._label_weights, 12 / (2 * parts), rtol=1e-6)
+
+
 def test_named_weights_move_the_answers_towards_their_label():
     data = examples(30)
     for example in data:
@@ -325,6 +336,8 @@ def test_documents_without_gold_teach_nothing():
         (cnn.make_classifier, {"filters": 0}, "filters"),
         (cnn.make_classifier, {"dropout": 1.0}, "dropout"),
         (cnn.make_classifier, {"word_dropout": -0.1}, "word_dropout"),
+        (cnn.make_classifier, {"learn_rate": 0.0}, "learn_rate must be above 0"),
+        (lstm.make_classifier, {"learn_rate": -0.1}, "learn_rate must be above 0"),
         (cnn.make_classifier, {"label_smoothing": 1.0}, "label_smoothing"),
         (cnn.make_classifier, {"class_weights": "even"}, "balanced"),
         (cnn.make_classifier, {"class_weights": {"boats": 0}}, "above 0"),

@@ -243,6 +243,13 @@ def test_what_cannot_be_exported_is_annotated_with_by_keras(tmp_path):
     assert np.array_equal(logits_of(loaded(folder, top="python", runtime="keras")), wanted)
 
 
+def test_what_exporting_needs_is_missed_before_anything_is_learned(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(StageError, match=r"exporting needs tf2onnx: pip install 'glossator\[train\]'"):
+        taught(1)
+    taught(1, runtime="keras")
+
+
 def test_nothing_learned_and_nothing_loaded_is_an_error(tmp_path):
     model = new()
     with pytest.raises(PipelineError, match=r"weights\.npz is missing or damaged"):

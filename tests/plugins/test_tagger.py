@@ -330,9 +330,11 @@ def test_a_stage_that_has_not_learned_says_so(school, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"width": 0}, "bilstm-crf: width must be at least 1, not 0"),
-        ({"depth": 0}, "bilstm-crf: depth must be at least 1, not 0"),
+        ({"width": 0}, "bilstm-crf: width must be a whole number, at least 1, not 0"),
+        ({"depth": 0}, "bilstm-crf: depth must be a whole number, at least 1, not 0"),
         ({"dropout": 1}, "bilstm-crf: dropout must be from 0 to below 1, not 1"),
+        ({"word_dropout": 5}, "bilstm-crf: word_dropout must be from 0 to below 1, not 5"),
+        ({"learn_rate": 0}, "bilstm-crf: learn_rate must be above 0, not 0"),
         ({"cell": "rnn"}, "bilstm-crf: cell = 'rnn': use one of lstm, gru"),
         ({"decoder": "greedy"}, "bilstm-crf: decoder = 'greedy': use one of crf, softmax"),
         ({"scheme": "bilou"}, "scheme = 'bilou': use one of bio, bioes"),

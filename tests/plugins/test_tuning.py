@@ -64,7 +64,7 @@ def test_what_annotates_is_the_average_over_steps():
         tuned.learn(np.array([1]), np.full((1, 4), step + 1, dtype=np.float32), TABLE, decay=0.75)
         met.append(tuned.look_up(np.array([1]), TABLE, learning=True))
     average = TABLE[1]
-    for value in met[:-1]:  # a step takes in what the one before left
+    for value in met:
         average = average + 0.25 * (value - average)
     np.testing.assert_allclose(tuned.look_up(np.array([1]), TABLE), average, rtol=1e-5)
 

@@ -107,6 +107,15 @@ def test_what_cannot_be_made_is_refused(model, tmp_path):
     assert not (tmp_path / "v").exists()
 
 
+def test_an_output_that_cannot_be_is_refused_before_the_model_works(model, tmp_path):
+    embedder, vocab = model
+    (tmp_path / "notes.txt").write_text("Mine.")
+    done: list[int] = []
+    with pytest.raises(UsageError, match="holds something that is no folder of vectors"):
+        distil_vectors(embedder, vocab, {"sea": 1}, tmp_path, width=2, on_words=done.append)
+    assert not done
+
+
 def test_what_is_not_installed_is_said_before_the_model_works(model, tmp_path, monkeypatch):
     embedder, vocab = model
     monkeypatch.setitem(sys.modules, "scipy.sparse", None)

@@ -144,6 +144,12 @@ def test_words_may_hold_blanks(tmp_path):
     assert found["at name@example.org"].tolist() == [5, 6, 7, 8]
 
 
+def test_a_word_may_hold_what_ends_lines_elsewhere(tmp_path):
+    words = ["a\rb", "c\u2028d", "e\x85f"]
+    result, found = imported(tmp_path, GLOVE + "".join(f"{word} 1 2 3 4\n" for word in words))
+    assert (result.left_out, list(found)) == (0, WORDS + words)
+
+
 def test_a_header_that_promises_more_is_told(tmp_path):
     result, found = imported(tmp_path, HEADED.replace("7 4", "9 4", 1))
     assert_whole(found)
@@ -281,6 +287,18 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
     (tmp_path / "evil.kv").write_bytes(pickle.dumps(Evil()))
     with pytest.raises(DataError, match=r"builtins\.exec"):
         import_vectors(tmp_path / "evil.kv", tmp_path / "out")
+
+
+def test_a_pickle_beside_a_part_of_a_model_is_never_opened(tmp_path):
+    models = pytest.importorskip("gensim.models", reason="needs glossator[vectors]")
+    model = models.Word2Vec([["salt", "and", "pepper"]], vector_size=2, min_count=1, seed=1, workers=1)
+    model.wv.__dict__["__scipys"] = ["evil"]
+    model.__dict__["__recursive_saveloads"] = ["wv"]
+    with (tmp_path / "model").open("wb") as file:
+        pickle.dump(model, file)
+    (tmp_path / "model.wv.evil.npy").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(DataError, match="sparse matrices"):
+        import_vectors(tmp_path / "model", tmp_path / "out")
 
 
 words_ = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=8)

@@ -126,7 +126,10 @@ def open_checkpoint(name: str, folder: Path) -> Checkpoint:
                 "and tokenizer.json or vocab.txt"
             )
     try:
-        config = BertConfig.of(json.loads((path / CONFIG).read_text(encoding="utf-8")))
+        values = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{path / CONFIG} holds no object of names and values")
+        config = BertConfig.of(values)
         pieces = WordPieces.from_folder(path, config.vocab_size)
     except (OSError, ValueError) as error:
         raise ConfigError(f"checkpoint = {name!r}: {path / CONFIG} cannot be read: {error}") from error

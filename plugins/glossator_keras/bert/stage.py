@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from glossator.errors import ConfigError, StageError
 from glossator_keras.bert.checkpoint import Checkpoint, open_checkpoint
 from glossator_keras.bert.pieces import WordPieces
-from glossator_keras.settings import check_share
+from glossator_keras.settings import check_rate, check_share
 
 if TYPE_CHECKING:
     import keras
@@ -105,9 +105,8 @@ class BertSource:
 def check_fine_tuning(stage: str, tuning: FineTuning, *, freeze: int, dropout: float) -> None:
     """Raise `ConfigError` for a setting out of range."""
     check_share(stage, "dropout", dropout)
-    for name in ("learn_rate", "head_learn_rate"):
-        if not getattr(tuning, name) > 0:
-            raise ConfigError(f"{stage}: {name} must be above 0, not {getattr(tuning, name)}")
+    check_rate(stage, "learn_rate", tuning.learn_rate)
+    check_rate(stage, "head_learn_rate", tuning.head_learn_rate)
     numbers = {
         "warmup_steps": (tuning.warmup_steps, 0),
         "decay_steps": (tuning.decay_steps, 0),

@@ -21,6 +21,7 @@ from glossator_keras.bert.stage import BertSource, FineTuning, bert_settings, ch
 from glossator_keras.bert.windows import (
     PREDICT_PLACES,
     PaddedWindows,
+    PieceWindows,
     overlapping_windows,
     padded_windows,
 )
@@ -151,12 +152,22 @@ class BertTagger(KerasTagger):
     def _encode(self, docs: Sequence[Doc]) -> EncodedPieces:
         return self._source.pieces.encode(docs)
 
-    def _batches(self, encoded: EncodedPieces, *, learning: bool = False) -> Iterator[WordsInWindows]:
+    def _learned_lengths(self, encoded: EncodedPieces) -> NDArray[Any]:
+        """Return how many words each window is asked for: in learning it is a sequence by itself."""
+        _, words = self._windows(encoded)
+        lengths: NDArray[Any] = words[:, 1] - words[:, 0]
+        return lengths
+
+    def _windows(self, encoded: EncodedPieces) -> tuple[PieceWindows, NDArray[np.intp]]:
+        """Return windows, and which words [first, last) each is asked for, (windows, 2)."""
         most_pieces = BertConfig.of(self._settings["bert"]).most_pieces
         windows = overlapping_windows(encoded.sentence_bounds, most_pieces)
         words = np.searchsorted(encoded.firsts[:-1], windows.owned)
         used = words[:, 0] < words[:, 1]  # in the midst of a huge word, no other begins
-        words, windows = words[used], windows.chosen(used)
+        return windows.chosen(used), words[used]
+
+    def _batches(self, encoded: EncodedPieces, *, learning: bool = False) -> Iterator[WordsInWindows]:
+        windows, words = self._windows(encoded)
         most = LEARN_PLACES if learning else PREDICT_PLACES
         batches = padded_windows(encoded, self._source.pieces, windows.starts, windows.lengths, most)
         for batch in batches:
