@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glossator.corpora import corpus, read_split, split_files
 from glossator.errors import ConfigError, DataError, GlossatorError, PluginError, UsageError
 from glossator.factories import build
-from glossator.files import folder_sum, input_files
+from glossator.files import folder_sum, input_files, name_of
+from glossator.formats.opening import STANDARD_STREAM
 from glossator.gold import AlignmentReport, gold_example
 from glossator.layers import annotated
 from glossator.store import file_sum
@@ -37,11 +38,13 @@ class GoldData:
         examples: Unannotated Docs with their gold references.
         errors: What could not be read; the rest was.
         alignment: How gold spans fell on tokens.
+        silent: Documents whose gold says nothing on the head's layer.
     """
 
     examples: list[Example] = field(default_factory=list)
     errors: list[DataError] = field(default_factory=list)
     alignment: AlignmentReport = field(default_factory=AlignmentReport)
+    silent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,12 @@ class DataSource:
         files = self.files(split)
         return read_files(files, config.format, config.options, config.encoding, self.plugins)
 
+    def check(self, split: str) -> None:
+        """Raise what keeps the whole split from being read, such as options its format does not take."""
+        first = list(islice(self.records(split), 2))
+        if len(first) == 1 and isinstance(first[0], DataError):
+            raise first[0]
+
     def _sum(self, given: Path) -> str:
         if not given.is_dir():
             return file_sum(given)
@@ -103,12 +112,25 @@ def read_files(
 ) -> Iterator[Record | DataError]:
     """Read files one after another, each by `format_name` or, where that is "", by its ending.
 
-    A folder stands for the files below it, as in `input_files`.
+    A folder stands for the files below it, as in `input_files`. A file whose ending means no format comes
+    as the error it causes, among others that can be read.
     """
     return chain.from_iterable(
-        open_reader(file, format_name, options, plugins).read(file, name=str(file), encoding=encoding)
+        read_file(file, format_name, options, encoding, plugins)
         for file in input_files(files, format_name, plugins)
     )
+
+
+def read_file(
+    file: Path, format_name: str, options: Mapping[str, Any], encoding: str, plugins: PluginManager
+) -> Iterator[Record | DataError]:
+    """Read one of several files as `read_files` does; standard input has no ending and is plain text."""
+    format_name = format_name or ("text" if file == STANDARD_STREAM else "")
+    try:
+        reader = open_reader(file, format_name, options, plugins)
+    except UsageError as error:
+        return iter([DataError(str(error))])
+    return reader.read(file, name=name_of(file), encoding=encoding)
 
 
 def open_reader(file: Path, format_name: str, options: Mapping[str, Any], plugins: PluginManager) -> Reader:
@@ -175,7 +197,9 @@ def read_gold(records: Iterable[Record | DataError], layer: str, pipeline: Pipel
     for record in records:
         if isinstance(record, DataError):
             data.errors.append(record)
-        elif has_gold(record, layer):
+        elif not has_gold(record, layer):
+            data.silent += 1
+        else:
             try:
                 data.examples.append(gold_example(record, layer, pipeline.tokenizer, data.alignment))
             except Exception as error:  # a stranger's tokenizer may raise anything

@@ -1,13 +1,16 @@
 """A small student learns from gold data and from what a teacher says of unlabelled text.
 
 Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network". A teacher's doubt is passed
-on: its probabilities of categories are the student's gold values as they are, and a span or a tag is taken
-over as often as its probability says, so that in the mean the student learns those probabilities too.
+on: its probabilities of categories are the student's gold values as they are. A span is taken over as often
+as its probability says, so that in the mean the student learns that too; so is a tag, of which the student
+otherwise hears nothing: the sure ones count for more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +20,8 @@ from glossator.config import PipelineConfig
 from glossator.errors import ConfigError, DataError
 from glossator.formats.record import CharSpan, GoldTokens, Record
 from glossator.layers import holds_spans, spans_key
-from glossator.training import TrainingResult, train
+from glossator.progress import Silent
+from glossator.training import TrainingResult, report_errors, train
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span
@@ -36,19 +40,21 @@ def distil(
     *,
     corpora: str | Path | None = None,
     seeds: int = 1,
+    resume: bool = False,
     plugins: PluginManager | None = None,
     progress: TrainingProgress | None = None,
 ) -> TrainingResult:
     """Train a student on its gold data and on a teacher's answers, and save it.
 
     Args:
-        teacher: A trained pipeline; for each head of the student it has one that writes the same layer,
-            under the same name where it has several.
+        teacher: A trained pipeline; for each head of the student that learns it has one that writes the same
+            layer, under the same name where it has several.
         config: The student, and where its gold data is.
         unlabelled: Texts for the teacher to label; those that cannot be read are reported and counted.
         output: The folder to save to.
         corpora: As in `train`.
         seeds: As in `train`.
+        resume: As in `train`; the texts must be the same, and are labelled anew.
         plugins: As in `train`.
         progress: Hears how it goes.
 
@@ -56,17 +62,27 @@ def distil(
         ConfigError: The teacher has no head for one of the student's.
         DataError: There is no text.
     """
-    pairs = {head.name: teacher_head(teacher, head.name, head.layer) for head in config.heads}
     errors: list[DataError] = []
-    texts = (record.text for record in _readable(unlabelled, errors))
-    silver = silver_records(teacher, texts, pairs, seed=config.seed)
-    if progress:
-        for error in errors:
-            progress.message(f"failed: {error}")
-    if not any(silver.values()):
-        raise DataError("there is no unlabelled text for the teacher to label")
+    hears = progress or Silent()
+
+    def label(heads: Sequence[Head]) -> dict[str, list[Record]]:
+        pairs = {head.name: teacher_head(teacher, head.name, head.config.layer) for head in heads}
+        texts = (record.text for record in _readable(unlabelled, errors))
+        silver = silver_records(teacher, texts, pairs, seed=config.seed)
+        report_errors(errors, "the unlabelled text", hears)
+        if not any(silver.values()):
+            raise DataError("there is no unlabelled text for the teacher to label")
+        return silver
+
     result = train(
-        config, output, corpora=corpora, seeds=seeds, plugins=plugins, progress=progress, silver=silver
+        config,
+        output,
+        corpora=corpora,
+        seeds=seeds,
+        resume=resume,
+        plugins=plugins,
+        progress=progress,
+        silver=label,
     )
     result.failed += len(errors)
     return result
@@ -129,18 +145,21 @@ def _records(doc: Doc, head: Head, generator: np.random.Generator) -> Iterator[R
     scores = np.asarray(group.attrs["scores"], dtype=float)
     believed = generator.random(len(scores)) < scores
     spans = [span for span, kept in zip(group, believed, strict=True) if kept] if holds_spans(layer) else []
+    spans.sort(key=attrgetter("start"))
+    starts = [span.start for span in spans]
     for sentence in doc.sents:
         if not sentence.text.isspace():
-            yield _record(sentence, layer, spans, believed)
+            begun = spans[bisect_left(starts, sentence.start) : bisect_left(starts, sentence.end)]
+            yield _record(sentence, layer, begun, believed)
 
 
-def _record(sentence: Span, layer: str, spans: list[Span], believed: np.ndarray) -> Record:
+def _record(sentence: Span, layer: str, begun: Sequence[Span], believed: np.ndarray) -> Record:
+    """Return a sentence with the spans that have `begun` in it, if they end in it, or its tags."""
     words = [token.text for token in sentence]
     spaces = [bool(token.whitespace_) for token in sentence]
     tokens = GoldTokens(words, spaces)
     if holds_spans(layer):
-        start, end = sentence.start, sentence.end
-        inside = [span for span in spans if start <= span.start and span.end <= end]
+        inside = [span for span in begun if span.end <= sentence.end]
         offset = sentence.start_char
         placed = [CharSpan(span.start_char - offset, span.end_char - offset, span.label_) for span in inside]
         return Record(_text(tokens), tokens=tokens, spans=placed, raw=False)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from glossator.checkpoints import Checkpoints, Epoch, write_whole
+from glossator.checkpoints import PROGRESS, Checkpoints, Epoch, write_whole
 from glossator.config import PipelineConfig, config_to_text
 from glossator.data import DataSource, GoldData, read_gold
 from glossator.errors import ConfigError, DataError, PipelineError, UsageError
 from glossator.evaluate import dev_score, fit_thresholds
 from glossator.fitting import Task, fit
+from glossator.formats.record import Record
 from glossator.frozen import frozen_vectors
+from glossator.gold_categories import check_learnable, unknown_categories
 from glossator.heads import Head
 from glossator.pipeline import Pipeline
 from glossator.plots import training_curves
@@ -29,12 +31,13 @@ from glossator.store import check_replaceable, save
 if TYPE_CHECKING:
     from spacy.training import Example
 
-    from glossator.formats.record import Record
     from glossator.plugins import PluginManager
 
 MOST_ERRORS_SHOWN = 5
 
 DataSums = dict[str, dict[str, dict[str, str]]]  # head, split, file name: SHA-256
+# Called with the heads that learn; its answer is by their names.
+MakeSilver = Callable[[Sequence[Head]], Mapping[str, Sequence[Record]]]
 
 
 @dataclass(slots=True)
@@ -72,7 +75,7 @@ def train(
     resume: bool = False,
     plugins: PluginManager | None = None,
     progress: TrainingProgress | None = None,
-    silver: Mapping[str, Sequence[Record]] | None = None,
+    silver: MakeSilver | None = None,
 ) -> TrainingResult:
     """Train a pipeline and save it.
 
@@ -89,7 +92,8 @@ def train(
         resume: Go on with a run that was cut off; without it, start anew.
         plugins: Where stages and formats are looked up; by default all that are installed.
         progress: Hears how it goes.
-        silver: More to learn from, by head, that a teacher labelled; nothing is chosen by it.
+        silver: Makes more to learn from, that a teacher labels; nothing is chosen by it. It is called once
+            nothing else can be wrong, for it may take hours.
 
     Raises:
         ConfigError: The config cannot be built or lacks data for a head.
@@ -106,24 +110,17 @@ def train(
         folder=_run_folder(Path(output)),
         corpora=Path(corpora) if corpora is not None else None,
         progress=progress or Silent(),
-        silver=silver or {},
     )
+    heads = [head for head in run.pipeline.heads.values() if learns(head)]
+    run.find_data(heads)
+    if silver is not None:
+        run.silver = silver(heads)
     run.open(resume=resume, seeds=seeds)
-    result = TrainingResult(pipeline=run.pipeline)
-    for head in [head for head in run.pipeline.heads.values() if learns(head)]:
-        if result.interrupted:
-            run.leave_out(head)
-            continue
-        try:
-            result.heads[head.name], finished = run.train_head(head, seeds)
-        except KeyboardInterrupt:
-            run.leave_out(head)
-            finished = False
-        result.interrupted = not finished
-    if result.interrupted and not run.pipeline.heads:
-        run.progress.message("nothing is learned yet, so no pipeline is saved")
-        raise KeyboardInterrupt
-    result.failed = run.failed
+    try:
+        result = run.train(heads, seeds)
+    except BaseException:
+        run.discard_if_empty()
+        raise
     run.pipeline.meta |= _report(result, run.data_sums)
     save(run.pipeline, Path(output), attachments=_log_files(list(log_rows(result))))
     if not result.interrupted:
@@ -158,20 +155,20 @@ class _Run:
     folder: Path
     corpora: Path | None
     progress: TrainingProgress
-    silver: Mapping[str, Sequence[Record]]
+    silver: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     data_sums: DataSums = field(default_factory=dict)
     failed: int = 0
 
+    def find_data(self, heads: Iterable[Head]) -> None:
+        """Find the training and dev sets of heads, and note what they are."""
+        for head in heads:
+            source = data_source(self.pipeline, head, self.corpora)
+            self.data_sums[head.name] = {split: source.sums(split) for split in ("train", "dev")}
+            for split in ("train", "dev"):
+                source.check(split)  # before another head has learned for hours
+
     def open(self, *, resume: bool, seeds: int) -> None:
         """Find the run's folder as it should be: empty, or left by the same run."""
-        self.data_sums = {
-            head.name: {
-                split: data_source(self.pipeline, head, self.corpora).sums(split)
-                for split in ("train", "dev")
-            }
-            for head in self.pipeline.heads.values()
-            if learns(head)
-        }
         silver = [record.text for records in self.silver.values() for record in records]
         facts = json.dumps([config_to_text(self.pipeline.config), self.data_sums, seeds, silver])
         fingerprint = hashlib.sha256(facts.encode()).hexdigest()
@@ -191,6 +188,30 @@ class _Run:
         self.folder.mkdir(parents=True)
         write_whole(file, fingerprint)
 
+    def train(self, heads: Iterable[Head], seeds: int) -> TrainingResult:
+        """Train head after head, until an interrupt; raise that where nothing is learned by then."""
+        result = TrainingResult(pipeline=self.pipeline)
+        for head in heads:
+            if result.interrupted:
+                self.leave_out(head)
+                continue
+            try:
+                result.heads[head.name], finished = self.train_head(head, seeds)
+            except KeyboardInterrupt:
+                self.leave_out(head)
+                finished = False
+            result.interrupted = not finished
+        if result.interrupted and not self.pipeline.heads:
+            self.progress.message("nothing is learned yet, so no pipeline is saved")
+            raise KeyboardInterrupt
+        result.failed = self.failed
+        return result
+
+    def discard_if_empty(self) -> None:
+        """Remove the run's folder unless it holds something to go on from."""
+        if not any(self.folder.rglob(PROGRESS)):
+            shutil.rmtree(self.folder)
+
     def leave_out(self, head: Head) -> None:
         """Take a head that has learned nothing out of the pipeline."""
         self.pipeline.remove(head.name)
@@ -199,11 +220,20 @@ class _Run:
     def train_head(self, head: Head, seeds: int) -> tuple[list[SeedResult], bool]:
         """Train a head with each seed and leave it at the best; also return whether all were finished."""
         train, dev = self._gold(head, "train"), self._gold(head, "dev")
+        if head.config.kind == "classifier":
+            self._say_what_is_unknown(head, train, dev)
         docs = [example.predicted for example in (*train.examples, *dev.examples)]
         folder = self.folder / head.name
         folder.mkdir(exist_ok=True)
         with frozen_vectors(self.pipeline, head.config.vectors, docs, folder):
             return self._try_seeds(head, train, dev, seeds, folder)
+
+    def _say_what_is_unknown(self, head: Head, train: GoldData, dev: GoldData) -> None:
+        learned = {label for example in train.examples for label in example.reference.cats}
+        unknown = unknown_categories([example.reference.cats for example in dev.examples], learned)
+        if unknown:
+            become = "their documents count as out of scope" if head.exclusive else "they are left out"
+            self.progress.message(f"{head.name}, dev: the training set lacks {unknown}: {become}")
 
     def _try_seeds(
         self, head: Head, train: GoldData, dev: GoldData, seeds: int, folder: Path
@@ -254,13 +284,12 @@ class _Run:
         source = data_source(self.pipeline, head, self.corpora)
         more = self.silver.get(head.name, ()) if split == "train" else ()
         data = read_gold(chain(source.records(split), more), head.config.layer, self.pipeline)
-        for error in data.errors[:MOST_ERRORS_SHOWN]:
-            self.progress.message(f"failed: {error}")
         self.failed += len(data.errors)
-        if data.errors:
+        report_errors(data.errors, f"{head.name}, {split}", self.progress)
+        if data.silent and data.examples:
             self.progress.message(
-                f"{head.name}, {split}: {len(data.errors):,} documents cannot be read and are left out, "
-                f"{len(data.examples):,} are used"
+                f"{head.name}, {split}: {len(data.examples):,} documents have gold {head.config.layer!r}, "
+                f"{data.silent:,} have none and are left out"
             )
         if data.alignment.repaired or data.alignment.impossible:
             self.progress.message(f"{head.name}, {split}: {data.alignment.summary()}")
@@ -269,6 +298,14 @@ class _Run:
                 f"the {split} set of {head.name!r} has no document with gold {head.config.layer!r}"
             )
         return data
+
+
+def report_errors(errors: Sequence[DataError], where: str, progress: TrainingProgress) -> None:
+    """Say what cannot be read: the first errors one by one, and how many there are."""
+    for error in errors[:MOST_ERRORS_SHOWN]:
+        progress.message(f"failed: {error}")
+    if errors:
+        progress.message(f"{where}: {len(errors):,} documents cannot be read and are left out")
 
 
 def data_source(pipeline: Pipeline, head: Head, corpora: Path | None) -> DataSource:
@@ -285,7 +322,14 @@ def data_source(pipeline: Pipeline, head: Head, corpora: Path | None) -> DataSou
 
 
 def head_task(pipeline: Pipeline, head: Head, train: Sequence[Example], dev: Sequence[Example]) -> Task:
-    """Return the task of learning a head from examples, its score that on dev examples."""
+    """Return the task of learning a head from examples, its score that on dev examples.
+
+    Raises:
+        DataError: It is a classifier that would learn nonsense from them: see `check_learnable`.
+    """
+    if head.config.kind == "classifier":
+        gold = [example.reference.cats for example in train]
+        check_learnable(gold, head.name, exclusive=head.exclusive)
 
     def score() -> float:
         # Labels that cannot be saved side by side are found after one epoch and not at the end.

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import glossator
-from glossator.config import read_config
+from glossator.config import head_config, read_config
 from glossator.corpora import recipe
 from glossator.distillation import distil, silver_records, teacher_head
-from glossator.errors import ConfigError, DataError
+from glossator.errors import ConfigError, DataError, PipelineError, UsageError
 from glossator.formats import Record
+from glossator.progress import Silent
 from glossator.stages import ScoredSpan, TokenTags
 
 TEXT = "Ada met Bob. They sailed\n\nhome."
@@ -65,6 +66,58 @@ def test_spans_are_taken_over_as_often_as_the_teacher_is_sure(teacher):
     assert np.mean(["Bob" in spans for spans in said]) == pytest.approx(0.25, abs=0.1)
     again = silver(teacher, "ner", [TEXT] * 400)
     assert [record.spans for record in again] == [record.spans for record in records]
+
+
+class EverySpan(Teacher):
+    """Finds every span of up to three tokens."""
+
+    def predict(self, docs, vectors):
+        return [
+            [ScoredSpan(i, j, "PER", 1.0) for i in range(len(doc)) for j in range(i + 1, len(doc) + 1)][::-1]
+            for doc in docs
+        ]
+
+
+def test_a_sentence_has_the_spans_that_lie_in_it(teacher):
+    teacher.add_tagger("all", glossator.Stage(name="every", factory=EverySpan), write="spans:all")
+    records = silver(teacher, "all", [TEXT])
+    sentences = [sentence for sentence in teacher(TEXT).sents if not sentence.text.isspace()]
+    assert len(records) == len(sentences) > 1
+    for record, sentence in zip(records, sentences, strict=True):
+        ends = range(len(sentence) + 1)
+        wanted = {sentence[i:j].text.strip() for i in ends for j in ends if i < j} - {""}
+        assert {record.text[span.start : span.end] for span in record.spans} == wanted
+
+
+def never():
+    raise AssertionError("it was labelled")
+    yield
+
+
+@pytest.mark.parametrize(
+    ("seeds", "data", "error"), [(1, True, PipelineError), (0, True, UsageError), (1, False, ConfigError)]
+)
+def test_what_cannot_be_trained_is_said_before_the_teacher_works(teacher, tmp_path, seeds, data, error):
+    config = with_sentiment_alone(1)
+    if seeds and data:
+        (tmp_path / "notes.txt").write_text("Mine.")
+    with pytest.raises(error):
+        distil(teacher, config if data else replace(config, data={}), never(), tmp_path, seeds=seeds)
+
+
+def test_heads_that_do_not_learn_need_no_teacher(tmp_path):
+    config = with_sentiment_alone(1)
+    phrases = tmp_path / "names.jsonl"
+    phrases.write_text('{"label": "PER", "phrase": "Ada"}\n')
+    names = head_config(
+        "names", "tagger", {"stage": "gazetteer", "write": "spans:names", "phrases": str(phrases)}
+    )
+    config = replace(config, heads=(*config.heads, names))
+    stage = glossator.Stage(name="certain", factory=Certain)
+    critic = glossator.Pipeline("en").add_classifier("sentiment", stage)
+    student = distil(critic, config, [Record("So.")], tmp_path / "student").pipeline
+    doc = student("Ada left.")
+    assert [span.text for span in doc.spans["names"]] == ["Ada"]
 
 
 def test_tags_that_are_not_taken_over_are_missing(teacher):
@@ -126,6 +179,26 @@ def test_a_student_learns_what_only_its_teacher_knows(tmp_path):
         student = distil(teacher, config, [Record(text)] * 150, tmp_path / name).pipeline
         answers.append(student("glumberous").cats["negative"])
     assert answers[1] > answers[0] + 0.1
+
+
+def test_a_run_that_was_cut_off_is_gone_on_with(tmp_path):
+    class Stops(Silent):
+        def epoch_done(self, epoch, *, best):
+            raise KeyboardInterrupt
+
+    stage = glossator.Stage(name="certain", factory=Certain)
+    teacher = glossator.Pipeline("en").add_classifier("sentiment", stage)
+    config = with_sentiment_alone(2)
+    texts = [Record("So.")]
+    cut = distil(teacher, config, texts, tmp_path / "cut", progress=Stops())
+    assert cut.interrupted
+    resumed = distil(teacher, config, texts, tmp_path / "cut", resume=True)
+    whole = distil(teacher, config, texts, tmp_path / "whole")
+    (one,), (other,) = resumed.heads["sentiment"], whole.heads["sentiment"]
+    assert [(e.loss, e.score) for e in one.epochs] == [(e.loss, e.score) for e in other.epochs]
+    distil(teacher, config, texts, tmp_path / "cut", progress=Stops())
+    with pytest.raises(PipelineError, match="other data"):
+        distil(teacher, config, [Record("Else.")], tmp_path / "cut", resume=True)
 
 
 def test_the_command_reports_what_it_cannot_read(trained_samples, samples_folder, tmp_path, cli):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @options.input_format
 @options.corpora
 @click.option("--seeds", default=1, show_default=True, help="Seeds to try for each head.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was cut off; TEACHER labels anew.")
 @click.pass_obj
 def distil(
     settings: Settings,
@@ -45,6 +46,7 @@ def distil(
     encoding: str,
     corpora: Path | None,
     seeds: int,
+    resume: bool,
 ) -> None:
     """Train a student on its own gold data and on what TEACHER, a pipeline, says of unlabelled texts.
 
@@ -74,6 +76,7 @@ def distil(
             output,
             corpora=corpora,
             seeds=seeds,
+            resume=resume,
             plugins=plugins,
             progress=view,
         )

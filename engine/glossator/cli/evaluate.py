@@ -95,8 +95,11 @@ def evaluate(
     failed = 0
     for head in heads:
         data = read_gold(_with_raw_text(records(head), retokenize), head.config.layer, loaded)
+        if gold and head.config.kind == "classifier":
+            _keep_own_categories(data, head, loaded)
         failed += len(data.errors)
         _warn(head, data)
+        _warn_of_categories(head, data)
         if data.examples:
             results[head.name] = _evaluate(loaded, head, data, retokenize)
             if report:
@@ -148,6 +151,33 @@ def _warn(head: Head, data: GoldData) -> None:
         click.echo(f"{head.name}: the gold says nothing of {head.config.layer}; it is not scored", err=True)
     if data.alignment.repaired or data.alignment.impossible:
         click.echo(f"{head.name}: {data.alignment.summary()}", err=True)
+
+
+def _keep_own_categories(data: GoldData, head: Head, pipeline: Pipeline) -> None:
+    from glossator.gold_categories import own_categories
+
+    for example in data.examples:
+        doc = example.reference
+        doc.cats = own_categories(doc.cats, head, pipeline.heads.values())
+    data.examples = [example for example in data.examples if example.reference.cats]
+
+
+def _warn_of_categories(head: Head, data: GoldData) -> None:
+    from glossator.gold_categories import never_denied, unknown_categories
+
+    gold = [example.reference.cats for example in data.examples]
+    if head.config.kind != "classifier" or not gold:
+        return
+    if unknown := unknown_categories(gold, head.stage.labels):
+        outside = head.exclusive and head.thresholds
+        become = "count as out of scope" if outside else "cannot be found by it"
+        click.echo(f"{head.name}: categories of the gold that it does not know {become}: {unknown}", err=True)
+    if not head.exclusive and never_denied(gold):
+        click.echo(
+            f"{head.name}: the gold says of no category that it does not hold, so everything that is found "
+            "is right: name those that do not hold with 0.0",
+            err=True,
+        )
 
 
 def _as_json(results: Mapping[str, Evaluation]) -> dict[str, Any]:

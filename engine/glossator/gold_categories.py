@@ -1,0 +1,73 @@
+"""What gold categories say of themselves: whether a classifier can learn from them or be scored on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from glossator.errors import DataError
+from glossator.heads import Head
+from glossator.wording import listed
+
+MOST_LABELS_SHOWN = 5
+
+Cats = Mapping[str, float]  # of one document: 1 where a category holds, 0 where it does not
+
+
+def check_learnable(gold: Sequence[Cats], head: str, *, exclusive: bool) -> None:
+    """Refuse training categories that a classifier would learn nonsense from.
+
+    Args:
+        gold: Of each document.
+        head: The classifier's name.
+        exclusive: Whether it takes a document to have exactly one category.
+
+    Raises:
+        DataError: It does, and documents have several; or it does not, and no category is ever said not to
+            hold, so that to find all of them everywhere would be right.
+    """
+    if exclusive:
+        several = [cats for cats in gold if sum(value >= 1 for value in cats.values()) > 1]
+        if several:
+            example = listed([label for label, value in several[0].items() if value >= 1])
+            raise DataError(
+                f"{head!r} takes a document to have exactly one category, but {len(several):,} of its "
+                f"{len(gold):,} training documents have several, the first one {example}: set "
+                f"classifiers.{head}.exclusive = false"
+            )
+    elif gold and never_denied(gold):
+        raise DataError(
+            f"the training data of {head!r} says of no category that it does not hold: name those with 0.0, "
+            f"or, where exactly one holds, set classifiers.{head}.exclusive = true"
+        )
+
+
+def own_categories(gold: Cats, head: Head, others: Iterable[Head]) -> dict[str, float]:
+    """Return what gold says of a head's categories, without its prefix, if it may speak of other heads', too.
+
+    A category that another head writes, or that begins with its prefix, is not its own; one that nobody
+    writes may be anybody's.
+    """
+    others = [other for other in others if other is not head]
+    foreign = {label for other in others for label in other.labels}
+    prefixes = tuple(other.config.prefix for other in others if other.config.prefix)
+    return {
+        label.removeprefix(head.config.prefix): value
+        for label, value in gold.items()
+        if label in head.labels or not (label in foreign or label.startswith(prefixes))
+    }
+
+
+def never_denied(gold: Iterable[Cats]) -> bool:
+    """Whether no category is ever said not to hold."""
+    return not any(value < 1 for cats in gold for value in cats.values())
+
+
+def unknown_categories(gold: Iterable[Cats], known: Collection[str]) -> str:
+    """Return which categories that hold are not among the known, and in how many documents; "" for none."""
+    counts = Counter(
+        label for cats in gold for label, value in cats.items() if value > 0 and label not in known
+    )
+    shown = [f"{label} ({count:,})" for label, count in counts.most_common(MOST_LABELS_SHOWN)]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
