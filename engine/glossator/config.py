@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from glossator.errors import ConfigError
+from glossator.wording import listed
 
 HeadKind = Literal["tagger", "classifier"]
 
@@ -99,12 +100,13 @@ class PipelineConfig:
     folder: Path = Path()
 
 
-def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> PipelineConfig:
+def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> PipelineConfig:
     """Read a config file; `overrides` are values by dotted name, e.g. {"training.max_epochs": 3}.
 
     Raises:
         ConfigError: The file is missing or cannot be understood; the message names the section.
     """
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -179,7 +181,7 @@ def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> P
         name=str(top.get("name", "pipeline")),
         version=str(top.get("version", "0.0.0")),
         licence=str(top.get("licence", "")),
-        seed=_whole_number(top.get("seed", 0), "[glossator] seed"),
+        seed=_seed(top.get("seed", 0)),
         tokenizer=tokenizer,
         embedders=embedders,
         heads=_in_order(heads, top.get("stages")),
@@ -217,7 +219,7 @@ def config_to_text(config: PipelineConfig) -> str:
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """Split "a.b=value" of the command line; the value is JSON, or else a string.
+    """Split "a.b=value" of the command line; see `parse_value`.
 
     Raises:
         ConfigError: There is no "=".
@@ -225,21 +227,29 @@ def parse_override(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise ConfigError(f"--set {text}: write it as SECTION.NAME=VALUE, e.g. training.max_epochs=5")
+    return name, parse_value(value)
+
+
+def parse_value(text: str) -> Any:
+    """Return what a value of the command line stands for: JSON, Python's True and False, or else a string."""
+    if text in ("True", "False"):  # config files know them, too
+        return text == "True"
     try:
-        return name, json.loads(value)
+        return json.loads(text)
     except json.JSONDecodeError:
-        return name, value
+        return text
 
 
 def with_overrides(sections: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return sections with values changed by dotted name, e.g. {"training.max_epochs": 3}.
 
     Raises:
-        ConfigError: A name leads through a value.
+        ConfigError: A name leads through a value, or to a setting of a stage that there is not.
     """
     changed = json.loads(json.dumps(sections))
     for name, value in overrides.items():
         *parents, last = name.split(".")
+        _check_named(sections, parents, f"--set {name}", overrides)
         section = changed
         for parent in parents:
             section = section.setdefault(parent, {})
@@ -247,6 +257,18 @@ def with_overrides(sections: Mapping[str, Any], overrides: Mapping[str, Any]) ->
                 raise ConfigError(f"--set {name}: {parent!r} is a value, not a section")
         section[last] = value
     return dict(changed)
+
+
+def _check_named(
+    sections: Mapping[str, Any], parents: Sequence[str], what: str, overrides: Mapping[str, Any]
+) -> None:
+    """Raise `ConfigError` for settings of a head or an embedder that neither the config nor `--set` makes."""
+    if len(parents) != 2 or parents[0] not in ("taggers", "classifiers", "embedders"):
+        return
+    kind, name = parents
+    there = _section(sections, kind)
+    if name not in there and f"{kind}.{name}.stage" not in overrides:
+        raise ConfigError(f"{what}: there is no {kind[:-1]} {name!r}; there is {listed(there)}")
 
 
 def _heads(sections: Mapping[str, Any]) -> list[HeadConfig]:
@@ -387,6 +409,13 @@ def _whole_number(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(f"{where} must be a whole number, not {value!r}")
     return value
+
+
+def _seed(value: Any) -> int:
+    seed = _whole_number(value, "[glossator] seed")
+    if seed < 0:
+        raise ConfigError(f"[glossator] seed must be at least 0, not {seed}")
+    return seed
 
 
 def _only(values: Mapping[str, Any], known: set[str], where: str) -> None:

@@ -53,13 +53,16 @@ class CrossValidation:
     failed: int = 0
 
     def summary(self, head: str) -> dict[str, tuple[float, float]]:
-        """Return the mean and the standard deviation over the folds of each score that is a number."""
-        names = [name for name, value in self.folds[head][0].items() if isinstance(value, float)]
-        columns = {name: [fold[name] for fold in self.folds[head]] for name in names}
+        """Return the mean and the standard deviation of each score that is a number in every fold."""
+        columns: dict[str, list[float]] = {}
+        for fold in self.folds[head]:
+            for name, value in fold.items():
+                if isinstance(value, float):
+                    columns.setdefault(name, []).append(value)
         return {
             name: (mean(values), stdev(values))
             for name, values in columns.items()
-            if all(isinstance(value, float) for value in values)
+            if len(values) == len(self.folds[head])
         }
 
 

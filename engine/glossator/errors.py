@@ -28,6 +28,12 @@ class PluginError(GlossatorError):
     """A plugin that is missing, broken, blocked or ambiguous."""
 
 
+class UnknownNameError(PluginError):
+    """A stage, format or command that no plugin has."""
+
+    exit_code = 2
+
+
 class StageError(GlossatorError):
     """A stage that failed while it was built, trained or run."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from glossator.errors import ConfigError, GlossatorError, PluginError, StageError
@@ -29,7 +30,8 @@ def build(record: Stage | Format, settings: Mapping[str, Any], *, plugin: str) -
         plugin: The name of the plugin it comes from, for messages.
 
     Raises:
-        ConfigError: A setting the factory does not know, or one it needs is missing.
+        ConfigError: A setting the factory does not know, one it needs is missing, or one that it says is a
+            `bool`, an `int` or a `float` is none.
         PluginError: The factory cannot be imported.
         StageError: The factory failed. Its own `GlossatorError`s pass through.
     """
@@ -93,3 +95,17 @@ def _check_settings(factory: Any, settings: Mapping[str, Any], what: str) -> Non
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
         nearest = did_you_mean(unknown[0], named)
         raise ConfigError(f"{what} has no setting {unknown[0]!r}{nearest}; it accepts: {listed(named)}")
+    for name, value in settings.items():
+        if name in named and (wanted := _wanted(named[name].annotation, value)):
+            raise ConfigError(f"{what}: {name} must be {wanted}, not {value!r}")
+
+
+def _wanted(annotation: Any, value: Any) -> str:
+    """Return what a value should be by its plain annotation; "" where it is, or the annotation says more."""
+    if annotation in (bool, "bool"):
+        return "" if isinstance(value, bool) else "true or false"
+    if annotation in (int, "int"):
+        return "" if isinstance(value, Integral) and not isinstance(value, bool) else "a whole number"
+    if annotation in (float, "float"):
+        return "" if isinstance(value, Real) and not isinstance(value, bool) else "a number"
+    return ""

@@ -22,11 +22,19 @@ def input_files(inputs: Iterable[Path], format_name: str, plugins: PluginManager
     named, of any format; hidden files are not. "-" is standard input.
 
     Raises:
-        UsageError: A folder holds no such file.
+        UsageError: A folder holds no such file, or no format was named and no file's ending means one.
         PluginError: There is no such format.
     """
     suffixes = _suffixes(format_name, plugins)
-    return [file for given in inputs for file in _files(given, suffixes)]
+    files = [file for given in inputs for file in _files(given, suffixes)]
+    if not format_name and not any(_is_known(file, suffixes) for file in files):
+        plugins.format_for(files[0])  # raises, and says why
+    return files
+
+
+def name_of(file: Path) -> str:
+    """Return what messages call a file."""
+    return "standard input" if file == STANDARD_STREAM else str(file)
 
 
 def check_there(inputs: Sequence[Path]) -> None:
@@ -46,11 +54,15 @@ def _files(given: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
         yield given
         return
     found = [file for file in sorted(given.rglob("*")) if _is_wanted(file.relative_to(given), suffixes)]
-    files = [file for file in found if file.is_file()]
+    files = [file for file in found if not file.is_dir()]  # a link to nothing fails when it is read
     if not files:
         endings = f" ending in {', '.join(suffixes)}" if suffixes else ""
         raise UsageError(f"{given}: the folder holds no file{endings}; name another, or their format")
     yield from files
+
+
+def _is_known(file: Path, suffixes: tuple[str, ...]) -> bool:
+    return file == STANDARD_STREAM or file.name.lower().endswith(suffixes)
 
 
 def _is_wanted(file: Path, suffixes: tuple[str, ...]) -> bool:

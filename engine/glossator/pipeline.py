@@ -393,6 +393,7 @@ def load(
         plugins: Where stages are looked up; by default all that are installed.
 
     Raises:
+        ConfigError: There is no head of such a name, or none is left.
         PipelineError: There is no such pipeline, or it is damaged.
         PluginError: A stage it needs is not installed.
     """
@@ -400,7 +401,10 @@ def load(
 
     manager = plugins or PluginManager.from_environment()
     folder = pipeline_folder(pipeline, manager)
-    return load_folder(folder, only=only, without=without, plugins=manager)
+    loaded = load_folder(folder, only=only, without=without, plugins=manager)
+    if (only or without) and not loaded.heads:
+        raise ConfigError("no head is left to load: leave out fewer")
+    return loaded
 
 
 def pipeline_folder(pipeline: str | Path, plugins: PluginManager) -> Path:

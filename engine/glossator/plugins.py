@@ -17,7 +17,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 import pluggy
 
 from glossator import __version__, builtin
-from glossator.errors import PluginError, UsageError
+from glossator.errors import PluginError, UnknownNameError, UsageError
 from glossator.factories import FAILURES
 from glossator.hookspecs import API_VERSION, KINDS, Command, Format, Kind, PipelineRecord, Specs, Stage
 from glossator.wording import did_you_mean, listed, one_line
@@ -140,8 +140,9 @@ class PluginManager:
         """Return the record called `name`, or "plugin/name", and whose it is.
 
         Raises:
-            PluginError: There is none, or there are several; the message holds the whole error of
-                every plugin that failed and might have declared it.
+            UnknownNameError: There is none.
+            PluginError: There are several, or none while a plugin failed that might have declared it; the
+                message holds its whole error.
         """
         owner, _, plain = name.rpartition("/")
         candidates = [found for found in self._collect(kind) if owner in ("", found.plugin)]
@@ -152,8 +153,12 @@ class PluginManager:
             raise PluginError(f"several plugins have a {kind} {plain!r}; write one of: {_listed(fits)}")
         nearest = did_you_mean(plain, [found.record.name for found in candidates])
         place = f" in plugin {owner!r}" if owner else ""
-        lines = [f"no {kind} {plain!r}{place}{nearest}; available: {_listed(candidates) or 'none'}"]
-        raise PluginError("\n".join([*lines, *self._excuses(kind, owner)]))
+        others = [k for k in KINDS if k != kind and any(d.record.name == plain for d in self._collect(k))]
+        other = f" (it is a {others[0]})" if others else ""
+        lines = [f"no {kind} {plain!r}{place}{nearest or other}; available: {_listed(candidates) or 'none'}"]
+        excuses = list(self._excuses(kind, owner))
+        # A plugin that failed may have had it: that is no mistake of who asks.
+        raise (PluginError if excuses else UnknownNameError)("\n".join([*lines, *excuses]))
 
     def stage(self, kind: Kind, name: str) -> Stage:
         """Return the stage called `name`, or "plugin/name"; raise as `find` does."""

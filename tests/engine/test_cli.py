@@ -103,9 +103,19 @@ def test_a_plugins_command_is_run_and_what_it_returns_is_no_exit_code(cli, test_
         (("train", "samples", "-o", "out", "--set", "nonsense"), 2, "write it as SECTION.NAME=VALUE"),
         (("train", "samples", "-o", "out", "--seeds", "0"), 2, "seeds must be at least 1"),
         (
+            ("train", "samples", "-o", "out", "--set", "taggers.nre.width=3"),
+            2,
+            "there is no tagger 'nre'",
+        ),
+        (
             ("train", "--tagger", "windwo", "--train", "x", "--dev", "y", "-o", "out"),
-            1,
+            2,
             "no tagger 'windwo'",
+        ),
+        (
+            ("train", "--tagger", "bow", "--train", "x", "--dev", "y", "-o", "out"),
+            2,
+            "no tagger 'bow' (it is a classifier)",
         ),
     ],
 )
@@ -159,6 +169,23 @@ def test_standard_input_and_output(start_cli, trained_samples):
     assert len(line["tokens"]) == 10
 
 
+def test_leaving_out_every_head_is_misuse(cli, trained_samples, letters):
+    heads = [part for name in glossator.load(trained_samples).heads for part in ("--without", name)]
+    ended = cli("annotate", letters / "a.txt", "-p", trained_samples, *heads)
+    assert (ended.code, "no head is left to load" in ended.err) == (2, True)
+
+
+def test_a_run_in_which_all_fails_leaves_the_output_as_it_was(cli, trained_samples, tmp_path):
+    (tmp_path / "out.jsonl").write_text("{}\n")
+    (tmp_path / "bad.txt").write_bytes(b"\xff")
+    ended = cli("annotate", tmp_path / "bad.txt", "-p", trained_samples, "-o", tmp_path / "out.jsonl")
+    assert (ended.code, "out.jsonl is left as it was" in ended.err) == (1, True)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
+        "out.jsonl": b"{}\n",
+        "bad.txt": b"\xff",
+    }
+
+
 def test_a_dash_as_output_is_standard_output(cli, trained_samples, letters, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ("annotate", letters / "a.txt", "-p", trained_samples, "--only", "mood")
@@ -202,8 +229,12 @@ def test_exit_codes_count_what_failed(cli, trained_samples, tmp_path, bad, good,
             assert f"{file}:1: the byte 0xff is not utf-8" in ended.err
             assert f"{bad} of {bad + good} documents failed" in ended.err
         assert ("more documents failed" in ended.err) == (bad > 20)
-        written = (tmp_path / "out.jsonl").read_text() if arguments else ended.out
-        assert [line["id"] for line in lines_of(written)] == [[1]] * good
+        if arguments and not good:
+            assert "out.jsonl is left as it was" in ended.err
+            assert not (tmp_path / "out.jsonl").exists()
+        else:
+            written = (tmp_path / "out.jsonl").read_text() if arguments else ended.out
+            assert [line["id"] for line in lines_of(written)] == [[1]] * good
 
 
 @pytest.mark.parametrize(

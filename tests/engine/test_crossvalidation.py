@@ -71,7 +71,8 @@ def test_folds_are_of_one_size_and_hold_as_much_of_each_category(labels, folds, 
 
 
 def test_the_summary_leaves_out_what_is_no_number_in_some_fold():
-    result = CrossValidation(folds={"h": [{"a": 0.5, "b": 1.0, "c": {}}, {"a": 1.0, "b": None, "c": {}}]})
+    folds = [{"a": 0.5, "b": 1.0, "c": {}, "d": 1.0}, {"a": 1.0, "b": None, "c": {}}]
+    result = CrossValidation(folds={"h": folds})
     assert result.summary("h") == {"a": (mean([0.5, 1.0]), stdev([0.5, 1.0]))}
 
 

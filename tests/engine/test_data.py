@@ -20,7 +20,7 @@ from glossator.data import (
     read_files,
     read_gold,
 )
-from glossator.errors import ConfigError, DataError, PluginError, StageError
+from glossator.errors import ConfigError, DataError, PluginError, StageError, UsageError
 from glossator.formats import Record
 from glossator.pipeline import Pipeline
 from glossator.plugins import PluginManager
@@ -124,7 +124,7 @@ def test_the_format_is_named_or_told_by_the_ending(tmp_path):
     path = tmp_path / "x.data"
     path.write_text("one\ntwo\n", encoding="utf-8")
     assert [record.text for record in read_files([path], "lines", {}, "utf-8", PLUGINS)] == ["one", "two"]
-    with pytest.raises(PluginError):
+    with pytest.raises(UsageError, match="no format has this ending"):
         open_reader(path, "", {}, PLUGINS)
     with pytest.raises(PluginError, match="no format 'linse'"):
         open_reader(path, "linse", {}, PLUGINS)
@@ -132,6 +132,18 @@ def test_the_format_is_named_or_told_by_the_ending(tmp_path):
         open_reader(path, "conll", {"colums": []}, PLUGINS)
     with pytest.raises(ConfigError, match="'lines' cannot be written"):
         open_writer(path, "lines", PLUGINS)
+
+
+def test_a_file_of_no_format_is_an_error_among_others_and_misuse_alone(tmp_path):
+    good, bad = tmp_path / "a.txt", tmp_path / "b.png"
+    for file in (good, bad):
+        file.write_text("Text.")
+    first, second = read_files([bad, good], "", {}, "utf-8", PLUGINS)
+    assert isinstance(first, DataError)
+    assert "b.png: no format has this ending" in str(first)
+    assert second.text == "Text."
+    with pytest.raises(UsageError, match=r"b\.png: no format has this ending"):
+        read_files([bad], "", {}, "utf-8", PLUGINS)
 
 
 def test_a_part_file_is_written_in_the_format_of_its_final_name(tmp_path):

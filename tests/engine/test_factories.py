@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from glossator.errors import ConfigError, DataError, PluginError, StageError
@@ -41,6 +42,32 @@ def test_an_unknown_setting_is_refused_with_the_ones_there_are():
 def test_a_setting_that_is_needed_and_missing_is_named():
     with pytest.raises(ConfigError, match="needs the setting 'path'"):
         make(network, width=3)
+
+
+class Typed:
+    def __init__(self, flag: bool = True, width: int = 3, rate: float = 0.1, header: bool | str = True):
+        self.settings = flag, width, rate, header
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("flag", "False", "true or false, not 'False'"),
+        ("flag", 0, "true or false, not 0"),
+        ("width", 1.5, "a whole number, not 1.5"),
+        ("width", True, "a whole number, not True"),
+        ("rate", "0.5", "a number, not '0.5'"),
+        ("rate", False, "a number, not False"),
+    ],
+)
+def test_a_setting_of_another_type_than_it_says_is_refused(name, value, wanted):
+    with pytest.raises(ConfigError, match=f"stage 'probe' of plugin 'probes': {name} must be {wanted}"):
+        make(Typed, **{name: value})
+
+
+def test_settings_of_their_types_pass_numpys_too():
+    assert make(Typed, flag=False, width=np.int64(2), rate=1).settings == (False, 2, 1, True)
+    assert make(Typed, rate=np.float32(2), header="a,b").settings == (True, 3, 2.0, "a,b")
 
 
 def test_a_factory_may_take_any_setting():

@@ -114,23 +114,13 @@ class Reading:
 
     def items(self) -> Iterator[Record | DataError]:
         """Yield the documents of all files, each saying which file it came from."""
-        from glossator.data import open_reader
+        from glossator.data import read_file
+        from glossator.files import name_of
 
         for file in self.files:
-            name = "standard input" if file == STANDARD_STREAM else str(file)
-            # Standard input has no ending; it is taken as plain text.
-            format_name = self.format or ("text" if file == STANDARD_STREAM else "")
-            try:
-                reader = open_reader(file, format_name, self.options, self.plugins)
-            except UsageError as error:
-                if len(self.files) == 1:
-                    raise
-                # `annotate folder/*` means the files that can be read.
-                yield DataError(str(error))
-                continue
-            for item in reader.read(file, name=name, encoding=self.encoding):
+            for item in read_file(file, self.format, self.options, self.encoding, self.plugins):
                 if not isinstance(item, DataError) and len(self.files) > 1:
-                    item.fields.setdefault("file", name)
+                    item.fields.setdefault("file", name_of(file))
                 yield item
 
 
@@ -171,7 +161,7 @@ def _write(
     try:
         _run(pipeline, items, writer, tally, on_checkpoint=partial(output.checkpoint, facts))
     except KeyboardInterrupt:
-        if output.journal.exists():
+        if output.journal.exists() and output.kept():
             click.echo(
                 f"\n{output.kept():,} documents are kept: {output.part} is the unfinished output; "
                 "--resume goes on with it",
@@ -180,6 +170,10 @@ def _write(
         else:
             click.echo("\nnothing is kept that --resume could go on with", err=True)
         raise
+    if tally.failed and not tally.written:
+        output.discard()
+        click.echo(f"there is nothing to write: {path} is left as it was", err=True)
+        return tally
     output.finish()
     click.echo(
         f"{tally.written:,} documents, {tally.words:,} words in {tally.seconds:.1f} s "

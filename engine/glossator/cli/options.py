@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,18 +52,17 @@ def corpora(command: Command) -> Command:
 
 
 def key_values(pairs: Sequence[str], option: str) -> dict[str, Any]:
-    """Return KEY=VALUE pairs as a dict; values are JSON, or else strings.
+    """Return KEY=VALUE pairs as a dict; for values see `config.parse_value`.
 
     Raises:
         UsageError: A pair has no "=".
     """
+    from glossator.config import parse_value
+
     values = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UsageError(f"{option} {pair}: write it as KEY=VALUE")
-        try:
-            values[key] = json.loads(value)
-        except json.JSONDecodeError:
-            values[key] = value
+        values[key] = parse_value(value)
     return values

@@ -142,11 +142,10 @@ def _missing_ending(path: Path, ending: str) -> str:
 
 def _bad_byte(escaped: str, encoding: str, name: str, line: int) -> DataError:
     byte = ord(escaped) - 0xDC00
-    return DataError(
-        f"the byte 0x{byte:02x} is not {encoding}: name the encoding with --encoding, for instance cp1252",
-        file=name,
-        line=line,
-    )
+    advice = "it is in another encoding, or no text"
+    if encoding.lower() in ("utf-8", "utf-8-sig"):
+        advice = "name the encoding with --encoding, for instance cp1252 or utf-16, if it is text"
+    return DataError(f"the byte 0x{byte:02x} is not {encoding}: {advice}", file=name, line=line)
 
 
 def _unreadable(error: OSError, name: str) -> DataError:

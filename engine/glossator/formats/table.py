@@ -11,6 +11,7 @@ from glossator.errors import DataError, UsageError
 from glossator.formats.categories import categories, names
 from glossator.formats.record import Record
 from glossator.formats.rows import Row, read_rows
+from glossator.wording import listed
 
 DEFAULT_LABEL = "label"
 
@@ -53,7 +54,7 @@ class Table:
         self.labels = names(labels)
         self.delimiter = delimiter
         if label_separator and not self.labels:
-            raise UsageError("label_separator needs labels: a list of all there are")
+            raise UsageError("label_separator needs labels, a list of all there are: labels = news,sport")
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
         """Yield a record a row; a table without the columns asked for has none."""
@@ -109,7 +110,7 @@ class Table:
             return given
         if given.isdecimal() and int(given) < len(self.labels):
             return self.labels[int(given)]
-        raise ValueError(f"{given!r} is neither one of the labels nor the number of one")
+        raise ValueError(f"{given!r} is none of the labels, {listed(self.labels)}, nor the number of one")
 
 
 def _cells(header: str | Sequence[str]) -> list[str]:
