@@ -16,13 +16,13 @@ from spacy.tokens import Doc, Span
 import glossator
 from glossator.annotate import write_spans
 from glossator.calibration import ReliabilityBin
-from glossator.cli.score_tables import print_details
+from glossator.cli.score_tables import print_details, print_scores
 from glossator.data import DataSource, read_gold
 from glossator.evaluate import Evaluation, evaluate_head
 from glossator.plots import MOST_LABELS, can_draw, confusion_picture, reliability_diagram
 from glossator.report import error_counts, error_rows, write_report
 from glossator.stages import ScoredSpan
-from glossator.verdicts import Confusion, category_verdicts, tagger_verdicts
+from glossator.verdicts import Confusion, Labelled, Verdict, category_verdicts, tagger_verdicts
 
 NLP = spacy.blank("en")
 PNG = b"\x89PNG\r\n"
@@ -232,6 +232,17 @@ def details(evaluation: Evaluation, width: int) -> str:
     console = Console(file=io.StringIO(), width=width)
     print_details(console, "pos", evaluation)
     return console.file.getvalue()
+
+
+def test_the_scores_of_a_label_say_how_often_the_gold_has_it():
+    rows = {"sea": {"p": 0.5, "r": 0.25, "f": 1 / 3}, "air": {"p": 0.0, "r": 0.0, "f": 0.0}}
+    whole = Labelled(0, 5, "sea")
+    verdicts = [Verdict(0, whole, whole, 0.9), Verdict(1, whole, None, None), Verdict(2, None, whole, 0.8)]
+    console = Console(file=io.StringIO(), width=80)
+    print_scores(console, "topic", "cats", Evaluation(scores={"cats_f_per_type": rows}, verdicts=verdicts))
+    shown = [line.split() for line in console.file.getvalue().splitlines()]
+    assert ["│", "sea", "│", "2", "│", "0.5000", "│", "0.2500", "│", "0.3333", "│"] in shown
+    assert ["│", "air", "│", "0", "│", "0.0000", "│", "0.0000", "│", "0.0000", "│"] in shown
 
 
 def test_a_confusion_matrix_is_shown_whole_or_not_at_all():

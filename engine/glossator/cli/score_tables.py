@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,10 @@ WIDEST = 10_000
 def print_scores(console: Console, head: str, layer: str, result: Evaluation) -> None:
     """Print all scores of a head, those of single labels in tables of their own."""
     console.print(_scores(head, layer, result))
+    counts = Counter(verdict.gold.label for verdict in result.verdicts if verdict.gold)
     for name, rows in result.scores.items():
         if isinstance(rows, Mapping) and all(isinstance(row, Mapping) for row in rows.values()):
-            console.print(_per_label(name, rows))
+            console.print(_per_label(name, rows, counts))
 
 
 def print_details(console: Console, head: str, result: Evaluation) -> None:
@@ -49,10 +51,11 @@ def _scores(head: str, layer: str, result: Evaluation) -> Table:
     return table
 
 
-def _per_label(name: str, rows: Mapping[str, Mapping[str, float]]) -> Table:
-    table = Table("label", "precision", "recall", "F1", title=name)
+def _per_label(name: str, rows: Mapping[str, Mapping[str, float]], counts: Mapping[str, int]) -> Table:
+    """Return the scores of each label, and how often the gold has it."""
+    table = Table("label", "in gold", "precision", "recall", "F1", title=name)
     for label, row in sorted(rows.items()):
-        table.add_row(Text(label), *(_number(row.get(part)) for part in "prf"))
+        table.add_row(Text(label), f"{counts.get(label, 0):,}", *(_number(row.get(part)) for part in "prf"))
     return table
 
 
