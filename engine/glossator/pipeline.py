@@ -22,7 +22,7 @@ from glossator.config import (
     check_name,
     head_config,
 )
-from glossator.errors import ConfigError, GlossatorError, StageError
+from glossator.errors import ConfigError, GlossatorError, StageError, UsageError
 from glossator.factories import build
 from glossator.heads import Head
 from glossator.hookspecs import Kind, Stage
@@ -195,8 +195,8 @@ class Pipeline:
         return self.tokenizer("").vocab
 
     def __call__(self, text: str | Doc) -> Doc:
-        """Annotate one text, or one Doc in place."""
-        doc = self.tokenizer(text) if isinstance(text, str) else text
+        """Annotate one text, or one Doc in place; raise `UsageError` for anything else."""
+        doc = self._doc_of(text)
         self.annotate([doc])
         return doc
 
@@ -206,13 +206,18 @@ class Pipeline:
         While a batch is annotated, in a thread of its own, the one before is handed out and the next
         is read and tokenized: three are held at a time. The vocab grows with every new word; for long
         streams see `memory_zone`.
+
+        Raises:
+            UsageError: It is one text, or holds something that is neither text nor Doc.
         """
+        if isinstance(texts, str):
+            raise UsageError("pipe takes many texts: for one call the pipeline itself")
 
         def annotated(docs: list[Doc]) -> list[Doc]:
             self.annotate(docs)
             return docs
 
-        docs = (self.tokenizer(text) if isinstance(text, str) else text for text in texts)
+        docs = map(self._doc_of, texts)
         # An empty Doc counts too, or a stream of them would be one endless batch.
         batches = by_words(((doc, max(len(doc), 1)) for doc in docs), batch_words)
         with closing(map_ahead(annotated, batches)) as done:
@@ -241,6 +246,15 @@ class Pipeline:
                 write_tensors(docs, batch.embedded(self.tensor))
             for doc, of_doc in zip(docs, categories, strict=True):
                 write_provenance(doc, self.config.name, self.config.version, of_doc)
+
+    def _doc_of(self, text: str | Doc) -> Doc:
+        if isinstance(text, str):
+            return self.tokenizer(text)
+        if not isinstance(text, Doc):
+            raise UsageError(
+                f"it takes a text or a Doc, not {type(text).__name__}: for many use pipeline.pipe"
+            )
+        return text
 
     def predict(self, head: Head, batch: Batch) -> Any:
         """Return what a head's stage answers for a batch, writing nothing."""

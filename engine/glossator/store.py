@@ -84,7 +84,7 @@ def prepare(pipeline: Pipeline) -> None:
     count from elsewhere: unless a stage's section was changed, its own copy is what it means.
     """
     folder = pipeline.config.folder
-    saved = read_config(folder / CONFIG) if _is_pipeline(folder) else None
+    saved = read_config(folder / CONFIG) if is_pipeline(folder) else None
     known = [*saved.embedders.items(), *((head.name, head) for head in saved.heads)] if saved else []
     for config, stage, own, what in _stages(pipeline, folder):
         if isinstance(stage, Preparable) and (own.name, config) in known:
@@ -249,11 +249,11 @@ def check_replaceable(path: Path) -> None:
     """Raise `PipelineError` if `path` holds something that is no pipeline."""
     if path.is_file():
         raise PipelineError(f"{path} is a file: name a folder for the pipeline")
-    if path.is_dir() and any(path.iterdir()) and not _is_pipeline(path):
+    if path.is_dir() and any(path.iterdir()) and not is_pipeline(path):
         raise PipelineError(f"{path} holds something that is no pipeline: name another folder")
 
 
-def _is_pipeline(path: Path) -> bool:
+def is_pipeline(path: Path) -> bool:
     """Whether Glossator wrote this folder, in whichever version; spaCy's have a `meta.json` too."""
     try:
         meta = json.loads((path / META).read_text(encoding="utf-8"))

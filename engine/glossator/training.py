@@ -26,7 +26,7 @@ from glossator.pipeline import Pipeline
 from glossator.plots import training_curves
 from glossator.progress import Silent, TrainingProgress
 from glossator.stages import Calibratable, Fittable, Updatable
-from glossator.store import check_replaceable, save
+from glossator.store import check_replaceable, is_pipeline, load, read_meta, save
 
 if TYPE_CHECKING:
     from spacy.training import Example
@@ -89,7 +89,8 @@ def train(
         output: The folder to save to.
         corpora: The folder of corpora; by default the one `GLOSSATOR_CORPORA` names.
         seeds: How many seeds to try for each head, counted from the config's.
-        resume: Go on with a run that was cut off; without it, start anew.
+        resume: Go on with a run that was cut off, or leave its output as it is if it was finished; without
+            it, start anew.
         plugins: Where stages and formats are looked up; by default all that are installed.
         progress: Hears how it goes.
         silver: Makes more to learn from, that a teacher labels; nothing is chosen by it. It is called once
@@ -115,13 +116,19 @@ def train(
     run.find_data(heads)
     if silver is not None:
         run.silver = silver(heads)
-    run.open(resume=resume, seeds=seeds)
+    run.identify(seeds)
+    if resume and run.is_finished(Path(output)):
+        run.progress.message(f"{output} is what this run came to: there is nothing left to do")
+        return TrainingResult(pipeline=load(Path(output), plugins=run.pipeline.plugins))
+    run.open(resume=resume)
     try:
         result = run.train(heads, seeds)
     except BaseException:
         run.discard_if_empty()
         raise
     run.pipeline.meta |= _report(result, run.data_sums)
+    if not result.interrupted:
+        run.pipeline.meta["run"] = run.fingerprint
     save(run.pipeline, Path(output), attachments=_log_files(list(log_rows(result))))
     if not result.interrupted:
         shutil.rmtree(run.folder)
@@ -157,6 +164,7 @@ class _Run:
     progress: TrainingProgress
     silver: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     data_sums: DataSums = field(default_factory=dict)
+    fingerprint: str = ""
     failed: int = 0
 
     def find_data(self, heads: Iterable[Head]) -> None:
@@ -167,14 +175,26 @@ class _Run:
             for split in ("train", "dev"):
                 source.check(split)  # before another head has learned for hours
 
-    def open(self, *, resume: bool, seeds: int) -> None:
-        """Find the run's folder as it should be: empty, or left by the same run."""
+    def identify(self, seeds: int) -> None:
+        """Note what makes two runs the same: config, data and seeds."""
         silver = [record.text for records in self.silver.values() for record in records]
         facts = json.dumps([config_to_text(self.pipeline.config), self.data_sums, seeds, silver])
-        fingerprint = hashlib.sha256(facts.encode()).hexdigest()
+        self.fingerprint = hashlib.sha256(facts.encode()).hexdigest()
+
+    def is_finished(self, output: Path) -> bool:
+        """Whether the output is what the same run has come to."""
+        if self.folder.exists() or not is_pipeline(output):
+            return False
+        try:
+            return bool(read_meta(output).get("run") == self.fingerprint)
+        except PipelineError:  # of another version
+            return False
+
+    def open(self, *, resume: bool) -> None:
+        """Find the run's folder as it should be: empty, or left by the same run."""
         file = self.folder / "fingerprint"
         if resume and file.is_file():
-            if file.read_text(encoding="utf-8") != fingerprint:
+            if file.read_text(encoding="utf-8") != self.fingerprint:
                 raise PipelineError(
                     f"{self.folder} was left by a run with another config, other data or other seeds: "
                     "undo the change, or train without --resume"
@@ -186,7 +206,7 @@ class _Run:
             self.progress.message(f"{self.folder}, left by a run that was cut off, is dropped: no --resume")
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        write_whole(file, fingerprint)
+        write_whole(file, self.fingerprint)
 
     def train(self, heads: Iterable[Head], seeds: int) -> TrainingResult:
         """Train head after head, until an interrupt; raise that where nothing is learned by then."""

@@ -16,7 +16,7 @@ from spacy.training import Example
 
 from glossator import Stage
 from glossator.config import TrainingConfig, parse_config
-from glossator.errors import ConfigError, PluginError, StageError
+from glossator.errors import ConfigError, PluginError, StageError, UsageError
 from glossator.pipeline import Pipeline
 from glossator.stages import ScoredSpan, TokenTags, VectorSpace
 
@@ -266,6 +266,16 @@ def test_a_stream_keeps_order_and_count_whatever_the_batches(trained, texts, bat
         assert [t.tag_ for t in doc] == [t.tag_ for t in alone]
         assert doc.cats == pytest.approx(alone.cats, abs=1e-5)
         assert doc.spans["ner"].attrs["scores"] == pytest.approx(alone.spans["ner"].attrs["scores"], abs=1e-5)
+
+
+def test_what_is_neither_text_nor_doc_is_misuse(trained):
+    for wrong in (None, ["one", "two"], 3):
+        with pytest.raises(UsageError, match="takes a text or a Doc"):
+            trained(wrong)
+        with pytest.raises(UsageError, match="takes a text or a Doc"):
+            list(trained.pipe([wrong]))
+    with pytest.raises(UsageError, match="pipe takes many texts"):
+        list(trained.pipe("one text"))
 
 
 def test_a_stream_is_bounded_even_where_its_docs_are_empty(trained):

@@ -132,10 +132,28 @@ def test_a_run_killed_from_outside_while_it_learns(undisturbed, tmp_path, start_
     assert (tmp_path / "two" / "training.png").is_file()
 
 
-def test_resuming_what_is_finished_starts_anew_and_says_so(undisturbed, tmp_path):
-    heard = Heard()
+def test_what_is_finished_is_left_as_it_is_by_the_same_run_alone(undisturbed, tmp_path):
     output = tmp_path / "two"
     shutil.copytree(undisturbed, output)
+    before = {file: file.stat().st_mtime_ns for file in output.rglob("*")}
+    heard = Heard()
+    done = train(config_of(TWO_HEADS), output, resume=True, progress=heard)
+    assert heard.messages == [f"{output} is what this run came to: there is nothing left to do"]
+    assert {file: file.stat().st_mtime_ns for file in output.rglob("*")} == before
+    assert list(done.pipeline.heads) == ["ner", "mood"]
+    again = Heard()
+    train(config_of(TWO_HEADS), output, resume=True, seeds=2, progress=again)
+    assert again.messages == ["there is no run to resume: starting anew"]
+    once_more = Heard()
+    shutil.copytree(undisturbed, tmp_path / "kept")
+    train(config_of(TWO_HEADS), tmp_path / "kept", progress=once_more)
+    assert once_more.messages == []
+    assert_equal_pipelines(undisturbed, tmp_path / "kept")
+
+
+def test_resuming_where_there_is_nothing_starts_anew_and_says_so(undisturbed, tmp_path):
+    heard = Heard()
+    output = tmp_path / "two"
     train(config_of(TWO_HEADS), output, resume=True, progress=heard)
     assert heard.messages == ["there is no run to resume: starting anew"]
     assert_equal_pipelines(undisturbed, output)
