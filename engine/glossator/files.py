@@ -32,6 +32,11 @@ def input_files(inputs: Iterable[Path], format_name: str, plugins: PluginManager
     return files
 
 
+def is_stream(file: Path) -> bool:
+    """Whether a file can be read only once: standard input, a pipe."""
+    return file == STANDARD_STREAM or (file.exists() and not (file.is_file() or file.is_dir()))
+
+
 def name_of(file: Path) -> str:
     """Return what messages call a file."""
     return "standard input" if file == STANDARD_STREAM else str(file)

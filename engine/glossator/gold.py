@@ -203,9 +203,15 @@ def _set_spans(doc: Doc, layer: str, record: Record, report: AlignmentReport) ->
         _report_placed(doc, span, record, report)
     spans = [Span(doc, span.start, span.end, label=span.gold.label) for span in placed]
     if layer == "ents":
-        doc.set_ents(spans)
+        doc.set_ents(spans, missing=_unknown_tokens(doc, record))
     else:
         doc.spans[spans_key(layer)] = spans
+
+
+def _unknown_tokens(doc: Doc, record: Record) -> list[Span]:
+    """Return the tokens of which a record's own Doc does not say whether they are entities."""
+    said = record.doc if record.doc is not None else ()
+    return [doc[token.i : token.i + 1] for token in said if token.ent_iob == 0]
 
 
 class _Placed(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any
 
 from glossator.checkpoints import write_whole
 from glossator.errors import PipelineError, UsageError
-from glossator.formats.opening import STANDARD_STREAM
+from glossator.files import is_stream
 from glossator.runs import Tally
 from glossator.store import file_sum
 
@@ -55,39 +55,58 @@ class Output:
             raise UsageError(f"{self.path} is neither a file nor a folder: write to standard output instead")
         if self.path.is_dir() and any(self.path.iterdir()):
             raise UsageError(f"{self.path} is there and not empty: remove it or name another output")
-        if not resume or not self.journal.is_file():
+        if not (resume and self.journal.is_file()):
+            self._check_nothing_foreign()
             self.discard()
+            self._note(facts, Tally(), 0)  # so that what is written from now on is known to be a run's
             return Tally()
         try:
             entry = json.loads(self.journal.read_text(encoding="utf-8"))
             run, position, tally = entry["run"], int(entry["position"]), Tally(**entry["tally"])
             changed = [name for name in facts if run.get(name) != facts[name]]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise PipelineError(f"{self.journal} is damaged, run without --resume: {error}") from error
+            raise PipelineError(f"{self.journal} is damaged, remove it and {self.part}: {error}") from error
         if changed:
             raise PipelineError(
                 f"{self.journal}: the run that was cut off had other {' and '.join(changed)}: "
                 "undo the change, or run without --resume"
             )
-        if not self.part.exists() or _position(self.part) < position:
+        if position and not (self.part.exists() and _position(self.part) >= position):
             raise PipelineError(
                 f"{self.part} is gone or shorter than {self.journal} says: run without --resume"
             )
-        _cut_back(self.part, position)
+        if self.part.exists():
+            _cut_back(self.part, position)
         return tally
 
     def checkpoint(self, facts: dict[str, Any], tally: Tally) -> None:
         """Note that everything counted so far is on disk, unless the format keeps it until the end."""
-        if not self.part.exists():
-            return
-        counts = {entry.name: getattr(tally, entry.name) for entry in fields(tally)}
-        entry = {"run": facts, "tally": counts, "position": _position(self.part)}
-        write_whole(self.journal, json.dumps(entry, ensure_ascii=False))
+        if self.part.exists():
+            self._note(facts, tally, _position(self.part))
+
+    def check_kind(self) -> None:
+        """Raise `UsageError` where a folder is written that is to replace a file."""
+        if self.part.is_dir() and self.path.is_file():
+            raise UsageError(f"{self.path} is a file, and a folder is to be written: name another output")
 
     def kept(self) -> int:
         """Return how many written documents the journal vouches for."""
         # Asked of the file: an interrupt may fall between writing it and noting so anywhere else.
         return int(json.loads(self.journal.read_text(encoding="utf-8"))["tally"]["written"])
+
+    def _note(self, facts: dict[str, Any], tally: Tally, position: int) -> None:
+        counts = {entry.name: getattr(tally, entry.name) for entry in fields(tally)}
+        entry = {"run": facts, "tally": counts, "position": position}
+        write_whole(self.journal, json.dumps(entry, ensure_ascii=False))
+
+    def _check_nothing_foreign(self) -> None:
+        """Raise `UsageError` where something that no run left has the name of the unfinished output."""
+        there = [path for path in (self.part, self.journal) if path.exists()]
+        if there and not _is_journal(self.journal):
+            raise UsageError(
+                f"{there[0]} is in the way, for a run writes there before {self.path} is whole: "
+                "move it, or name another output"
+            )
 
     def is_unfinished(self, file: Path) -> bool:
         """Whether a file is the unfinished output, lies in it, or is the journal."""
@@ -110,6 +129,19 @@ class Output:
             self.part.unlink(missing_ok=True)
 
 
+def output_at(path: Path) -> Output:
+    """Return the output at a path; a link, or ".", is what it stands for."""
+    return Output(path.resolve() if path.is_symlink() or path.name in ("", "..") else path)
+
+
+def _is_journal(path: Path) -> bool:
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(entry, dict) and entry.keys() == {"run", "tally", "position"}
+
+
 def run_facts(pipeline: str, inputs: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]:
     """Return what makes two runs the same: the pipeline's identity, the inputs with their sums, options."""
     return {
@@ -120,9 +152,9 @@ def run_facts(pipeline: str, inputs: Sequence[Path], options: dict[str, Any]) ->
 
 
 def _sum(path: Path) -> str:
-    """Return a file's sum; "" for standard input and for what cannot be read, which reading will report."""
+    """Return a file's sum; "" for what can be read but once, or not at all, which reading will report."""
     try:
-        return "" if path == STANDARD_STREAM else file_sum(path)
+        return "" if is_stream(path) else file_sum(path)
     except OSError:
         return ""
 

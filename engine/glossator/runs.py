@@ -217,7 +217,7 @@ def _annotated_one_by_one(pipeline: Pipeline, batch: _Batch) -> _Batch:
 def _write(writer: Writer, record: Record, doc: Doc, tally: Tally, fail: Fail) -> None:
     try:
         writer.write(doc, record)
-    except (DataError, ValueError, TypeError) as error:
+    except (DataError, ValueError, TypeError, RecursionError) as error:
         fail(document_error(record, error))
     else:
         tally.written += 1

@@ -20,6 +20,8 @@ from glossator.cli import COMMANDS
 from glossator.cli.progress import sparkline
 from glossator.cli.view import ReadableWriter
 from glossator.formats import Record
+from glossator.journal import Output
+from glossator.runs import Tally
 
 TEXT = "Mara Voss left Lisbon. We loved the soup."
 
@@ -268,10 +270,59 @@ def test_an_output_that_is_an_input_is_refused(cli, trained_samples, tmp_path):
 
 def test_what_a_cut_off_run_left_in_the_input_folder_is_not_read(cli, trained_samples, tmp_path):
     (tmp_path / "in.jsonl").write_text('{"text": "x"}\n')
-    (tmp_path / "out.part.jsonl").write_text('{"text": "left behind"}\n')
+    output = Output(tmp_path / "out.jsonl")
+    output.part.write_text('{"text": "left behind"}\n')
+    output.checkpoint({}, Tally(read=1))
     ended = cli("annotate", tmp_path, "-p", trained_samples, "-o", tmp_path / "out.jsonl")
     assert ended.code == 0, ended.err
     assert [line["text"] for line in lines_of((tmp_path / "out.jsonl").read_text())] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "arguments"),
+    [
+        ("reviews.part.jsonl", "reviews.jsonl", ()),
+        ("notes.journal", "notes", ("--from", "lines", "--to", "jsonl")),
+        ("talks.part", "talks", ("--to", "docbin")),
+    ],
+)
+def test_an_input_is_never_taken_for_an_unfinished_output(
+    cli, trained_samples, tmp_path, given, output, arguments
+):
+    own = tmp_path / given
+    if own.suffix != ".part":
+        own.write_text('{"text": "precious"}\n')
+    else:
+        own.mkdir()
+        (own / "a.txt").write_text("Precious.")
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    ended = cli("annotate", own, "-p", trained_samples, "-o", tmp_path / output, *arguments)
+    assert (ended.code, "name another output" in ended.err) == (2, True)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+
+
+def test_what_can_be_read_once_is_read_once(start_cli, trained_samples, tmp_path):
+    arguments = ("/dev/stdin", "--from", "text", "-p", trained_samples, "--only", "mood", "-o", "out.jsonl")
+    process = start_cli("annotate", *arguments)
+    _, err = process.communicate("Fine bread.")
+    assert process.returncode == 0, err
+    assert [line["text"] for line in lines_of((tmp_path / "out.jsonl").read_text())] == ["Fine bread."]
+
+
+def test_gold_from_standard_input_is_for_every_head(start_cli, trained_samples):
+    gold = {"text": "Ada left.", "spans": [{"start": 0, "end": 3, "label": "PER"}], "cats": {"positive": 1.0}}
+    process = start_cli("evaluate", trained_samples, "-", "--from", "jsonl", "--json")
+    out, err = process.communicate(json.dumps(gold))
+    assert process.returncode == 0, err
+    assert json.loads(out)["heads"].keys() == {"ner", "mood"}
+
+
+def test_what_a_terminal_cannot_show_costs_no_document(start_cli, trained_samples):
+    process = start_cli("annotate", "-", "--from", "lines", "-p", trained_samples, PYTHONIOENCODING="latin-1")
+    out, err = process.communicate("日本\nplain\n")
+    assert process.returncode == 0, err
+    assert "??" in out
+    assert "plain" in out
 
 
 def test_a_folder_with_something_in_it_is_refused(cli, trained_samples, letters, tmp_path):

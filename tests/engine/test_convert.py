@@ -40,6 +40,15 @@ def test_convert_loses_no_good_document(cli, tmp_path):
     assert [line["text"] for line in lines_of((tmp_path / "out.jsonl").read_text())] == ["One.", "Two."]
 
 
+def test_convert_counts_what_cannot_be_written_and_goes_on(cli, tmp_path):
+    (tmp_path / "in.json").write_text('{"train": [["good", "a"], ["bad \\ud800", "b"], ["more", "a"]]}')
+    ended = cli("convert", tmp_path / "in.json", tmp_path / "out.jsonl", "--from", "clinc")
+    assert ended.code == 3, ended.err
+    assert "1 documents failed" in ended.err
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["good", "more"]
+
+
 BAD_SOURCES = {"missing": None, "empty": "", "broken": "{broken\n"}
 
 

@@ -6,6 +6,8 @@ import io
 from pathlib import Path
 
 import pytest
+from spacy.tokens import Doc, Span
+from spacy.vocab import Vocab
 
 from glossator.errors import DataError, UsageError
 from glossator.formats.columns import Columns
@@ -175,6 +177,25 @@ def test_iob2_with_a_wrong_row(read, bad):
     error, good = read(Iob2(), f"1\tx\tO\t-\t-\n{bad}\n\n" + iob2(("z", "O")))
     assert isinstance(error, DataError)
     assert error.line == 2
+    assert words(good) == ["z"]
+
+
+def test_labels_that_would_break_a_row_are_written_without_line_ends(tmp_path):
+    doc = Doc(Vocab(), words=["Ann", "left"])
+    doc.set_ents([Span(doc, 0, 1, label="PER\n\tX")])
+    for file_format in (Columns(), Iob2()):
+        writer = file_format.writer(tmp_path / "out")
+        writer.write(doc, Record("Ann left"))
+        writer.close()
+        [record] = file_format.read(tmp_path / "out", name="out", encoding="utf-8")
+        assert words(record) == ["Ann", "left"]
+
+
+@pytest.mark.parametrize("numbers", [("1", "2", "1"), ("1", "1"), ("2", "1"), ("1", "9" * 5_000)])
+def test_conllu_with_numbers_that_do_not_rise(read, numbers):
+    bad = conllu(*(f"{number} x NOUN _ _" for number in numbers))
+    error, good = read(ConllU(), bad + conllu("1 z NOUN _ _"))
+    assert isinstance(error, DataError)
     assert words(good) == ["z"]
 
 

@@ -109,6 +109,21 @@ def test_an_open_quote_swallows_nothing(tmp_path, rest):
     ]
 
 
+def test_an_open_quote_swallows_nothing_before_a_byte_that_cannot_be_read(tmp_path):
+    rows = b"".join(b"row %d,calm\n" % number for number in range(5))
+    opened, *good, byte, last = read(
+        tmp_path, Table(), b'text,label\n"never closed,calm\n' + rows + b"\xff,calm\nlast,calm\n"
+    )
+    assert (opened.line, "a quote is not closed" in str(opened)) == (2, True)
+    assert [record.text for record in good] == [f"row {number}" for number in range(5)]
+    assert (byte.line, last.text) == (8, "last")
+
+
+def test_a_column_may_be_called_by_a_number(tmp_path):
+    (record,) = read(tmp_path, Table(text=0, label=2019), "0,2019\nFine.,calm\n")
+    assert (record.text, record.cats) == ("Fine.", {"calm": 1.0})
+
+
 def test_a_cell_may_hold_a_book(tmp_path):
     book = "So it went on. " * 20_000
     (record,) = read(tmp_path, Table(), f'text,label\n"{book}",long\n')

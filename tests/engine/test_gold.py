@@ -227,6 +227,14 @@ def test_a_stored_doc_is_its_own_gold():
     assert not annotated(gold_example(record, "spans:other", TOKENIZER, report).reference, "spans:other")
 
 
+def test_what_a_stored_doc_does_not_say_of_entities_stays_missing():
+    doc = Doc(Vocab(), words=["Ada", "saw", "Bob", "."])
+    doc.set_ents([Span(doc, 0, 1, "PER")], missing=[doc[2:4]], default="outside")
+    record = Record(doc.text, doc=doc, spans=[CharSpan(0, 3, "PER")])
+    reference = gold_example(record, "ents", TOKENIZER, AlignmentReport()).reference
+    assert [token.ent_iob for token in reference] == [3, 2, 0, 0]
+
+
 def test_a_gold_doc_has_all_the_record_says():
     tokens = GoldTokens(["Ada", "ran"], [True, False], tags=["NNP", "VBD"], pos=["PROPN", "VERB"])
     record = record_of(tokens, [CharSpan(0, 2, "PER")])

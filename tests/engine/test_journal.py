@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glossator.errors import PipelineError, UsageError
-from glossator.journal import Output, run_facts
+from glossator.journal import Output, output_at, run_facts
 from glossator.runs import Tally
 
 FACTS = {"pipeline": "p", "inputs": [["a", "1"]], "options": {"to": ""}}
@@ -53,12 +53,56 @@ def test_what_came_after_the_checkpoint_is_cut_off(tmp_path_factory, text, more)
 def test_without_resume_everything_unfinished_is_discarded(tmp_path):
     output = cut_off(tmp_path)
     assert output.open(FACTS, resume=False) == Tally()
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [output.journal]
+    output.discard()
     folder = Output(tmp_path / "out")
     folder.part.mkdir()
     (folder.part / "part-00001.spacy").write_bytes(b"x")
+    folder.checkpoint(FACTS, Tally(read=1))
     assert folder.open(FACTS, resume=False) == Tally()
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [folder.journal]
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("name", ["out.part.jsonl", "out.part.jsonl/", "out.jsonl.journal"])
+def test_what_no_run_has_left_is_never_removed(tmp_path, name, resume):
+    own = tmp_path / name
+    if name.endswith("/"):
+        own.mkdir()
+        own = own / "chapter.txt"
+    own.write_text('{"text": "precious"}')
+    resume = resume and not name.endswith("journal")
+    with pytest.raises(UsageError, match=r"is in the way, .*: move it, or name another output"):
+        Output(tmp_path / "out.jsonl").open(FACTS, resume=resume)
+    assert own.read_text() == '{"text": "precious"}'
+
+
+def test_a_run_killed_before_it_has_kept_anything_starts_anew(tmp_path):
+    output = Output(tmp_path / "out.jsonl")
+    output.open(FACTS, resume=False)
+    output.part.write_text("half a do")
+    assert output.open(FACTS, resume=True) == Tally()
+    assert output.part.read_text() == ""
+    output.part.write_text("half a do")
+    assert output.open(FACTS, resume=False) == Tally()
+    assert not output.part.exists()
+
+
+def test_a_link_and_the_folder_one_is_in_are_what_they_stand_for(tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    assert output_at(tmp_path / "link").path == tmp_path / "there"
+    monkeypatch.chdir(tmp_path / "there")
+    assert output_at(Path()).path == tmp_path / "there"
+    assert output_at(Path("out.jsonl")).path == Path("out.jsonl")
+
+
+def test_a_folder_does_not_replace_a_file(tmp_path):
+    output = Output(tmp_path / "out")
+    output.path.write_text("Mine.")
+    output.part.mkdir()
+    with pytest.raises(UsageError, match="is a file, and a folder is to be written"):
+        output.check_kind()
 
 
 @pytest.mark.parametrize("changed", [["pipeline"], ["inputs"], ["options"], ["pipeline", "inputs"]])
@@ -92,7 +136,7 @@ def test_a_folder_goes_back_to_the_shards_of_the_checkpoint(tmp_path):
 def test_a_damaged_journal_is_named(tmp_path, content):
     output = cut_off(tmp_path)
     output.journal.write_text(content)
-    with pytest.raises(PipelineError, match="is damaged, run without --resume"):
+    with pytest.raises(PipelineError, match="is damaged, remove it and"):
         output.open(FACTS, resume=True)
 
 

@@ -161,7 +161,7 @@ def test_changed_input_or_pipeline_is_not_resumed(mood, many, tmp_path, cli):
 def test_an_interrupted_run_says_how_to_go_on(mood, many, whole, tmp_path):
     output, journal = tmp_path / "out.jsonl", tmp_path / "out.jsonl.journal"
     process = start(many, "-p", mood, "-o", output)
-    while not journal.exists():
+    while not (journal.exists() and json.loads(journal.read_text())["tally"]["written"]):
         assert process.poll() is None
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -57,7 +59,7 @@ def annotate(
     the others are annotated all the same (exit code 3).
     """
     with _no_garbage_collection():
-        from glossator.files import check_there, input_files
+        from glossator.files import check_there, input_files, is_stream
         from glossator.pipeline import load
 
         plugins = settings.plugins()
@@ -66,7 +68,7 @@ def annotate(
             output = None
         files = input_files(inputs, from_, plugins)
         if output is not None:
-            files = _without_own(files, output)
+            files = _without_own(inputs, files, output)
         reading = Reading(files, from_, options.key_values(from_options, "--from-option"), encoding, plugins)
         loaded = load(pipeline, only=only, without=without, plugins=plugins)
     if output is None:
@@ -74,8 +76,8 @@ def annotate(
             raise UsageError("--resume needs -o: only a file or a folder can be gone on with")
         tally = _print(loaded, reading, to)
     else:
-        if resume and STANDARD_STREAM in files:
-            raise UsageError("--resume cannot go on with standard input: name files")
+        if resume and any(is_stream(file) for file in files):
+            raise UsageError("--resume cannot go on with standard input or a pipe: name files")
         facts_of = {"from": from_, "options": reading.options, "encoding": encoding, "to": to}
         facts_of |= {"heads": list(loaded.heads)}
         tally = _write(loaded, reading, output, to, facts_of, resume)
@@ -95,11 +97,19 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.freeze()
 
 
-def _without_own(files: list[Path], output: Path) -> list[Path]:
-    """Return the files without those a run that was cut off left in a folder that is an input too."""
-    from glossator.journal import Output
+def _without_own(inputs: Sequence[Path], files: list[Path], path: Path) -> list[Path]:
+    """Return the files without those a run that was cut off left in a folder that is an input too.
 
-    return [file for file in files if not Output(output).is_unfinished(file)]
+    Raises:
+        UsageError: An input has the name of what the run is to leave.
+    """
+    from glossator.journal import output_at
+
+    output = output_at(path)
+    for given in inputs:
+        if output.is_unfinished(given):
+            raise UsageError(f"{given} is what a run writes before {path} is whole: name another output")
+    return [file for file in files if not output.is_unfinished(file)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +139,8 @@ def _print(pipeline: Pipeline, reading: Reading, to: str) -> Tally:
     from glossator.data import open_writer
     from glossator.runs import Tally
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # one character it cannot show costs no document
     writer: Writer = ReadableWriter(pipeline)
     if to:
         writer = open_writer(STANDARD_STREAM, to, reading.plugins)
@@ -145,18 +157,24 @@ def _write(
     resume: bool,
 ) -> Tally:
     from glossator.data import open_writer
-    from glossator.journal import Output, run_facts
+    from glossator.journal import output_at, run_facts
     from glossator.store import identity
 
     if path.resolve() in {file.resolve() for file in reading.files}:
         raise UsageError(f"{path} is an input too: name another output")
-    output = Output(path)
+    output = output_at(path)
     facts = run_facts(identity(pipeline), reading.files, options_)
     tally = output.open(facts, resume=resume)
     if resume and not tally.read:
         click.echo("there is no run to go on with: starting anew", err=True)
     items = islice(reading.items(), tally.read, None)
-    writer = open_writer(output.part, to, reading.plugins, final=path, append=tally.read > 0)
+    try:
+        writer = open_writer(output.part, to, reading.plugins, final=output.path, append=tally.read > 0)
+        output.check_kind()
+    except GlossatorError:
+        if not tally.read:
+            output.discard()
+        raise
     _say_what_is_left_out(pipeline, writer, to or path.name)
     try:
         _run(pipeline, items, writer, tally, on_checkpoint=partial(output.checkpoint, facts))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from glossator.cli import options
-from glossator.errors import DataError, GlossatorError, UsageError
+from glossator.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from glossator.cli.context import Settings
@@ -57,7 +57,7 @@ def convert(
     """
     from glossator.data import open_reader, open_writer
     from glossator.formats.opening import STANDARD_STREAM
-    from glossator.journal import Output
+    from glossator.journal import output_at
     from glossator.pipeline import Pipeline
 
     plugins = settings.plugins()
@@ -67,7 +67,7 @@ def convert(
     if target == STANDARD_STREAM:
         converted = _convert(items, tokenizer, open_writer(target, to, plugins), to)
     else:
-        converted = _convert_to_file(items, tokenizer, _output(source, Output(target)), to, plugins)
+        converted = _convert_to_file(items, tokenizer, _output(source, output_at(target)), to, plugins)
     click.echo(f"{converted.written:,} documents converted. {converted.alignment.summary()}", err=True)
     if converted.failed:
         click.echo(f"{converted.failed:,} documents failed", err=True)
@@ -89,8 +89,9 @@ def _convert_to_file(
     """Write beside the target, and put that in its place once it is whole and holds a document."""
     from glossator.data import open_writer
 
-    writer = open_writer(output.part, to, plugins, final=output.path)
     try:
+        writer = open_writer(output.part, to, plugins, final=output.path)
+        output.check_kind()
         converted = _convert(items, tokenizer, writer, to or output.path.name)
         if converted.written:
             output.finish()
@@ -102,6 +103,7 @@ def _convert_to_file(
 
 
 def _convert(items: Iterator[Record | DataError], tokenizer: Tokenizer, writer: Writer, to: str) -> Converted:
+    from glossator.data import document_error
     from glossator.formats.held import REMEDY, count_annotations, not_held
     from glossator.gold import AlignmentReport, gold_doc
 
@@ -113,9 +115,12 @@ def _convert(items: Iterator[Record | DataError], tokenizer: Tokenizer, writer: 
                     raise item
                 doc = gold_doc(item, tokenizer, converted.alignment)
                 writer.write(doc, item)
-            except GlossatorError as error:
+            except OSError:  # of the output: no other document could be written either
+                raise
+            except Exception as error:
+                said = item if isinstance(item, DataError) else document_error(item, error)
                 converted.failed += 1
-                click.echo(f"{click.style('failed:', fg='red')} {error}", err=True)
+                click.echo(f"{click.style('failed:', fg='red')} {said}", err=True)
             else:
                 converted.written += 1
                 converted.annotations += count_annotations(doc)

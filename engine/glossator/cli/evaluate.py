@@ -69,6 +69,7 @@ def evaluate(
     probabilities it gives are from the shares that are right; --report shows it in detail.
     """
     from glossator.data import DataSource, read_files, read_gold
+    from glossator.files import is_stream
     from glossator.pipeline import load
 
     if gold and split:
@@ -78,7 +79,12 @@ def evaluate(
     loaded = load(pipeline, only=only, without=without, plugins=plugins)
     choices = options.key_values(from_options, "--from-option")
 
+    # What can be read once is kept, for every head reads it.
+    once = list(read_files(gold, from_, choices, encoding, plugins)) if any(map(is_stream, gold)) else None
+
     def records(head: Head) -> Iterator[Record | DataError]:
+        if once is not None:
+            return iter(once)
         if gold:
             return read_files(gold, from_, choices, encoding, plugins)
         data = loaded.config.data[head.name]

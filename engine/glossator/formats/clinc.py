@@ -40,6 +40,8 @@ def _lists(text: str, name: str) -> dict[str, Any]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"is not JSON: {error.msg}", file=name, line=error.lineno) from error
+    except ValueError as error:  # a number of too many digits
+        raise DataError(f"is not JSON that can be read: {error}", file=name) from error
     except RecursionError as error:
         raise DataError("is nested too deeply", file=name) from error
     if not isinstance(value, dict):

@@ -59,6 +59,8 @@ class Columns:
     """
 
     def __init__(self, delimiter: str = "auto", columns: str | Sequence[str] | None = None) -> None:
+        if not delimiter:
+            raise UsageError('delimiter = "": name it, or leave it out')
         self.delimiter = delimiter
         self.columns = _checked(columns.split(",") if isinstance(columns, str) else columns)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from glossator.formats.sentences import (
 _WIDTH = 10
 _FORM, _UPOS, _XPOS, _MISC = 1, 3, 4, 9
 _NO_SPACE = "SpaceAfter=No"
-_ID = re.compile(r"(?P<first>[0-9]+)(?:-(?P<last>[0-9]+)|(?P<empty>\.[0-9]+))?")
+_ID = re.compile(r"(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9})|(?P<empty>\.[0-9]+))?")
 
 
 class NumberedRow(NamedTuple):
@@ -63,11 +64,17 @@ def split_block(block: list[Line], name: str, width: int) -> tuple[list[str], li
     """Return the comment lines and the rows of a block, empty nodes left out.
 
     Raises:
-        DataError: If a row has fewer than `width` cells, no number, or no word.
+        DataError: If a row has fewer than `width` cells, no number or no word, or the numbers do not rise.
     """
     comments = [line.text for line in block if line.text.startswith("#")]
-    rows = [_numbered(line, name, width) for line in block if not line.text.startswith("#")]
-    return comments, [row for row in rows if row is not None]
+    numbered = (_numbered(line, name, width) for line in block if not line.text.startswith("#"))
+    rows = [row for row in numbered if row is not None]
+    words = [row for row in rows if row.is_word]
+    for before, row in pairwise(words):
+        if row.first <= before.first:
+            message = f"word {row.first} comes after word {before.first}: is an empty line missing above it?"
+            raise DataError(message, file=name, line=row.line)
+    return comments, rows
 
 
 def _numbered(line: Line, name: str, width: int) -> NumberedRow | None:

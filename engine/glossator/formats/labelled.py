@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from glossator.errors import DataError
+from glossator.errors import DataError, UsageError
 from glossator.formats.categories import categories, names
 from glossator.formats.record import Record
 from glossator.formats.text import TextFiles
@@ -29,6 +29,8 @@ class ClassFiles:
     """
 
     def __init__(self, classes: Mapping[str, str] | None = None) -> None:
+        if not (classes is None or isinstance(classes, Mapping)):
+            raise UsageError(f'classes = {classes!r}: give the class of each file, {{"a.txt": "news"}}')
         self.classes = classes
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:

@@ -51,13 +51,21 @@ def read_rows(path: Path, name: str, encoding: str, delimiter: str) -> Iterator[
         except StopIteration:
             return
         except csv.Error as error:
-            yield DataError(f"is no row of cells: {error}; check its quotes", file=name, line=lines.first)
+            yield _no_row(str(error), name, lines.first)
             lines.put_back_all_but_first()
         except DataError as error:
-            yield error
+            if lines.taken:  # an open quote has run into it: what came between is rows of its own
+                yield _no_row("a quote is not closed", name, lines.first)
+                lines.put_back_all_but_first(error)
+            else:
+                yield error
         else:
             if any(cell.strip() for cell in cells):
                 yield Row(lines.first, cells)
+
+
+def _no_row(reason: str, name: str, line: int) -> DataError:
+    return DataError(f"is no row of cells: {reason}; check its quotes", file=name, line=line)
 
 
 class _Lines:
@@ -83,5 +91,7 @@ class _Lines:
         """The number of the first line taken."""
         return self.taken[0][0]
 
-    def put_back_all_but_first(self) -> None:
-        self._ahead.extendleft(reversed(self.taken[1:]))
+    def put_back_all_but_first(self, error: DataError | None = None) -> None:
+        """Have the lines taken read again, but for the first; then comes the error that ended them."""
+        again: list[tuple[int, str] | DataError] = [*self.taken[1:], *([error] if error else [])]
+        self._ahead.extendleft(reversed(again))

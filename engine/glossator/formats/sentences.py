@@ -204,5 +204,5 @@ def _ner_of_words(doc: Doc, record: Record) -> dict[int, str]:
 def _row(doc: Doc, place: int, ner: str) -> Row:
     token = doc[place]
     followed = place + 1 == len(doc) or bool(token.whitespace_) or doc[place + 1].text.isspace()
-    word = _LINE_BREAKING.sub(" ", token.text)
-    return Row(word, ner, token.tag_, token.pos_, followed)
+    word, ner, tag = (_LINE_BREAKING.sub(" ", cell) for cell in (token.text, ner, token.tag_))
+    return Row(word, ner, tag, token.pos_, followed)

@@ -47,8 +47,8 @@ class Table:
     ) -> None:
         if header is False:
             raise UsageError("header = false: name the columns instead, e.g. header = text,label")
-        self.text = text
-        self.label = label
+        self.text = str(text)  # the command line takes the name of a column "2019" for a number
+        self.label = None if label is None else str(label)
         self.header = None if header is True else _cells(header)
         self.label_separator = label_separator
         self.labels = names(labels)
