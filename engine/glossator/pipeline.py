@@ -412,6 +412,7 @@ def load(
         PluginError: A stage it needs is not installed.
     """
     from glossator.store import load as load_folder
+    from glossator.store import pipeline_folder
 
     manager = plugins or PluginManager.from_environment()
     folder = pipeline_folder(pipeline, manager)
@@ -419,16 +420,6 @@ def load(
     if (only or without) and not loaded.heads:
         raise ConfigError("no head is left to load: leave out fewer")
     return loaded
-
-
-def pipeline_folder(pipeline: str | Path, plugins: PluginManager) -> Path:
-    """Return the folder of a pipeline: itself, or that of one that an installed package carries."""
-    path = Path(pipeline)
-    is_name = isinstance(pipeline, str) and path.name == pipeline
-    if is_name and not path.exists():
-        found = next((d.record for d in plugins.pipelines() if d.record.name == pipeline), None)
-        return found.path if found else path
-    return path
 
 
 def _chosen(

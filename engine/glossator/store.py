@@ -57,6 +57,16 @@ def save(pipeline: Pipeline, path: Path, *, attachments: Mapping[str, bytes] | N
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def pipeline_folder(pipeline: str | Path, plugins: PluginManager) -> Path:
+    """Return the folder of a pipeline: itself, or that of one that an installed package carries."""
+    path = Path(pipeline)
+    is_name = isinstance(pipeline, str) and path.name == pipeline
+    if is_name and not path.exists():
+        found = next((d.record for d in plugins.pipelines() if d.record.name == pipeline), None)
+        return found.path if found else path
+    return path
+
+
 def load(
     path: Path, *, only: Collection[str] = (), without: Collection[str] = (), plugins: PluginManager
 ) -> Pipeline:

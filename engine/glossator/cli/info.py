@@ -23,8 +23,7 @@ MOST_LABELS_SHOWN = 20
 @click.pass_obj
 def info(settings: Settings, pipeline: str, check: bool, as_json: bool) -> None:
     """Show what PIPELINE does and where it comes from; with --check, whether it still does it."""
-    from glossator.pipeline import pipeline_folder
-    from glossator.store import read_meta
+    from glossator.store import pipeline_folder, read_meta
 
     plugins = settings.plugins()
     folder = pipeline_folder(pipeline, plugins)
