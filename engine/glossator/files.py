@@ -27,7 +27,7 @@ def input_files(inputs: Iterable[Path], format_name: str, plugins: PluginManager
     """
     suffixes = _suffixes(format_name, plugins)
     files = [file for given in inputs for file in _files(given, suffixes)]
-    if not format_name and not any(_is_known(file, suffixes) for file in files):
+    if files and not format_name and not any(_is_known(file, suffixes) for file in files):
         plugins.format_for(files[0])  # raises, and says why
     return files
 

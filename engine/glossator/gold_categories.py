@@ -42,13 +42,13 @@ def check_learnable(gold: Sequence[Cats], head: str, *, exclusive: bool) -> None
         )
 
 
-def own_categories(gold: Cats, head: Head, others: Iterable[Head]) -> dict[str, float]:
+def own_categories(gold: Cats, head: Head, heads: Iterable[Head]) -> dict[str, float]:
     """Return what gold says of a head's categories, without its prefix, if it may speak of other heads', too.
 
     A category that another head writes, or that begins with its prefix, is not its own; one that nobody
     writes may be anybody's.
     """
-    others = [other for other in others if other is not head]
+    others = [other for other in heads if other is not head]
     foreign = {label for other in others for label in other.labels}
     prefixes = tuple(other.config.prefix for other in others if other.config.prefix)
     return {

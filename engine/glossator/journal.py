@@ -94,20 +94,6 @@ class Output:
         # Asked of the file: an interrupt may fall between writing it and noting so anywhere else.
         return int(json.loads(self.journal.read_text(encoding="utf-8"))["tally"]["written"])
 
-    def _note(self, facts: dict[str, Any], tally: Tally, position: int) -> None:
-        counts = {entry.name: getattr(tally, entry.name) for entry in fields(tally)}
-        entry = {"run": facts, "tally": counts, "position": position}
-        write_whole(self.journal, json.dumps(entry, ensure_ascii=False))
-
-    def _check_nothing_foreign(self) -> None:
-        """Raise `UsageError` where something that no run left has the name of the unfinished output."""
-        there = [path for path in (self.part, self.journal) if path.exists()]
-        if there and not _is_journal(self.journal):
-            raise UsageError(
-                f"{there[0]} is in the way, for a run writes there before {self.path} is whole: "
-                "move it, or name another output"
-            )
-
     def is_unfinished(self, file: Path) -> bool:
         """Whether a file is the unfinished output, lies in it, or is the journal."""
         file, part = file.resolve(), self.part.resolve()
@@ -127,6 +113,20 @@ class Output:
             shutil.rmtree(self.part)
         else:
             self.part.unlink(missing_ok=True)
+
+    def _note(self, facts: dict[str, Any], tally: Tally, position: int) -> None:
+        counts = {entry.name: getattr(tally, entry.name) for entry in fields(tally)}
+        entry = {"run": facts, "tally": counts, "position": position}
+        write_whole(self.journal, json.dumps(entry, ensure_ascii=False))
+
+    def _check_nothing_foreign(self) -> None:
+        """Raise `UsageError` where something that no run left has the name of the unfinished output."""
+        there = [path for path in (self.part, self.journal) if path.exists()]
+        if there and not _is_journal(self.journal):
+            raise UsageError(
+                f"{there[0]} is in the way, for a run writes there before {self.path} is whole: "
+                "move it, or name another output"
+            )
 
 
 def output_at(path: Path) -> Output:

@@ -139,12 +139,14 @@ def _print(pipeline: Pipeline, reading: Reading, to: str) -> Tally:
     from glossator.data import open_writer
     from glossator.runs import Tally
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # one character it cannot show costs no document
-    writer: Writer = ReadableWriter(pipeline)
+    writer: Writer
     if to:
         writer = open_writer(STANDARD_STREAM, to, reading.plugins)
         _say_what_is_left_out(pipeline, writer, to)
+    else:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # one character it cannot show costs no document
+        writer = ReadableWriter(pipeline)
     return _run(pipeline, reading.items(), writer, Tally(), on_checkpoint=lambda tally: None)
 
 
