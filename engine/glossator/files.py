@@ -32,6 +32,12 @@ def input_files(inputs: Iterable[Path], format_name: str, plugins: PluginManager
     return files
 
 
+def passed_over(inputs: Iterable[Path], files: Iterable[Path]) -> list[Path]:
+    """Return the files below those inputs that are folders which are not among `files`, hidden ones apart."""
+    read = set(files)
+    return [file for given in inputs if given.is_dir() for file in _below(given) if file not in read]
+
+
 def is_stream(file: Path) -> bool:
     """Whether a file can be read only once: standard input, a pipe."""
     return file == STANDARD_STREAM or (file.exists() and not (file.is_file() or file.is_dir()))
@@ -58,8 +64,7 @@ def _files(given: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     if given == STANDARD_STREAM or not given.is_dir():
         yield given
         return
-    found = [file for file in sorted(given.rglob("*")) if _is_wanted(file.relative_to(given), suffixes)]
-    files = [file for file in found if not file.is_dir()]  # a link to nothing fails when it is read
+    files = [file for file in _below(given) if not suffixes or _is_known(file, suffixes)]
     if not files:
         endings = f" ending in {', '.join(suffixes)}" if suffixes else ""
         raise UsageError(f"{given}: the folder holds no file{endings}; name another, or their format")
@@ -70,10 +75,14 @@ def _is_known(file: Path, suffixes: tuple[str, ...]) -> bool:
     return file == STANDARD_STREAM or file.name.lower().endswith(suffixes)
 
 
-def _is_wanted(file: Path, suffixes: tuple[str, ...]) -> bool:
-    if any(part.startswith(".") for part in file.parts):
-        return False
-    return not suffixes or file.name.lower().endswith(suffixes)
+def _below(folder: Path) -> list[Path]:
+    """Return what is below a folder and is neither hidden nor a folder; a link to nothing fails when read."""
+    shown = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    return [path for path in shown if not path.is_dir()]
 
 
 def _suffixes(format_name: str, plugins: PluginManager) -> tuple[str, ...]:

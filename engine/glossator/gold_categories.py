@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from glossator.errors import DataError
-from glossator.heads import Head
-from glossator.wording import listed
+from glossator.wording import first_of, listed
+
+if TYPE_CHECKING:
+    from glossator.formats import Record
+    from glossator.heads import Head
 
 MOST_LABELS_SHOWN = 5
 
@@ -58,6 +62,11 @@ def own_categories(gold: Cats, head: Head, heads: Iterable[Head]) -> dict[str, f
     }
 
 
+def named_categories(records: Iterable[Record | DataError]) -> set[str]:
+    """Return the categories that records name, whether or not they hold."""
+    return {label for record in records if not isinstance(record, DataError) for label in record.cats or ()}
+
+
 def never_denied(gold: Iterable[Cats]) -> bool:
     """Whether no category is ever said not to hold."""
     return not any(value < 1 for cats in gold for value in cats.values())
@@ -68,6 +77,4 @@ def unknown_categories(gold: Iterable[Cats], known: Collection[str]) -> str:
     counts = Counter(
         label for cats in gold for label, value in cats.items() if value > 0 and label not in known
     )
-    shown = [f"{label} ({count:,})" for label, count in counts.most_common(MOST_LABELS_SHOWN)]
-    more = len(counts) - len(shown)
-    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+    return first_of([f"{label} ({count:,})" for label, count in counts.most_common()], MOST_LABELS_SHOWN)

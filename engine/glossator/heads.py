@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glossator.errors import ConfigError
 from glossator.thresholds import held
 
 if TYPE_CHECKING:
@@ -55,3 +57,20 @@ class Head:
 
     def __str__(self) -> str:
         return f"{self.config.kind} {self.name!r} (stage {self.config.stage!r}, plugin {self.plugin.name!r})"
+
+
+def check_parted(labels: Mapping[str, Iterable[str]]) -> None:
+    """Raise `ConfigError` for a label that two classifiers write to `doc.cats`.
+
+    Args:
+        labels: Of each classifier by its name, prefix included.
+    """
+    owners: dict[str, str] = {}
+    for name, written in labels.items():
+        for label in written:
+            if label in owners:
+                raise ConfigError(
+                    f"classifiers {owners[label]!r} and {name!r} both write doc.cats[{label!r}]: "
+                    f'give one a prefix, e.g. [classifiers.{name}] prefix = "{name}:"'
+                )
+            owners[label] = name

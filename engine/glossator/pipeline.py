@@ -24,7 +24,7 @@ from glossator.config import (
 )
 from glossator.errors import ConfigError, GlossatorError, StageError, UsageError
 from glossator.factories import build
-from glossator.heads import Head
+from glossator.heads import Head, check_parted
 from glossator.hookspecs import Kind, Stage
 from glossator.layers import holds_spans, spans_key
 from glossator.plugins import Plugin, PluginManager
@@ -320,18 +320,10 @@ class Pipeline:
 
     def check_labels(self) -> None:
         """Raise `ConfigError` for labels a layer cannot hold, or that two classifiers write to `doc.cats`."""
-        owners: dict[str, str] = {}
         for head in self.heads.values():
             check_labels(head.config.layer, head.stage.labels)
-            if head.config.kind != "classifier":
-                continue
-            for label in head.labels:
-                if label in owners:
-                    raise ConfigError(
-                        f"classifiers {owners[label]!r} and {head.name!r} both write doc.cats[{label!r}]: "
-                        f'give one a prefix, e.g. [classifiers.{head.name}] prefix = "{head.name}:"'
-                    )
-                owners[label] = head.name
+        classifiers = [head for head in self.heads.values() if head.config.kind == "classifier"]
+        check_parted({head.name: head.labels for head in classifiers})
 
     def save(self, path: str | Path) -> None:
         """Save to a folder, whole or not at all: a folder that is there is replaced at the end."""

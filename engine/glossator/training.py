@@ -20,8 +20,8 @@ from glossator.evaluate import dev_score, fit_thresholds
 from glossator.fitting import Task, fit
 from glossator.formats.record import Record
 from glossator.frozen import frozen_vectors
-from glossator.gold_categories import check_learnable, unknown_categories
-from glossator.heads import Head
+from glossator.gold_categories import check_learnable, named_categories, unknown_categories
+from glossator.heads import Head, check_parted
 from glossator.pipeline import Pipeline
 from glossator.plots import training_curves
 from glossator.progress import Silent, TrainingProgress
@@ -167,13 +167,23 @@ class _Run:
     fingerprint: str = ""
     failed: int = 0
 
-    def find_data(self, heads: Iterable[Head]) -> None:
+    def find_data(self, heads: Sequence[Head]) -> None:
         """Find the training and dev sets of heads, and note what they are."""
         for head in heads:
             source = data_source(self.pipeline, head, self.corpora)
             self.data_sums[head.name] = {split: source.sums(split) for split in ("train", "dev")}
             for split in ("train", "dev"):
                 source.check(split)  # before another head has learned for hours
+        self._check_parted([head for head in heads if head.config.kind == "classifier"])
+
+    def _check_parted(self, classifiers: Sequence[Head]) -> None:
+        if len(classifiers) < 2:
+            return
+        labels = {}
+        for head in classifiers:
+            records = data_source(self.pipeline, head, self.corpora).records("train")
+            labels[head.name] = {head.config.prefix + label for label in named_categories(records)}
+        check_parted(labels)
 
     def identify(self, seeds: int) -> None:
         """Note what makes two runs the same: config, data and seeds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -15,6 +15,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def listed(names: Iterable[str]) -> str:
     """Return the names sorted, with commas; "none" where there are none."""
     return ", ".join(sorted(names)) or "none"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Return the first names, with commas, and how many more there are than `most`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def one_line(error: BaseException) -> str:

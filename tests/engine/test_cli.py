@@ -208,6 +208,7 @@ def test_folders_are_read_in_order_and_what_is_hidden_is_not(cli, trained_sample
     assert ended.code == 0
     names = [line["file"] for line in lines_of(ended.out)]
     assert names == [str(letters / name) for name in ("a.txt", "b.txt", "sub/c.txt")]
+    assert "left out, as their endings mean no format that is read: picture.png\n" in ended.err
     ended = cli("annotate", letters, "-p", trained_samples, "--from", "jsonl")
     assert (ended.code, "holds no file ending in .jsonl, .ndjson" in ended.err) == (2, True)
 
@@ -270,6 +271,7 @@ def test_what_a_cut_off_run_left_in_the_input_folder_is_not_read(cli, trained_sa
     ended = cli("annotate", tmp_path, "-p", trained_samples, "-o", tmp_path / "out.jsonl")
     assert ended.code == 0, ended.err
     assert [line["text"] for line in lines_of((tmp_path / "out.jsonl").read_text())] == ["x"]
+    assert "left out" not in ended.err
 
 
 @pytest.mark.parametrize(

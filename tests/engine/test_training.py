@@ -253,16 +253,17 @@ def test_an_output_that_is_no_pipeline_is_refused_before_anything_is_learned(tmp
     assert not heard.started
 
 
-def test_colliding_labels_are_found_after_one_epoch(tmp_path):
+def test_colliding_labels_are_found_before_anything_is_learned(tmp_path):
     text = (
         TWO_HEADS
         + '\n[classifiers.mood2]\nstage = "bow"\nrows = 100\n[data.mood2]\ncorpus = "samples_reviews"\n'
     )
     text = text.replace('stages = ["ner", "mood"]', 'stages = ["mood", "mood2", "ner"]')
     heard = Heard()
-    with pytest.raises(ConfigError, match="give one a prefix"):
+    with pytest.raises(ConfigError, match=r"'mood' and 'mood2' both write .* give one a prefix"):
         train(config_of(text, training__max_epochs=1), tmp_path / "out", progress=heard)
-    assert heard.started == [("mood", 0), ("mood2", 0)]
+    assert not heard.started
+    assert not (tmp_path / "out.training").exists()
 
 
 def test_a_stage_that_learns_at_once(tmp_path, test_stages):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from glossator.runs import Tally
 
 MOST_ERRORS_SHOWN = 20
+MOST_NAMES_SHOWN = 5
 
 
 @click.command()
@@ -69,6 +70,7 @@ def annotate(
         files = input_files(inputs, from_, plugins)
         if output is not None:
             files = _without_own(inputs, files, output)
+        _say_what_is_passed_over(inputs, files, output)
         reading = Reading(files, from_, options.key_values(from_options, "--from-option"), encoding, plugins)
         loaded = load(pipeline, only=only, without=without, plugins=plugins)
     if output is None:
@@ -110,6 +112,20 @@ def _without_own(inputs: Sequence[Path], files: list[Path], path: Path) -> list[
         if output.is_unfinished(given):
             raise UsageError(f"{given} is what a run writes before {path} is whole: name another output")
     return [file for file in files if not output.is_unfinished(file)]
+
+
+def _say_what_is_passed_over(inputs: Sequence[Path], files: list[Path], path: Path | None) -> None:
+    from glossator.files import passed_over
+    from glossator.journal import output_at
+    from glossator.wording import first_of
+
+    others = passed_over(inputs, files)
+    if path is not None:
+        output = output_at(path)
+        others = [file for file in others if file != path and not output.is_unfinished(file)]
+    if others:
+        names = first_of([file.name for file in others], MOST_NAMES_SHOWN)
+        click.echo(f"left out, as their endings mean no format that is read: {names}", err=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,20 +44,20 @@ def _print(meta: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from glossator.wording import first_of
+
     title = Text(f"{meta['name']} {meta['version']} ({meta['lang']})")
     table = Table("head", "writes", "stage", "plugin", "dev score", "labels", title=title)
     scores = meta.get("scores", {})
     for name, head in meta["heads"].items():
         score = scores.get(name, {}).get("dev")
-        labels = head["labels"][:MOST_LABELS_SHOWN]
-        more = f" and {len(head['labels']) - len(labels)} more" if len(head["labels"]) > len(labels) else ""
         table.add_row(
             name,
             head["writes"],
             head["stage"],
             f"{head['plugin']} {head['version']}",
             "–" if score is None else f"{score:.4f}",
-            Text(", ".join(labels) + more),
+            Text(first_of(head["labels"], MOST_LABELS_SHOWN)),
         )
     console = Console()
     console.print(table)
