@@ -71,7 +71,8 @@ class TrainingConfig:
     Attributes:
         max_epochs: Passes over the training data at most.
         patience: Stop after this many epochs that fell short of the best dev score.
-        batch_words: Words in a batch, at most (a longer document makes a batch of its own).
+        batch_words: Words in a batch, at most (a longer document makes a batch of its own). Where a training
+            set has fewer than 20 batches of so many, they are smaller, down to 200 words.
     """
 
     max_epochs: int = 30

@@ -7,6 +7,7 @@ the dev set by which everything is chosen, and the others are learned from.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -141,7 +142,14 @@ def _scores(
     fold_of = deal(examples, folds, pipeline.config.seed)
     with frozen_vectors(pipeline, head.config.vectors, docs, folder):
         return [
-            _scores_on(pipeline, head, examples, (fold_of - fold) % folds, folder / f"fold-{fold}", progress)
+            _scores_on(
+                pipeline,
+                head,
+                examples,
+                (fold_of - fold) % folds,
+                folder / f"fold {fold + 1} of {folds}",
+                progress,
+            )
             for fold in range(folds)
         ]
 
@@ -155,6 +163,7 @@ def _scores_on(
     progress: TrainingProgress,
 ) -> dict[str, Any]:
     """Train a head and score it; `turn` is 0 for the test set, 1 for the dev set."""
+    progress.message(f"{head.name}: {folder.name}")
     turns = list(zip(turn.tolist(), examples, strict=True))
     test, dev = ([example for number, example in turns if number == wanted] for wanted in (0, 1))
     train = [example for number, example in turns if number > 1]
@@ -168,5 +177,6 @@ def _scores_on(
     )
     if not finished:  # the score of a fold cut short would be none
         raise KeyboardInterrupt
+    shutil.rmtree(folder)
     calibrate_head(pipeline, head, dev)
     return evaluate_head(pipeline, head, test).scores

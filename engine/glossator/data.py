@@ -121,6 +121,13 @@ def read_files(
     )
 
 
+def options_for(files: Iterable[Path], data: DataConfig) -> dict[str, Any]:
+    """Return the options that data was read by, if files end as it does and so are of its format."""
+    ending = Path(data.train).suffix
+    alike = ending and not data.format and all(file.suffix == ending for file in files)
+    return dict(data.options) if alike else {}
+
+
 def read_file(
     file: Path, format_name: str, options: Mapping[str, Any], encoding: str, plugins: PluginManager
 ) -> Iterator[Record | DataError]:
@@ -187,7 +194,8 @@ def _those_that_can(use: str, plugins: PluginManager) -> str:
     for found in plugins.formats():
         with suppress(GlossatorError):  # one that is broken, or needs options, is no help here
             if hasattr(build(found.record, {}, plugin=found.plugin), use):
-                names.append(found.record.name)
+                endings = ", ".join(found.record.suffixes)
+                names.append(f"{found.record.name} ({endings})" if endings else found.record.name)
     return f"formats that can be {'read' if use == 'read' else 'written'}: {listed(names)}"
 
 

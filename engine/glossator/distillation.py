@@ -9,7 +9,9 @@ otherwise hears nothing: the sure ones count for more.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,7 @@ from glossator.formats.record import CharSpan, GoldTokens, Record
 from glossator.layers import holds_spans, spans_key
 from glossator.progress import Silent
 from glossator.training import TrainingResult, report_errors, train
+from glossator.wording import first_of
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from glossator.pipeline import Pipeline
     from glossator.plugins import PluginManager
     from glossator.progress import TrainingProgress
+
+
+MOST_LABELS_SHOWN = 5
 
 
 def distil(
@@ -59,7 +65,7 @@ def distil(
         progress: Hears how it goes.
 
     Raises:
-        ConfigError: The teacher has no head for one of the student's.
+        ConfigError: The teacher has no head for one of the student's, or one of another kind of answers.
         DataError: There is no text.
     """
     errors: list[DataError] = []
@@ -67,11 +73,15 @@ def distil(
 
     def label(heads: Sequence[Head]) -> dict[str, list[Record]]:
         pairs = {head.name: teacher_head(teacher, head.name, head.config.layer) for head in heads}
+        for head in heads:
+            _check_alike(head, pairs[head.name])
         texts = (record.text for record in _readable(unlabelled, errors))
         silver = silver_records(teacher, texts, pairs, seed=config.seed)
         report_errors(errors, "the unlabelled text", hears)
         if not any(silver.values()):
             raise DataError("there is no unlabelled text for the teacher to label")
+        for name, labelled in silver.items():
+            hears.message(f"{name}: {_what_was_labelled(labelled, pairs[name])}")
         return silver
 
     result = train(
@@ -103,6 +113,38 @@ def teacher_head(teacher: Pipeline, name: str, layer: str) -> Head:
             f"the teacher has {there or 'none'}"
         )
     return (named or fitting)[0]
+
+
+def _check_alike(student: Head, teacher: Head) -> None:
+    """Raise `ConfigError` where one takes a document to have exactly one category and the other does not."""
+    if student.config.kind == "classifier" and student.exclusive != teacher.exclusive:
+        number = "exactly one category" if teacher.exclusive else "any number of categories"
+        raise ConfigError(
+            f"the teacher's head {teacher.name!r} gives a document {number}, the student's {student.name!r} "
+            f"does not: set classifiers.{student.name}.exclusive = {str(teacher.exclusive).lower()}"
+        )
+
+
+def _what_was_labelled(silver: Sequence[Record], teacher: Head) -> str:
+    """Return how much a teacher labelled and what it found most."""
+    is_classifier = teacher.config.kind == "classifier"
+    found = Counter(_categories(silver, teacher) if is_classifier else _labels(silver))
+    counts = first_of([f"{label} {count:,}" for label, count in found.most_common()], MOST_LABELS_SHOWN)
+    units = "texts" if is_classifier else "sentences"
+    return f"the teacher labelled {len(silver):,} {units}: {counts or 'it found nothing'}"
+
+
+def _categories(silver: Sequence[Record], teacher: Head) -> Iterator[str]:
+    names = [label.removeprefix(teacher.config.prefix) for label in teacher.labels]
+    rows = [[cats[name] for name in names] for cats in (record.cats or {} for record in silver)]
+    return chain.from_iterable(teacher.held(rows))
+
+
+def _labels(silver: Sequence[Record]) -> Iterator[str]:
+    for record in silver:
+        yield from (span.label for span in record.spans or ())
+        if record.tokens:
+            yield from filter(None, record.tokens.tags or record.tokens.pos or ())
 
 
 def silver_records(
@@ -147,7 +189,7 @@ def _records(doc: Doc, head: Head, generator: np.random.Generator) -> Iterator[R
     spans = [span for span, kept in zip(group, believed, strict=True) if kept] if holds_spans(layer) else []
     spans.sort(key=attrgetter("start"))
     starts = [span.start for span in spans]
-    for sentence in doc.sents:
+    for sentence in doc.sents if doc.has_annotation("SENT_START") else [doc[:]]:
         if not sentence.text.isspace():
             begun = spans[bisect_left(starts, sentence.start) : bisect_left(starts, sentence.end)]
             yield _record(sentence, layer, begun, believed)

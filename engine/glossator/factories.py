@@ -88,13 +88,13 @@ def _check_settings(factory: Any, settings: Mapping[str, Any], what: str) -> Non
     except (TypeError, ValueError):  # some callables written in C have no signature
         return
     named = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    missing = [name for name, p in named.items() if p.default is p.empty and name not in settings]
-    if missing:
-        raise ConfigError(f"{what} needs the setting {missing[0]!r}")
     unknown = [name for name in settings if name not in named]
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
         nearest = did_you_mean(unknown[0], named)
         raise ConfigError(f"{what} has no setting {unknown[0]!r}{nearest}; it accepts: {listed(named)}")
+    missing = [name for name, p in named.items() if p.default is p.empty and name not in settings]
+    if missing:
+        raise ConfigError(f"{what} needs the setting {missing[0]!r}")
     for name, value in settings.items():
         if name in named and (wanted := _wanted(named[name].annotation, value)):
             raise ConfigError(f"{what}: {name} must be {wanted}, not {value!r}")

@@ -28,7 +28,7 @@ def input_files(inputs: Iterable[Path], format_name: str, plugins: PluginManager
     suffixes = _suffixes(format_name, plugins)
     files = [file for given in inputs for file in _files(given, suffixes)]
     if files and not format_name and not any(_is_known(file, suffixes) for file in files):
-        plugins.format_for(files[0])  # raises, and says why
+        _refuse(files[0], suffixes, plugins)
     return files
 
 
@@ -69,6 +69,13 @@ def _files(given: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
         endings = f" ending in {', '.join(suffixes)}" if suffixes else ""
         raise UsageError(f"{given}: the folder holds no file{endings}; name another, or their format")
     yield from files
+
+
+def _refuse(file: Path, suffixes: tuple[str, ...], plugins: PluginManager) -> None:
+    try:
+        plugins.format_for(file)
+    except UsageError as error:
+        raise UsageError(f"{error}, or give files that end in {', '.join(suffixes)}") from None
 
 
 def _is_known(file: Path, suffixes: tuple[str, ...]) -> bool:

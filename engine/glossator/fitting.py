@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from glossator.stages import Vectors, VectorSpace
 
 
+BATCHES = 20  # an epoch's at least,
+SMALL_BATCH = 200  # unless they would have fewer words than this
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What one head is to learn.
@@ -94,16 +98,22 @@ def _learn_in_epochs(
 ) -> None:
     if checkpoints.epochs:
         checkpoints.restore_last(task.stage)
+    most_words = _batch_words(training, sum(sizes))
     while not _is_over(checkpoints, training):
         started = time.monotonic()
         number = len(checkpoints.epochs) + 1
-        batches = shuffled_batches(sizes, training.batch_words, np.random.default_rng([seed, number]))
+        batches = shuffled_batches(sizes, most_words, np.random.default_rng([seed, number]))
         loss = _learn(task, batches, sizes, progress)
         epoch = Epoch(number=number, loss=loss, score=task.score(), seconds=time.monotonic() - started)
         checkpoints.add(epoch, task.stage, task.stage.training_state())
         progress.epoch_done(epoch, best=checkpoints.best == epoch)
     checkpoints.restore_best(task.stage)
     checkpoints.finish()
+
+
+def _batch_words(training: TrainingConfig, words: int) -> int:
+    """Return how many words a batch has at most: few where there are few, lest an epoch be a step or two."""
+    return min(training.batch_words, max(words // BATCHES, SMALL_BATCH))
 
 
 def _learn_at_once(task: Task, seed: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.batching import by_words
+from glossator.predict import Batch
 from glossator.stages import Embedder, TableEmbedder
 
 if TYPE_CHECKING:
@@ -25,12 +26,13 @@ class FrozenVectors:
     """An embedder that remembers its rows for some Docs in a memory-mapped file.
 
     Args:
+        name: The embedder's, for messages.
         embedder: The embedder.
         docs: The Docs to remember; they are told apart by identity and must outlive this object.
         file: The file for the rows, (tokens of all Docs, width) float32.
     """
 
-    def __init__(self, embedder: Embedder, docs: Sequence[Doc], file: Path) -> None:
+    def __init__(self, name: str, embedder: Embedder, docs: Sequence[Doc], file: Path) -> None:
         self._embedder = embedder
         self.width = embedder.width
         tokens = sum(len(doc) for doc in docs)
@@ -40,7 +42,7 @@ class FrozenVectors:
         self._places: dict[int, tuple[int, int]] = {}
         start = 0
         for batch in by_words(((doc, len(doc)) for doc in docs), BATCH_WORDS):
-            for doc, rows in zip(batch, embedder.embed(batch), strict=True):
+            for doc, rows in zip(batch, Batch(batch, {name: embedder}).embedded(name), strict=True):
                 self._rows[start : start + len(doc), : self.width] = rows
                 self._places[id(doc)] = (start, start + len(doc))
                 start += len(doc)
@@ -75,7 +77,7 @@ def frozen_vectors(
     """
     embedders = pipeline.embedders
     frozen = {
-        name: FrozenVectors(embedders[name], docs, folder / f"{name}.vectors")
+        name: FrozenVectors(name, embedders[name], docs, folder / f"{name}.vectors")
         for name in names
         if not isinstance(embedders[name], TableEmbedder)
     }

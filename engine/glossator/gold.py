@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from glossator.stages import Tokenizer
 
 LISTED = 20
+PLACE = "glossator.place"  # where a reference's `user_data` has the file and line it came from
 
 
 class AlignmentCase(NamedTuple):
@@ -109,7 +110,8 @@ def record_doc(record: Record, tokenizer: Tokenizer) -> Doc:
 def gold_example(record: Record, layer: str, tokenizer: Tokenizer, report: AlignmentReport) -> Example:
     """Return an Example of one layer: a Doc without annotations, and the same tokens with the gold ones.
 
-    Both have the sentence starts of `record_doc`. What the record does not annotate stays missing.
+    Both have the sentence starts of `record_doc`. What the record does not annotate stays missing. The gold
+    side knows its `PLACE`.
 
     Args:
         record: The document.
@@ -120,6 +122,7 @@ def gold_example(record: Record, layer: str, tokenizer: Tokenizer, report: Align
     doc = record_doc(record, tokenizer)
     predicted = doc if record.doc is None else _unannotated(doc)
     reference = _unannotated(doc)
+    reference.user_data[PLACE] = (record.file, record.line)
     _annotate(reference, layer, record, report)
     return Example(predicted, reference)
 

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from glossator.errors import DataError
 from glossator.wording import first_of, listed
 
 if TYPE_CHECKING:
+    from spacy.training import Example
+
     from glossator.formats import Record
     from glossator.heads import Head
 
 MOST_LABELS_SHOWN = 5
 
 Cats = Mapping[str, float]  # of one document: 1 where a category holds, 0 where it does not
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What the other classifiers of a pipeline write: their labels, prefixes included, and these prefixes."""
+
+    labels: frozenset[str]
+    prefixes: tuple[str, ...]
 
 
 def check_learnable(gold: Sequence[Cats], head: str, *, exclusive: bool) -> None:
@@ -46,20 +57,36 @@ def check_learnable(gold: Sequence[Cats], head: str, *, exclusive: bool) -> None
         )
 
 
-def own_categories(gold: Cats, head: Head, heads: Iterable[Head]) -> dict[str, float]:
+def own_categories(gold: Cats, head: Head, foreign: Foreign) -> dict[str, float]:
     """Return what gold says of a head's categories, without its prefix, if it may speak of other heads', too.
 
     A category that another head writes, or that begins with its prefix, is not its own; one that nobody
     writes may be anybody's.
     """
-    others = [other for other in heads if other is not head]
-    foreign = {label for other in others for label in other.labels}
-    prefixes = tuple(other.config.prefix for other in others if other.config.prefix)
     return {
         label.removeprefix(head.config.prefix): value
         for label, value in gold.items()
-        if label in head.labels or not (label in foreign or label.startswith(prefixes))
+        if label in head.labels or not (label in foreign.labels or label.startswith(foreign.prefixes))
     }
+
+
+def decided(gold: Cats, *, exclusive: bool) -> dict[str, float]:
+    """Return which categories hold, 1 or 0, by gold that may give probabilities.
+
+    Where exactly one holds, that is the likeliest; else those that hold as likely as not or likelier.
+    """
+    if not any(0 < value < 1 for value in gold.values()):
+        return dict(gold)
+    if exclusive:
+        likeliest = max(gold, key=lambda label: gold[label])
+        return {label: float(label == likeliest) for label in gold}
+    return {label: float(value >= 0.5) for label, value in gold.items()}
+
+
+def decide_categories(examples: Iterable[Example], *, exclusive: bool) -> None:
+    """Put what `decided` returns in place of the gold categories of examples to be scored on."""
+    for example in examples:
+        example.reference.cats = decided(example.reference.cats, exclusive=exclusive)
 
 
 def named_categories(records: Iterable[Record | DataError]) -> set[str]:

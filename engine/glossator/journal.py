@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from glossator.checkpoints import write_whole
-from glossator.errors import PipelineError, UsageError
+from glossator.errors import DataError, PipelineError, UsageError
 from glossator.files import is_stream
 from glossator.runs import Tally
 from glossator.store import file_sum
@@ -48,11 +48,14 @@ class Output:
             resume: Whether to go on with what is there.
 
         Raises:
+            DataError: There is no folder to write into.
             UsageError: The output is there already.
             PipelineError: What was cut off is another run.
         """
         if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):
             raise UsageError(f"{self.path} is neither a file nor a folder: write to standard output instead")
+        if not self.path.parent.is_dir():
+            raise DataError(f"cannot be written: there is no folder {self.path.parent}", file=str(self.path))
         if self.path.is_dir() and any(self.path.iterdir()):
             raise UsageError(f"{self.path} is there and not empty: remove it or name another output")
         if not (resume and self.journal.is_file()):

@@ -15,6 +15,7 @@ from spacy.attrs import ORTH
 from glossator.errors import ConfigError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from spacy.tokens import Doc, Span
     from spacy.training import Example
 
@@ -54,6 +55,22 @@ def gold_spans(example: Example, layer: str) -> list[GoldSpan]:
     if not _same_tokens(example):
         spans = example.get_aligned_spans_y2x(spans, allow_overlap=True)
     return [GoldSpan(span.start, span.end, span.label_) for span in spans]
+
+
+def untold(example: Example, layer: str) -> NDArray[np.bool_]:
+    """Return, of each predicted token, whether the gold is silent on whether it is an entity.
+
+    Of spans other than `ents` gold is never silent on one token alone.
+    """
+    told = np.zeros(len(example.predicted), dtype=bool)
+    if layer != "ents":
+        return told
+    said = example.reference.to_array("ENT_IOB")
+    if said.all():
+        return told
+    if _same_tokens(example):
+        return np.asarray(said == 0)
+    return np.asarray([tag is None for tag in example.get_aligned_ner()], dtype=bool)
 
 
 def gold_tags(example: Example, layer: str) -> list[str | None]:

@@ -187,8 +187,7 @@ class PluginManager:
             return fits[0].record
         if fits:
             raise UsageError(f"{path}: its ending can mean {_listed(fits)}; name the format")
-        endings = [f"{s} ({found.record.name})" for found in self.formats() for s in found.record.suffixes]
-        lines = [f"{path}: no format has this ending; name the format, or use one of: {', '.join(endings)}"]
+        lines = [f"{path}: no format has this ending; name the format"]
         raise UsageError("\n".join([*lines, *self._excuses("format")]))
 
     def pipeline(self, name: str) -> PipelineRecord:

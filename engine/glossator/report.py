@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glossator.gold import PLACE
 from glossator.plots import confusion_picture, reliability_diagram
 from glossator.verdicts import ERROR_KINDS, Kind, Labelled, Verdict
 
@@ -76,15 +77,18 @@ def error_counts(verdicts: Sequence[Verdict]) -> dict[Kind, int]:
 def error_rows(verdicts: Sequence[Verdict], layer: str, gold: Sequence[Doc]) -> Iterator[dict[str, Any]]:
     """Yield every error, what the head was surest of first and spans it missed last.
 
-    A row has `document` (counted from 1), `kind`, `score`, `predicted`, `gold` and the `text` they
-    stand in: the sentence or, for categories, the whole document. `predicted` and `gold` have a
-    `label` and, but for categories, their `text` and where it starts and ends in the row's.
+    A row has `document` (counted from 1), the `file` and `line` it came from, `kind`, `score`, `predicted`,
+    `gold` and the `text` they stand in: the sentence or, for categories, the whole document. `predicted` and
+    `gold` have a `label` and, but for categories, their `text` and where it starts and ends in the row's.
     """
     for verdict in sorted((one for one in verdicts if not one.right), key=_doubt):
         doc = gold[verdict.document]
         start, end = (0, len(doc.text)) if layer == "cats" else _sentences(doc, verdict)
+        file, line = doc.user_data.get(PLACE, ("", None))
         yield {
             "document": verdict.document + 1,
+            "file": file,
+            "line": line,
             "kind": verdict.kind,
             "score": verdict.score,
             "predicted": _side(verdict.predicted, doc, start, layer),

@@ -107,7 +107,9 @@ def _score_cats(
 ) -> dict[str, Any]:
     if exclusive:
         _check_all_classified(examples, labels)
-    scores = Scorer.score_cats(examples, "cats", labels=labels, multi_label=not exclusive)
+    scores = Scorer.score_cats(
+        examples, "cats", labels=labels, multi_label=not exclusive, getter=_positive if exclusive else getattr
+    )
     gold, predicted = [example.reference for example in examples], [example.predicted for example in examples]
     judge = functools.partial(category_verdicts, gold, predicted, labels, exclusive=exclusive)
     verdicts = judge(thresholds=thresholds)
@@ -117,6 +119,11 @@ def _score_cats(
         likeliest = [verdict for verdict in judge() if verdict.gold and verdict.gold.label in labels]
         scores |= {"cats_in_scope_acc": _accuracy(likeliest), **_out_of_scope(verdicts, predicted, labels)}
     return {**scores, "cats_acc": _accuracy(verdicts)}
+
+
+def _positive(doc: Doc, attribute: str) -> dict[str, float]:
+    """Return categories without those that do not hold, of which spaCy would take one for the right one."""
+    return {label: value for label, value in getattr(doc, attribute).items() if value > 0}
 
 
 def _by_thresholds(verdicts: Sequence[Verdict], labels: Sequence[str]) -> dict[str, Any]:

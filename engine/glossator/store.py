@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from glossator import __version__, golden
 from glossator.config import HeadConfig, PipelineConfig, StageConfig, config_to_text, read_config
 from glossator.errors import GlossatorError, PipelineError
+from glossator.gold_categories import Foreign
 from glossator.stages import Finishable, Preparable
 
 if TYPE_CHECKING:
@@ -85,6 +86,18 @@ def load(
     pipeline.source = path
     pipeline.meta = {key: meta[key] for key in ("scores", "data", "seeds") if key in meta}
     return pipeline
+
+
+def other_classifiers(pipeline: Pipeline, head: Head) -> Foreign:
+    """Return what the classifiers of a loaded pipeline's folder write, but for one, left out or not."""
+    assert pipeline.source is not None
+    facts = read_meta(pipeline.source)["heads"]
+    saved = read_config(pipeline.source / CONFIG).heads
+    others = [other for other in saved if other.kind == "classifier" and other.name != head.name]
+    return Foreign(
+        labels=frozenset(label for other in others for label in facts[other.name]["labels"]),
+        prefixes=tuple(other.prefix for other in others if other.prefix),
+    )
 
 
 def prepare(pipeline: Pipeline) -> None:

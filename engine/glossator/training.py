@@ -20,7 +20,12 @@ from glossator.evaluate import dev_score, fit_thresholds
 from glossator.fitting import Task, fit
 from glossator.formats.record import Record
 from glossator.frozen import frozen_vectors
-from glossator.gold_categories import check_learnable, named_categories, unknown_categories
+from glossator.gold_categories import (
+    check_learnable,
+    decide_categories,
+    named_categories,
+    unknown_categories,
+)
 from glossator.heads import Head, check_parted
 from glossator.pipeline import Pipeline
 from glossator.plots import training_curves
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from glossator.plugins import PluginManager
 
 MOST_ERRORS_SHOWN = 5
+FINGERPRINT = "fingerprint"  # in the folder of every run
 
 DataSums = dict[str, dict[str, dict[str, str]]]  # head, split, file name: SHA-256
 # Called with the heads that learn; its answer is by their names.
@@ -106,6 +112,7 @@ def train(
     if seeds < 1:
         raise UsageError(f"seeds must be at least 1, not {seeds}")
     check_replaceable(Path(output))
+    _check_left_by_a_run(_run_folder(Path(output)))
     run = _Run(
         pipeline=Pipeline.from_config(config, plugins=plugins).prepare(),
         folder=_run_folder(Path(output)),
@@ -187,7 +194,7 @@ class _Run:
 
     def identify(self, seeds: int) -> None:
         """Note what makes two runs the same: config, data and seeds."""
-        silver = [record.text for records in self.silver.values() for record in records]
+        silver = [_facts(record) for records in self.silver.values() for record in records]
         facts = json.dumps([config_to_text(self.pipeline.config), self.data_sums, seeds, silver])
         self.fingerprint = hashlib.sha256(facts.encode()).hexdigest()
 
@@ -202,7 +209,7 @@ class _Run:
 
     def open(self, *, resume: bool) -> None:
         """Find the run's folder as it should be: empty, or left by the same run."""
-        file = self.folder / "fingerprint"
+        file = self.folder / FINGERPRINT
         if resume and file.is_file():
             if file.read_text(encoding="utf-8") != self.fingerprint:
                 raise PipelineError(
@@ -314,6 +321,8 @@ class _Run:
         source = data_source(self.pipeline, head, self.corpora)
         more = self.silver.get(head.name, ()) if split == "train" else ()
         data = read_gold(chain(source.records(split), more), head.config.layer, self.pipeline)
+        if split == "dev":
+            decide_categories(data.examples, exclusive=head.exclusive)
         self.failed += len(data.errors)
         report_errors(data.errors, f"{head.name}, {split}", self.progress)
         if data.silent and data.examples:
@@ -324,8 +333,9 @@ class _Run:
         if data.alignment.repaired or data.alignment.impossible:
             self.progress.message(f"{head.name}, {split}: {data.alignment.summary()}")
         if not data.examples:
+            files = ", ".join(str(file) for file in source.files(split))
             raise DataError(
-                f"the {split} set of {head.name!r} has no document with gold {head.config.layer!r}"
+                f"the {split} set of {head.name!r} ({files}) has no document with gold {head.config.layer!r}"
             )
         return data
 
@@ -387,7 +397,27 @@ def calibrate_head(pipeline: Pipeline, head: Head, dev: Sequence[Example]) -> No
 
 
 def _run_folder(output: Path) -> Path:
+    if output.name in ("", ".."):
+        output = output.resolve()
     return output.with_name(f"{output.name}.training")
+
+
+def _check_left_by_a_run(folder: Path) -> None:
+    """Raise `UsageError` where something that no run left has the name of a run's folder."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if folder.exists() and not (folder / FINGERPRINT).is_file():
+        raise UsageError(
+            f"{folder} is in the way, for a run keeps there what it needs to be resumed: "
+            "move it, or name another output"
+        )
+
+
+def _facts(record: Record) -> list[Any]:
+    """Return what can be learned from a record that a teacher labelled, of JSON's types."""
+    tokens = record.tokens
+    tags = [tokens.words, tokens.tags, tokens.pos] if tokens else None
+    return [record.text, record.spans, record.cats, tags]
 
 
 def _report(result: TrainingResult, data_sums: DataSums) -> dict[str, Any]:

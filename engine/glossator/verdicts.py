@@ -247,7 +247,8 @@ def _silent(doc: Doc, layer: str) -> NDArray[np.bool_]:
 
 
 def _one_a_document(number: int, gold: Doc, found: Mapping[str, float], thresholds: Thresholds) -> Verdict:
-    right = max(gold.cats, key=lambda label: gold.cats[label])
+    # Gold may name another classifier's categories beside this one's.
+    right = max(gold.cats, key=lambda label: (gold.cats[label] > 0 and label in found, gold.cats[label]))
     in_scope = not thresholds or right in found
     chosen = next(iter(holding(found, thresholds, exclusive=True)), None)
     return Verdict(

@@ -63,7 +63,7 @@ class Learner:
         self.decay = 0.0
         self.gradients: Arrays = {}
         self._watched = tuple(watched)
-        self._optimizer = optimizer or keras.optimizers.Adam(learn_rate, global_clipnorm=GRADIENT_NORM)
+        self._optimizer = optimizer or Adam(learn_rate, global_clipnorm=GRADIENT_NORM)
         self._optimizer.build(network.trainable_variables)
         self._averages = [tf.Variable(weight.value) for weight in network.trainable_variables]
         inputs = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in network.inputs}
@@ -124,6 +124,21 @@ class Learner:
         return take_step
 
 
+class OnOneDevice:
+    """Keeps one of Keras's optimizers from adding gradients up over devices, of which there is one.
+
+    It would do so by a gradient of its own, which TensorFlow keeps until the process ends, with all that it
+    can see: the weights and moments of every network that learned.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        return grads_and_vars
+
+
+class Adam(OnOneDevice, keras.optimizers.Adam):
+    """Adam on one device."""
+
+
 def sequence_loss(network: keras.Model) -> Loss:
     """Return the mean loss a word of (batch, time) labels, -1 where there is none to learn from.
 
@@ -173,8 +188,10 @@ def independent_loss(weights: Any, smoothing: float) -> Loss:
 
     def loss(gold: Any, logits: Any) -> Any:
         known = tf.cast(gold >= 0, "float32")
-        spread = tf.maximum(gold, 0.0) * (1 - smoothing) + smoothing / 2
-        each = tf.nn.weighted_cross_entropy_with_logits(spread, logits, weights)
+        told = tf.nn.weighted_cross_entropy_with_logits(tf.maximum(gold, 0.0), logits, weights)
+        # A weight is of what holds: given to what is moved, rare labels would seem to hold everywhere.
+        moved = tf.nn.sigmoid_cross_entropy_with_logits(tf.fill(tf.shape(logits), 0.5), logits)
+        each = told * (1 - smoothing) + moved * smoothing
         return tf.reduce_sum(each * known) / tf.cast(tf.maximum(tf.shape(gold)[0], 1), "float32")
 
     return loss

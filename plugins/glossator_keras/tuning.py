@@ -7,6 +7,7 @@ vectors as its input either way.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,7 +131,7 @@ class GivenVectors:
         try:
             with np.load(path / TUNED, allow_pickle=False) as arrays:
                 self.restore({name: arrays[name] for name in arrays.files})
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise PipelineError(f"{path / TUNED} is missing or damaged: {error}") from error
 
 

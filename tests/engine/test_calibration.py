@@ -44,10 +44,21 @@ def test_no_temperature_of_a_grid_is_better(seed, rows, stretch):
     def log_likelihood(temperature):
         return -softmax_nll(logits * stretch, gold, temperature)
 
+    def posterior(temperature):
+        return log_likelihood(temperature) - 2 * math.log(temperature) ** 2
+
     fitted = fit_temperature(log_likelihood)
     assert 0.05 <= fitted <= 20.0
-    best = max(log_likelihood(t) for t in np.geomspace(0.05, 20, 200))
-    assert log_likelihood(fitted) >= best - 1e-3 * abs(best)
+    best = max(posterior(t) for t in np.geomspace(0.05, 20, 200))
+    assert posterior(fitted) >= best - 1e-3 * abs(best)
+
+
+@pytest.mark.parametrize("rows", [1, 40, 400])
+def test_right_answers_alone_do_not_make_certain(rows):
+    logits = np.tile([3.0, 0.0], (rows, 1))
+    fitted = fit_temperature(lambda t: -softmax_nll(logits, np.zeros(rows, dtype=int), t))
+    most = 1 - softmax(logits[:1] / fitted)[0, 0]
+    assert 0.02 / rows < most < 0.05
 
 
 def test_calibration_lowers_the_calibration_error():

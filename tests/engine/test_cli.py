@@ -76,12 +76,12 @@ def test_a_plugins_command_is_run_and_what_it_returns_is_no_exit_code(cli, test_
         (
             ("convert", "x.jsonl", "x.csv"),
             2,
-            "cannot be written; formats that can be written: conll, conllu,",
+            "cannot be written; formats that can be written: conll (.conll, .bio, .iob), conllu",
         ),
         (
             ("convert", "x.jsonl", "x.odd"),
             2,
-            "formats that can be written: conll, conllu, docbin, iob2, jsonl",
+            "no format has this ending; name the format\nformats that can be written: conll (.conll",
         ),
         (("info", "nowhere"), 1, "nowhere: there is no such pipeline folder"),
         (("evaluate", "nowhere"), 1, "nowhere: there is no such pipeline folder"),
@@ -208,7 +208,7 @@ def test_folders_are_read_in_order_and_what_is_hidden_is_not(cli, trained_sample
     assert ended.code == 0
     names = [line["file"] for line in lines_of(ended.out)]
     assert names == [str(letters / name) for name in ("a.txt", "b.txt", "sub/c.txt")]
-    assert "left out, as their endings mean no format that is read: picture.png\n" in ended.err
+    assert "left out for their endings: picture.png\n" in ended.err
     ended = cli("annotate", letters, "-p", trained_samples, "--from", "jsonl")
     assert (ended.code, "holds no file ending in .jsonl, .ndjson" in ended.err) == (2, True)
 

@@ -148,6 +148,36 @@ def test_a_teachers_head_is_found_by_name_or_layer(teacher):
         teacher_head(teacher, "tone", "tag")
 
 
+def test_a_teacher_of_another_kind_of_answers_is_refused(tmp_path):
+    stage = glossator.Stage(name="certain", factory=Certain)
+    teacher = glossator.Pipeline("en").add_classifier("sentiment", stage)
+    config = with_sentiment_alone(1)
+    several = replace(config.heads[0], settings={**config.heads[0].settings, "exclusive": False})
+    with pytest.raises(
+        ConfigError, match=r"exactly one category.*set classifiers\.sentiment\.exclusive = true"
+    ):
+        distil(teacher, replace(config, heads=(several,)), [Record("So.")], tmp_path / "student")
+
+
+def test_what_a_teacher_labelled_is_told(tmp_path):
+    class Hears(Silent):
+        def message(self, text):
+            heard.append(text)
+
+    heard: list[str] = []
+    stage = glossator.Stage(name="certain", factory=Certain)
+    teacher = glossator.Pipeline("en").add_classifier("sentiment", stage)
+    distil(teacher, with_sentiment_alone(1), [Record("So.")] * 3, tmp_path / "student", progress=Hears())
+    assert "sentiment: the teacher labelled 3 texts: negative 3" in heard
+
+
+def test_a_teacher_whose_tokenizer_knows_no_sentences_labels_whole_texts(teacher):
+    bare = glossator.Pipeline("en", tokenizer="whitespace")
+    bare.add_tagger("ner", glossator.Stage(name="teacher", factory=Teacher), write="ents")
+    (record,) = silver_records(bare, ["Ada left . Bob stayed ."], {"ner": bare.heads["ner"]}, seed=0)["ner"]
+    assert record.text == "Ada left . Bob stayed ."
+
+
 def test_without_text_there_is_nothing_to_label(teacher, tmp_path):
     config = with_sentiment_alone(1)
     with pytest.raises(DataError, match="no unlabelled text"):
@@ -167,6 +197,13 @@ class Certain(Teacher):
 
     def predict(self, docs, vectors):
         return np.tile([0.98, 0.02], (len(docs), 1))
+
+
+class Doubtful(Certain):
+    """Is less sure."""
+
+    def predict(self, docs, vectors):
+        return np.tile([0.6, 0.4], (len(docs), 1))
 
 
 def test_a_student_learns_what_only_its_teacher_knows(tmp_path):
@@ -199,6 +236,11 @@ def test_a_run_that_was_cut_off_is_gone_on_with(tmp_path):
     distil(teacher, config, texts, tmp_path / "cut", progress=Stops())
     with pytest.raises(PipelineError, match="other data"):
         distil(teacher, config, [Record("Else.")], tmp_path / "cut", resume=True)
+    doubtful = glossator.Pipeline("en").add_classifier(
+        "sentiment", glossator.Stage(name="doubtful", factory=Doubtful)
+    )
+    with pytest.raises(PipelineError, match="other data"):
+        distil(doubtful, config, texts, tmp_path / "cut", resume=True)
 
 
 def test_the_command_reports_what_it_cannot_read(trained_samples, samples_folder, tmp_path, cli):

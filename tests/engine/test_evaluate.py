@@ -209,7 +209,7 @@ def test_heads_are_scored_on_what_the_gold_files_say(cli, trained_samples, sampl
     ended = cli("evaluate", trained_samples, samples_folder / "reviews.test.jsonl", "--json")
     assert ended.code == 0, ended.err
     assert json.loads(ended.out)["heads"].keys() == {"mood"}
-    assert "ner: the gold says nothing of ents; it is not scored" in ended.err
+    assert "ner: the gold says nothing of what it writes; it is not scored" in ended.err
     columns = 'columns=["token","pos","ner"]'
     sentences = samples_folder / "sentences.test.conll"
     named = cli("evaluate", trained_samples, sentences, "--from-option", columns, "--only", "ner", "--json")

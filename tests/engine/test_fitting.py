@@ -78,10 +78,12 @@ def task(stage: Diary, scores: list[float], count: int = 20) -> Task:
     )
 
 
-def run(stage: Diary, scores, folder: Path, *, seed: int = 0, **training) -> Checkpoints:
+def run(stage: Diary, scores, folder: Path, *, seed: int = 0, count: int = 20, **training) -> Checkpoints:
     config = TrainingConfig(**{"max_epochs": len(scores), "patience": 100, "batch_words": 12, **training})
     checkpoints = Checkpoints(folder)
-    assert fit(task(stage, list(scores)), config, seed=seed, checkpoints=checkpoints, progress=Silent())
+    assert fit(
+        task(stage, list(scores), count), config, seed=seed, checkpoints=checkpoints, progress=Silent()
+    )
     return checkpoints
 
 
@@ -94,6 +96,21 @@ def test_every_example_is_learned_once_an_epoch_in_bounded_batches(tmp_path):
     assert sorted(texts) == sorted(every * 3)
     assert all(sum(len(text.split()) for text in batch) <= 12 for batch in stage.batches)
     assert stage.batches[:per_epoch] != stage.batches[-per_epoch:]
+
+
+@pytest.mark.parametrize(("batch_words", "most"), [(12, 12), (1500, 200), (300, 200)])
+def test_little_data_has_small_batches(tmp_path, batch_words, most):
+    stage = Diary()
+    run(stage, [0.1], tmp_path, count=140, batch_words=batch_words)  # of 560 words
+    sizes = [sum(len(text.split()) for text in batch) for batch in stage.batches]
+    assert sum(sizes) == 560
+    assert most / 2 < max(sizes) <= most
+
+
+def test_a_twentieth_of_the_data_is_no_small_batch(tmp_path):
+    stage = Diary()
+    run(stage, [0.1], tmp_path, count=1750, batch_words=1500)  # of 7,000 words
+    assert 20 <= len(stage.batches) <= 22
 
 
 def test_the_order_of_an_epoch_does_not_depend_on_those_before(tmp_path):

@@ -133,8 +133,16 @@ def test_a_cell_may_hold_a_book(tmp_path):
 @pytest.mark.parametrize(
     ("table", "content", "message"),
     [
-        (Table(text="body"), "text,label\na,x\n", "no column 'body' but text, label: name another as text"),
-        (Table(label="mood"), "text,label\na,x\n", "no column 'mood' but text, label: name another as label"),
+        (
+            Table(text="body"),
+            "text,label\na,x\n",
+            "no column 'body' but text, label: name it by the option text",
+        ),
+        (
+            Table(label="mood"),
+            "text,label\na,x\n",
+            "no column 'mood' but text, label: name it by the option label",
+        ),
         (Table(), "text;label\na;x\n", "no column 'text' but text;label"),
         (Table(), "text,a,a\nb,c,d\n", "two columns 'a'"),
         (Table(), b"text,\xff\na,x\n", "0xff"),

@@ -9,7 +9,13 @@ import pytest
 import glossator
 from glossator.config import parse_config
 from glossator.errors import DataError
-from glossator.gold_categories import check_learnable, own_categories, unknown_categories
+from glossator.gold_categories import (
+    Foreign,
+    check_learnable,
+    decided,
+    own_categories,
+    unknown_categories,
+)
 from glossator.training import train
 
 POSITIVE_ONLY = [{"bill": 1.0}, {"praise": 1.0}, {"bill": 1.0, "praise": 1.0}]
@@ -52,10 +58,19 @@ def test_each_head_takes_its_own_of_gold_that_speaks_of_all():
     pipeline.add_classifier("food", stage, prefix="food:")
     mood, food = pipeline.heads.values()
     gold = {"good": 1.0, "bad": 0.0, "food:bad": 1.0, "food:odd": 1.0, "rain": 1.0}
-    heads = pipeline.heads.values()
-    assert own_categories(gold, mood, heads) == {"good": 1.0, "bad": 0.0, "rain": 1.0}
-    assert own_categories(gold, food, heads) == {"bad": 1.0, "odd": 1.0, "rain": 1.0}
-    assert own_categories({"good": 1.0}, food, [food]) == {"good": 1.0}
+    of_food = Foreign(labels=frozenset(food.labels), prefixes=("food:",))
+    of_mood = Foreign(labels=frozenset(mood.labels), prefixes=())
+    assert own_categories(gold, mood, of_food) == {"good": 1.0, "bad": 0.0, "rain": 1.0}
+    assert own_categories(gold, food, of_mood) == {"bad": 1.0, "odd": 1.0, "rain": 1.0}
+    assert own_categories({"good": 1.0}, food, Foreign(frozenset(), ())) == {"good": 1.0}
+
+
+def test_probabilities_as_gold_are_decided():
+    doubtful = {"good": 0.6, "bad": 0.5, "rain": 0.0}
+    assert decided(doubtful, exclusive=True) == {"good": 1.0, "bad": 0.0, "rain": 0.0}
+    assert decided(doubtful, exclusive=False) == {"good": 1.0, "bad": 1.0, "rain": 0.0}
+    for sure in ({"good": 1.0, "bad": 1.0}, {"good": 0.0}, {}):
+        assert decided(sure, exclusive=True) == decided(sure, exclusive=False) == sure
 
 
 CONFIG = """

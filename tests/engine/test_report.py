@@ -17,9 +17,13 @@ import glossator
 from glossator.annotate import write_spans
 from glossator.calibration import ReliabilityBin
 from glossator.cli.score_tables import print_details, print_scores
+from glossator.config import HeadConfig
 from glossator.data import DataSource, read_gold
 from glossator.evaluate import Evaluation, evaluate_head
+from glossator.gold import PLACE
+from glossator.heads import Head
 from glossator.plots import MOST_LABELS, can_draw, confusion_picture, reliability_diagram
+from glossator.plugins import Plugin
 from glossator.report import error_counts, error_rows, write_report
 from glossator.stages import ScoredSpan
 from glossator.verdicts import Confusion, Labelled, Verdict, category_verdicts, tagger_verdicts
@@ -106,6 +110,7 @@ def test_an_error_stands_in_its_sentences_and_no_others():
     spans = [ScoredSpan(0, 1, "B", 0.4), ScoredSpan(3, 7, "A", 0.9), ScoredSpan(7, 8, "C", 0.2)]
     write_spans(doc, "ner", "ents", spans)
     verdicts = tagger_verdicts([gold], [doc], "ents", "ner")
+    gold.user_data[PLACE] = ("letters.txt", 7)
     rows = list(error_rows(verdicts, "ents", [gold]))
     assert [(row["kind"], row["text"]) for row in rows] == [
         ("wrong boundaries", "Two there . Three ."),
@@ -114,6 +119,8 @@ def test_an_error_stands_in_its_sentences_and_no_others():
     ]
     assert rows[1] == {
         "document": 1,
+        "file": "letters.txt",
+        "line": 7,
         "kind": "wrong label",
         "score": 0.4,
         "predicted": {"label": "B", "text": "One", "start": 0, "end": 3},
@@ -234,15 +241,17 @@ def details(evaluation: Evaluation, width: int) -> str:
     return console.file.getvalue()
 
 
-def test_the_scores_of_a_label_say_how_often_the_gold_has_it():
+def test_the_scores_of_a_label_say_how_often_the_gold_has_it_and_when_it_holds():
     rows = {"sea": {"p": 0.5, "r": 0.25, "f": 1 / 3}, "air": {"p": 0.0, "r": 0.0, "f": 0.0}}
     whole = Labelled(0, 5, "sea")
     verdicts = [Verdict(0, whole, whole, 0.9), Verdict(1, whole, None, None), Verdict(2, None, whole, 0.8)]
     console = Console(file=io.StringIO(), width=80)
-    print_scores(console, "topic", "cats", Evaluation(scores={"cats_f_per_type": rows}, verdicts=verdicts))
+    config = HeadConfig(name="topic", kind="classifier", stage="bow", layer="cats")
+    head = Head(config, None, Plugin("test", "", ""), thresholds={"sea": 0.125})
+    print_scores(console, head, Evaluation(scores={"cats_f_per_type": rows}, verdicts=verdicts))
     shown = [line.split() for line in console.file.getvalue().splitlines()]
-    assert ["│", "sea", "│", "2", "│", "0.5000", "│", "0.2500", "│", "0.3333", "│"] in shown
-    assert ["│", "air", "│", "0", "│", "0.0000", "│", "0.0000", "│", "0.0000", "│"] in shown
+    assert ["│", "sea", "│", "2", "│", "0.5000", "│", "0.2500", "│", "0.3333", "│", "0.1250", "│"] in shown
+    assert ["│", "air", "│", "0", "│", "0.0000", "│", "0.0000", "│", "0.0000", "│", "–", "│"] in shown
 
 
 def test_a_confusion_matrix_is_shown_whole_or_not_at_all():

@@ -190,6 +190,15 @@ def test_what_is_out_of_scope_is_scored_by_itself():
     assert "oos_f" not in score_layer(examples, "cats", labels=("A", "B"))
 
 
+def test_what_does_not_hold_is_never_taken_for_right():
+    guesses = [{"A": 0.9, "B": 0.1}] * 2
+    spelt_out = classified(guesses, [{"A": 1.0, "B": 0.0}, {"A": 0.0, "B": 0.0, "other": 1.0}])
+    left_out = classified(guesses, [{"A": 1.0}, {"other": 1.0}])
+    scores = [score_layer(examples, "cats", labels=("A", "B")) for examples in (spelt_out, left_out)]
+    assert scores[0]["cats_f_per_type"] == scores[1]["cats_f_per_type"]
+    assert scores[0]["cats_micro_p"] == pytest.approx(1 / 2)
+
+
 def test_a_document_that_was_not_classified_is_named():
     examples = classified([{"A": 1.0}, {}], [{"A": 1.0}, {"B": 1.0}])
     with pytest.raises(DataError, match="document 2 of 2"):

@@ -16,7 +16,7 @@ import glossator
 from glossator import corpora
 from glossator.corpora import Corpus, corpus, owner_of, read_split
 from glossator.data import DataSource, read_gold
-from glossator.errors import ConfigError, DataError, PipelineError, StageError
+from glossator.errors import ConfigError, DataError, PipelineError, StageError, UsageError
 from glossator.evaluate import dev_score
 from glossator.pipeline import Pipeline
 from glossator.plugins import PluginManager
@@ -234,7 +234,7 @@ def test_data_without_gold_and_missing_data_are_named(tmp_path):
     (tmp_path / "empty.jsonl").write_text('{"text": "nothing is said of this"}\n')
     text = TWO_HEADS.split("[data.ner]")[0]
     both = '\n[data.ner]\ntrain = "{0}"\ndev = "{0}"\n[data.mood]\ntrain = "{0}"\ndev = "{0}"\n'
-    with pytest.raises(DataError, match="the train set of 'ner' has no document with gold 'ents'"):
+    with pytest.raises(DataError, match=r"the train set of 'ner' \(.*empty\.jsonl\) has no document"):
         train(config_of(text + both.format("empty.jsonl"), tmp_path), tmp_path / "out")
     with pytest.raises(DataError, match=r"gone\.jsonl: cannot read it"):
         train(config_of(text + both.format("gone.jsonl"), tmp_path), tmp_path / "out")
@@ -251,6 +251,15 @@ def test_an_output_that_is_no_pipeline_is_refused_before_anything_is_learned(tmp
     with pytest.raises(PipelineError, match="holds something that is no pipeline"):
         train(config_of(TWO_HEADS), tmp_path / "precious", progress=heard)
     assert not heard.started
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_of_the_users_is_never_taken_for_a_runs(tmp_path, resume):
+    (tmp_path / "out.training").mkdir()
+    (tmp_path / "out.training" / "thesis.txt").write_text("do not touch")
+    with pytest.raises(UsageError, match="is in the way"):
+        train(config_of(TWO_HEADS), tmp_path / "out", resume=resume)
+    assert (tmp_path / "out.training" / "thesis.txt").read_text() == "do not touch"
 
 
 def test_colliding_labels_are_found_before_anything_is_learned(tmp_path):

@@ -285,6 +285,13 @@ def test_words_without_gold_teach_nothing():
     assert same(predicted(stage, examples(5)), before)
 
 
+def test_tokens_of_which_is_not_said_whether_they_are_entities_teach_nothing():
+    stage = learn(examples(10), 1, write="ents")
+    reference = Doc(NLP.vocab, words=["a", "b"])
+    reference.set_ents([], missing=[reference[:]])
+    assert go_on(stage, [Example(Doc(NLP.vocab, words=["a", "b"]), reference)], 2) == [0.0, 0.0]
+
+
 def test_no_documents_no_answers():
     for write in ("ents", "tag"):
         stage = learn(examples(10), 1, write=write)

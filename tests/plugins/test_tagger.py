@@ -191,6 +191,16 @@ def silenced(example: Example) -> Example:
 
 
 @pytest.mark.parametrize("top", ["crf", "softmax"])
+def test_words_of_which_is_not_said_whether_they_are_entities_teach_nothing(school, top):
+    stage = stranger("ents", top=top)
+    stage.initialize(school.examples(12), VectorSpace(), seed=0)
+    reference = Doc(school.vocab, words=["Ada", "left"])
+    reference.set_ents([], missing=[reference[:]])
+    silent = Example(Doc(school.vocab, words=["Ada", "left"]), reference)
+    assert school.teach(stage, [silent], 2) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("top", ["crf", "softmax"])
 def test_words_without_a_gold_tag_teach_nothing(school, top):
     data = school.examples(12)
     silent = [silenced(example) for example in data]

@@ -125,7 +125,7 @@ def _say_what_is_passed_over(inputs: Sequence[Path], files: list[Path], path: Pa
         others = [file for file in others if file != path and not output.is_unfinished(file)]
     if others:
         names = first_of([file.name for file in others], MOST_NAMES_SHOWN)
-        click.echo(f"left out, as their endings mean no format that is read: {names}", err=True)
+        click.echo(f"left out for their endings: {names}", err=True)
 
 
 @dataclass(frozen=True, slots=True)

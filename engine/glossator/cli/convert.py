@@ -68,11 +68,19 @@ def convert(
         converted = _convert(items, tokenizer, open_writer(target, to, plugins), to)
     else:
         converted = _convert_to_file(items, tokenizer, _output(source, output_at(target)), to, plugins)
-    click.echo(f"{converted.written:,} documents converted. {converted.alignment.summary()}", err=True)
+    click.echo(_summary(converted), err=True)
     if converted.failed:
         click.echo(f"{converted.failed:,} documents failed", err=True)
     if converted.failed or not converted.written:
         raise click.exceptions.Exit(3 if converted.written else 1)
+
+
+def _summary(converted: Converted) -> str:
+    from glossator.formats.held import spelt
+
+    annotations = spelt(converted.annotations)
+    held = f" with {annotations}" if annotations else ""
+    return f"{converted.written:,} documents converted{held}. {converted.alignment.summary()}"
 
 
 def _output(source: Path, output: Output) -> Output:

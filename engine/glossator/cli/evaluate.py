@@ -64,12 +64,14 @@ def evaluate(
 ) -> None:
     """Score PIPELINE on GOLD files, each head on its own layer.
 
-    Without GOLD each head takes the test set of the data it was trained with, or another --split.
+    Without GOLD each head takes the test set of the data it was trained with, or another --split. GOLD of
+    the same format is read as that data was, unless --from-option says otherwise.
     Gold tokens are taken as they stand, unless --retokenize. Each head's `ece` says how far the
     probabilities it gives are from the shares that are right; --report shows it in detail.
     """
-    from glossator.data import DataSource, read_files, read_gold
+    from glossator.data import DataSource, options_for, read_files, read_gold
     from glossator.files import is_stream
+    from glossator.gold_categories import decide_categories
     from glossator.pipeline import load
 
     if gold and split:
@@ -85,9 +87,11 @@ def evaluate(
     def records(head: Head) -> Iterator[Record | DataError]:
         if once is not None:
             return iter(once)
+        data = loaded.config.data.get(head.name)
         if gold:
-            return read_files(gold, from_, choices, encoding, plugins)
-        data = loaded.config.data[head.name]
+            given = choices or (options_for(gold, data) if data and not from_ else {})
+            return read_files(gold, from_, given, encoding, plugins)
+        assert data is not None  # by `_has_split`
         return DataSource(data, loaded.config.folder, corpora, plugins).records(split)
 
     heads = list(loaded.heads.values())
@@ -103,6 +107,8 @@ def evaluate(
         data = read_gold(_with_raw_text(records(head), retokenize), head.config.layer, loaded)
         if gold and head.config.kind == "classifier":
             _keep_own_categories(data, head, loaded)
+        if head.config.kind == "classifier":
+            decide_categories(data.examples, exclusive=head.exclusive)
         failed += len(data.errors)
         _warn(head, data)
         _warn_of_categories(head, data)
@@ -154,17 +160,19 @@ def _warn(head: Head, data: GoldData) -> None:
     if len(data.errors) > MOST_ERRORS_SHOWN:
         click.echo(f"... and {len(data.errors) - MOST_ERRORS_SHOWN} more", err=True)
     if not data.examples:
-        click.echo(f"{head.name}: the gold says nothing of {head.config.layer}; it is not scored", err=True)
+        click.echo(f"{head.name}: the gold says nothing of what it writes; it is not scored", err=True)
     if data.alignment.repaired or data.alignment.impossible:
         click.echo(f"{head.name}: {data.alignment.summary()}", err=True)
 
 
 def _keep_own_categories(data: GoldData, head: Head, pipeline: Pipeline) -> None:
     from glossator.gold_categories import own_categories
+    from glossator.store import other_classifiers
 
+    foreign = other_classifiers(pipeline, head)
     for example in data.examples:
         doc = example.reference
-        doc.cats = own_categories(doc.cats, head, pipeline.heads.values())
+        doc.cats = own_categories(doc.cats, head, foreign)
     data.examples = [example for example in data.examples if example.reference.cats]
 
 
@@ -181,7 +189,8 @@ def _warn_of_categories(head: Head, data: GoldData) -> None:
     if not head.exclusive and never_denied(gold):
         click.echo(
             f"{head.name}: the gold says of no category that it does not hold, so everything that is found "
-            "is right: name those that do not hold with 0.0",
+            "is right: name those that do not hold with 0.0 (in a table, by the options label_separator "
+            "and labels)",
             err=True,
         )
 
@@ -222,6 +231,6 @@ def _print(pipeline: Pipeline, results: Mapping[str, Evaluation], *, details: bo
 
     console = Console()
     for name, result in results.items():
-        print_scores(console, name, pipeline.heads[name].config.layer, result)
+        print_scores(console, pipeline.heads[name], result)
         if details:
             print_details(console, name, result)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from glossator.runs import Tally
 
 SPARKS = "▁▂▃▄▅▆▇█"
+MOST_SPARKS = 20
 
 
 @contextmanager
@@ -93,7 +94,7 @@ class TrainingView:
         mark = "[green]best[/green]" if best else ""
         self._console.print(
             f"  epoch {epoch.number:>3}  loss {epoch.loss:8.4f}  dev {epoch.score:.4f}  "
-            f"{epoch.seconds:6.1f} s  {sparkline(self._scores[-20:])} {mark}",
+            f"{epoch.seconds:6.1f} s  {sparkline(self._scores)[-MOST_SPARKS:]} {mark}",
             highlight=False,
         )
         self._progress.reset(self._task, total=self._words)

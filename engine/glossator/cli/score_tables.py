@@ -14,19 +14,20 @@ from rich.text import Text
 if TYPE_CHECKING:
     from glossator.calibration import ReliabilityBin
     from glossator.evaluate import Evaluation
+    from glossator.heads import Head
     from glossator.verdicts import Confusion
 
 MOST_LABELS_SHOWN = 20
 WIDEST = 10_000
 
 
-def print_scores(console: Console, head: str, layer: str, result: Evaluation) -> None:
+def print_scores(console: Console, head: Head, result: Evaluation) -> None:
     """Print all scores of a head, those of single labels in tables of their own."""
-    console.print(_scores(head, layer, result))
+    console.print(_scores(head.name, head.config.layer, result))
     counts = Counter(verdict.gold.label for verdict in result.verdicts if verdict.gold)
     for name, rows in result.scores.items():
         if isinstance(rows, Mapping) and all(isinstance(row, Mapping) for row in rows.values()):
-            console.print(_per_label(name, rows, counts))
+            console.print(_per_label(name, rows, counts, head.thresholds))
 
 
 def print_details(console: Console, head: str, result: Evaluation) -> None:
@@ -51,11 +52,19 @@ def _scores(head: str, layer: str, result: Evaluation) -> Table:
     return table
 
 
-def _per_label(name: str, rows: Mapping[str, Mapping[str, float]], counts: Mapping[str, int]) -> Table:
-    """Return the scores of each label, and how often the gold has it."""
+def _per_label(
+    name: str,
+    rows: Mapping[str, Mapping[str, float]],
+    counts: Mapping[str, int],
+    thresholds: Mapping[str, float],
+) -> Table:
+    """Return the scores of each label, how often the gold has it, and from which probability it holds."""
     table = Table("label", "in gold", "precision", "recall", "F1", title=name)
+    if thresholds:
+        table.add_column("holds from")
     for label, row in sorted(rows.items()):
-        table.add_row(Text(label), f"{counts.get(label, 0):,}", *(_number(row.get(part)) for part in "prf"))
+        cells = [f"{counts.get(label, 0):,}", *(_number(row.get(part)) for part in "prf")]
+        table.add_row(Text(label), *cells, *([_number(thresholds.get(label))] if thresholds else []))
     return table
 
 

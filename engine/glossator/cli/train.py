@@ -160,14 +160,17 @@ def _report(result: TrainingResult, output: Path, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from glossator.scoring import main_score
+
     table = Table(
-        "head", "stage", "best dev score", "dev score of each seed", "epochs", title=Text(str(output))
+        "head", "stage", "score", "best on dev", "dev score of each seed", "epochs", title=Text(str(output))
     )
     for name, seeds in result.heads.items():
         best = max(seeds, key=lambda seed: seed.score)
         scores = ", ".join(f"{seed.score:.4f}" for seed in seeds)
-        stage = result.pipeline.heads[name].config.stage
-        table.add_row(name, stage, f"{best.score:.4f}", scores, str(len(best.epochs)))
+        head = result.pipeline.heads[name]
+        metric = main_score(head.config.layer, exclusive=head.exclusive)
+        table.add_row(name, head.config.stage, metric, f"{best.score:.4f}", scores, str(len(best.epochs)))
     if result.heads:
         console.print(table)
     if result.interrupted:

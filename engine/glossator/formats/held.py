@@ -44,8 +44,9 @@ def count_annotations(doc: Doc) -> Counter[str]:
 
 def not_held(writer: Writer, found: Counter[str]) -> str:
     """Return what of the annotations a writer cannot hold, e.g. "9 entities, 2 tags", or ""."""
-    return ", ".join(
-        f"{found[layer]:,} {name}"
-        for layer, name in LAYERS.items()
-        if found[layer] and not can_hold(writer, layer)
-    )
+    return spelt(Counter({layer: found[layer] for layer in LAYERS if not can_hold(writer, layer)}))
+
+
+def spelt(found: Counter[str]) -> str:
+    """Return counts by layer in words, e.g. "9 entities, 2 tags"; "" where there are none."""
+    return ", ".join(f"{found[layer]:,} {name}" for layer, name in LAYERS.items() if found[layer])

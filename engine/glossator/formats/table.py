@@ -78,15 +78,19 @@ class Table:
             raise DataError(f"has two columns {twice[0]!r}: rename one", file=name, line=1)
         for option, column in (("text", self.text), ("label", self.label)):
             if header and column is not None and column not in columns:
-                message = f"has no column {column!r} but {', '.join(columns)}: name another as {option}"
-                raise DataError(f"{message}, or another delimiter", file=name, line=header.number)
+                raise DataError(
+                    f"has no column {column!r} but {', '.join(columns)}: name it by the option {option} "
+                    f"(--from-option {option}=NAME), or what parts the columns by delimiter",
+                    file=name,
+                    line=header.number,
+                )
         return columns
 
     def _read(self, row: Row, columns: list[str], name: str) -> Record | DataError:
         if len(row.cells) != len(columns):
-            message = f"has {len(row.cells)} cells, not {len(columns)}"
+            advice = f": quote cells that hold {self.delimiter!r}" if len(row.cells) > len(columns) else ""
             return DataError(
-                f"{message}: quote cells that hold {self.delimiter!r}", file=name, line=row.number
+                f"has {len(row.cells)} cells, not {len(columns)}{advice}", file=name, line=row.number
             )
         cells = dict(zip(columns, row.cells, strict=True))
         cells.pop("", None)

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from glossator_keras.bert.network import body_variables
+from glossator_keras.learning import OnOneDevice
 
 WEIGHT_DECAY = 0.01
 GRADIENT_NORM = 1.0
@@ -44,7 +45,7 @@ class Rates:
         return tf.clip_by_value(tf.minimum(rising, falling), 0.0, 1.0)
 
 
-class AdamW(keras.optimizers.AdamW):
+class AdamW(OnOneDevice, keras.optimizers.AdamW):
     """Keras's AdamW, with a rate of its own for what stands on BERT.
 
     Gradients are clipped together, to a norm of 1, after they were gathered from `rates.accumulate` batches.
