@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from configparser import Error as ConfigParserError
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from glossator.errors import ConfigError
-from glossator.wording import listed
+from glossator.overrides import with_overrides
 
 HeadKind = Literal["tagger", "classifier"]
 
@@ -71,8 +70,8 @@ class TrainingConfig:
     Attributes:
         max_epochs: Passes over the training data at most.
         patience: Stop after this many epochs that fell short of the best dev score.
-        batch_words: Words in a batch, at most (a longer document makes a batch of its own). Where a training
-            set has fewer than 20 batches of so many, they are smaller, down to 200 words.
+        batch_words: Words in a batch, at most (a longer document makes a batch of its own); down to 200 where
+            an epoch would have fewer than 20 batches.
     """
 
     max_epochs: int = 30
@@ -217,59 +216,6 @@ def config_to_text(config: PipelineConfig) -> str:
         "training": {entry.name: getattr(config.training, entry.name) for entry in fields(TrainingConfig)},
     }
     return str(Config({name: section for name, section in sections.items() if section}).to_str())
-
-
-def parse_override(text: str) -> tuple[str, Any]:
-    """Split "a.b=value" of the command line; see `parse_value`.
-
-    Raises:
-        ConfigError: There is no "=".
-    """
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ConfigError(f"--set {text}: write it as SECTION.NAME=VALUE, e.g. training.max_epochs=5")
-    return name, parse_value(value)
-
-
-def parse_value(text: str) -> Any:
-    """Return what a value of the command line stands for: JSON, Python's True and False, or else a string."""
-    if text in ("True", "False"):  # config files know them, too
-        return text == "True"
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
-
-
-def with_overrides(sections: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return sections with values changed by dotted name, e.g. {"training.max_epochs": 3}.
-
-    Raises:
-        ConfigError: A name leads through a value, or to a setting of a stage that there is not.
-    """
-    changed = json.loads(json.dumps(sections))
-    for name, value in overrides.items():
-        *parents, last = name.split(".")
-        _check_named(sections, parents, f"--set {name}", overrides)
-        section = changed
-        for parent in parents:
-            section = section.setdefault(parent, {})
-            if not isinstance(section, dict):
-                raise ConfigError(f"--set {name}: {parent!r} is a value, not a section")
-        section[last] = value
-    return dict(changed)
-
-
-def _check_named(
-    sections: Mapping[str, Any], parents: Sequence[str], what: str, overrides: Mapping[str, Any]
-) -> None:
-    """Raise `ConfigError` for settings of a head or an embedder that neither the config nor `--set` makes."""
-    if len(parents) != 2 or parents[0] not in ("taggers", "classifiers", "embedders"):
-        return
-    kind, name = parents
-    there = _section(sections, kind)
-    if name not in there and f"{kind}.{name}.stage" not in overrides:
-        raise ConfigError(f"{what}: there is no {kind[:-1]} {name!r}; there is {listed(there)}")
 
 
 def _heads(sections: Mapping[str, Any]) -> list[HeadConfig]:

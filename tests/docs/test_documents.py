@@ -48,10 +48,12 @@ def test_python_snippets_are_python(snippet):
 
 
 def test_the_readme_composes_a_pipeline_that_can_be_composed():
-    (snippet,) = (block for block in blocks("python") if "add_classifier" in block)
+    composed, trained = (block for block in blocks("python") if "add_classifier" in block or "DataC" in block)
     names: dict[str, object] = {}
-    exec("import glossator\n" + snippet, names)
+    exec("import glossator\n" + composed, names)
     assert list(names["pipeline"].heads) == ["ner", "pos", "mood"]
+    exec(trained.partition("result =")[0], names)
+    assert list(names["config"].data) == ["ner", "pos", "mood"]
 
 
 def test_the_readme_config_parses():

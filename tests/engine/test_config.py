@@ -17,10 +17,10 @@ from glossator.config import (
     config_from_dict,
     config_to_text,
     parse_config,
-    parse_override,
     read_config,
 )
 from glossator.errors import ConfigError
+from glossator.overrides import parse_override
 
 WHOLE = """
 [glossator]
@@ -224,6 +224,13 @@ def test_overrides_change_add_and_make_sections():
 def test_an_override_through_a_value_is_refused():
     with pytest.raises(ConfigError, match=r"taggers\.ner\.width\.more.*'width' is a value, not a section"):
         config(WHOLE, **{"taggers.ner.width.more": 1})
+
+
+def test_an_override_begins_with_its_section():
+    with pytest.raises(
+        ConfigError, match=r"--set max_epochs: begin with the section .* training\.max_epochs"
+    ):
+        config(WHOLE, max_epochs=3)
 
 
 @given(st.from_regex(r"[a-z]+(\.[a-z]+)*", fullmatch=True), VALUES)

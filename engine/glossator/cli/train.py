@@ -74,7 +74,8 @@ def train(
     from rich.console import Console
 
     from glossator.cli.progress import TrainingView
-    from glossator.config import config_from_dict, parse_override, read_config, with_overrides
+    from glossator.config import config_from_dict, read_config
+    from glossator.overrides import parse_override, with_overrides
     from glossator.training import train as train_pipeline
 
     changes = dict(parse_override(text) for text in overrides)
@@ -162,9 +163,7 @@ def _report(result: TrainingResult, output: Path, console: Console) -> None:
 
     from glossator.scoring import main_score
 
-    table = Table(
-        "head", "stage", "score", "best on dev", "dev score of each seed", "epochs", title=Text(str(output))
-    )
+    table = Table("head", "stage", "score", "best on dev", "each seed", "epochs", title=Text(str(output)))
     for name, seeds in result.heads.items():
         best = max(seeds, key=lambda seed: seed.score)
         scores = ", ".join(f"{seed.score:.4f}" for seed in seeds)
