@@ -130,8 +130,8 @@ def _what_was_labelled(silver: Sequence[Record], teacher: Head) -> str:
     is_classifier = teacher.config.kind == "classifier"
     found = Counter(_categories(silver, teacher) if is_classifier else _labels(silver))
     counts = first_of([f"{label} {count:,}" for label, count in found.most_common()], MOST_LABELS_SHOWN)
-    units = "texts" if is_classifier else "sentences"
-    return f"the teacher labelled {len(silver):,} {units}: {counts or 'it found nothing'}"
+    unit = ("text" if is_classifier else "sentence") + ("" if len(silver) == 1 else "s")
+    return f"the teacher labelled {len(silver):,} {unit}: {counts or 'it found nothing'}"
 
 
 def _categories(silver: Sequence[Record], teacher: Head) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from glossator.data import (
     has_gold,
     open_reader,
     open_writer,
+    options_for,
     read_files,
     read_gold,
 )
@@ -120,6 +122,14 @@ def test_bad_records_are_kept_as_errors_and_lose_no_others(tmp_path, test_stages
     assert str(data.errors[0]) == f"{path}:2: ValueError: I will not read this"
 
 
+def test_files_that_end_like_the_training_data_are_read_as_it_was():
+    data = DataConfig(train="old/train.csv", options={"text": "message"})
+    assert options_for([Path("new.csv"), Path("b/other.csv")], data) == {"text": "message"}
+    assert options_for([Path("new.csv"), Path("new.tsv")], data) == {}
+    assert options_for([Path("new.csv")], replace(data, format="tsv")) == {}
+    assert options_for([Path("new")], DataConfig(corpus="samples")) == {}
+
+
 def test_the_format_is_named_or_told_by_the_ending(tmp_path):
     path = tmp_path / "x.data"
     path.write_text("one\ntwo\n", encoding="utf-8")
@@ -142,7 +152,7 @@ def test_a_file_of_no_format_is_an_error_among_others_and_misuse_alone(tmp_path)
     assert isinstance(first, DataError)
     assert "b.png: no format has this ending" in str(first)
     assert second.text == "Text."
-    with pytest.raises(UsageError, match=r"b\.png: no format has this ending"):
+    with pytest.raises(UsageError, match=r"b\.png: no format .* end in .*\.jsonl"):
         read_files([bad], "", {}, "utf-8", PLUGINS)
 
 

@@ -388,7 +388,7 @@ def test_an_ending_nobody_knows_and_one_that_two_formats_claim_are_errors(site):
     manager, _ = discover()
     with pytest.raises(UsageError, match=r"can mean prose, text; name the format"):
         manager.format_for(Path("a.txt"))
-    with pytest.raises(UsageError, match=r"\.jsonl \(jsonl\)"):
+    with pytest.raises(UsageError, match=r"a\.unknown: no format has this ending"):
         manager.format_for(Path("a.unknown"))
 
 
