@@ -43,7 +43,7 @@ def fit_temperature(log_likelihood: Callable[[float], float]) -> float:
     Potentials divided by it are calibrated. The log-likelihood of softmaxes and of CRFs has one
     maximum, which golden-section search over the logarithm finds to a part in 10,000.
 
-    Beforehand the logarithm is taken to be normal around 0. A few hundred documents overrule that. But a few
+    Beforehand the logarithm is taken to be normal around 0. Much data overrules that. But a few documents
     of which all were answered rightly are likeliest at a temperature of 0, where every answer is certain, and
     say little of the next one (for the same reason Platt 1999 fits to values short of 0 and 1).
 

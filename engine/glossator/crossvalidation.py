@@ -140,18 +140,13 @@ def _scores(
 ) -> list[dict[str, Any]]:
     docs = [example.predicted for example in examples]
     fold_of = deal(examples, folds, pipeline.config.seed)
+    scores = []
     with frozen_vectors(pipeline, head.config.vectors, docs, folder):
-        return [
-            _scores_on(
-                pipeline,
-                head,
-                examples,
-                (fold_of - fold) % folds,
-                folder / f"fold {fold + 1} of {folds}",
-                progress,
-            )
-            for fold in range(folds)
-        ]
+        for fold in range(folds):
+            progress.message(f"{head.name}: fold {fold + 1} of {folds}")
+            turn = (fold_of - fold) % folds
+            scores.append(_scores_on(pipeline, head, examples, turn, folder / f"fold-{fold}", progress))
+    return scores
 
 
 def _scores_on(
@@ -163,7 +158,6 @@ def _scores_on(
     progress: TrainingProgress,
 ) -> dict[str, Any]:
     """Train a head and score it; `turn` is 0 for the test set, 1 for the dev set."""
-    progress.message(f"{head.name}: {folder.name}")
     turns = list(zip(turn.tolist(), examples, strict=True))
     test, dev = ([example for number, example in turns if number == wanted] for wanted in (0, 1))
     train = [example for number, example in turns if number > 1]

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from spacy.training import Example
+
 from glossator.annotate import clear_ents, write_cats, write_spans, write_tags
 from glossator.batching import by_words
 from glossator.calibration import CENTRED_BINS, ReliabilityBin, calibration_error, reliability
+from glossator.gold_categories import decided
 from glossator.layers import holds_spans, spans_key
 from glossator.predict import Batch
 from glossator.scoring import main_score, retokenized_scores, score_layer
@@ -25,7 +28,6 @@ from glossator.verdicts import (
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
-    from spacy.training import Example
 
     from glossator.heads import Head
     from glossator.pipeline import Pipeline
@@ -62,6 +64,7 @@ def evaluate_head(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -
 
     Classifiers are scored on their own labels, without their prefix.
     """
+    examples = _decided(head, examples)
     gold, docs = [example.reference for example in examples], [example.predicted for example in examples]
     seconds = _timed_annotation(pipeline, head, docs)
     return _evaluation(head, _scores(head, examples), gold, docs, seconds)
@@ -77,6 +80,7 @@ def evaluate_from_raw_text(pipeline: Pipeline, head: Head, gold: Sequence[Doc]) 
 
 def dev_score(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> float:
     """Return the score that training selects by, 0 to 1."""
+    examples = _decided(head, examples)
     annotate_layer(pipeline, head, [example.predicted for example in examples])
     return float(_scores(head, examples)[main_score(head.config.layer, exclusive=head.exclusive)] or 0.0)
 
@@ -84,6 +88,7 @@ def dev_score(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> fl
 def fit_thresholds(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> None:
     """Choose, on dev examples, from which probability each category of a classifier holds."""
     head.thresholds = {}
+    examples = _decided(head, examples)
     annotate_layer(pipeline, head, [example.predicted for example in examples])
     head.thresholds = choose_thresholds(examples, head.stage.labels, exclusive=head.exclusive)
 
@@ -93,6 +98,20 @@ def annotate_layer(pipeline: Pipeline, head: Head, docs: Sequence[Doc]) -> None:
     for batch, predictions in _predictions(pipeline, head, docs):
         for doc, prediction in zip(batch, predictions, strict=True):
             _write(doc, head, prediction)
+
+
+def _decided(head: Head, examples: Sequence[Example]) -> list[Example]:
+    """Return the examples, with gold categories that hold or do not where it gives probabilities."""
+    return [_with_decided(example, exclusive=head.exclusive) for example in examples]
+
+
+def _with_decided(example: Example, *, exclusive: bool) -> Example:
+    cats = decided(example.reference.cats, exclusive=exclusive)
+    if cats == example.reference.cats:
+        return example
+    gold = example.reference.copy()  # the example may be learned from, probabilities and all
+    gold.cats = cats
+    return Example(example.predicted, gold)
 
 
 def _predictions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,17 +25,23 @@ def input_files(inputs: Iterable[Path], format_name: str, plugins: PluginManager
         UsageError: A folder holds no such file, or no format was named and no file's ending means one.
         PluginError: There is no such format.
     """
+    return sorted_files(inputs, format_name, plugins)[0]
+
+
+def sorted_files(
+    inputs: Iterable[Path], format_name: str, plugins: PluginManager
+) -> tuple[list[Path], list[Path]]:
+    """Return the files to read, as `input_files` does, and those of folders that end otherwise."""
     suffixes = _suffixes(format_name, plugins)
-    files = [file for given in inputs for file in _files(given, suffixes)]
+    files: list[Path] = []
+    left_out: list[Path] = []
+    for given in inputs:
+        wanted, others = _files(given, suffixes)
+        files += wanted
+        left_out += others
     if files and not format_name and not any(_is_known(file, suffixes) for file in files):
         _refuse(files[0], suffixes, plugins)
-    return files
-
-
-def passed_over(inputs: Iterable[Path], files: Iterable[Path]) -> list[Path]:
-    """Return the files below those inputs that are folders which are not among `files`, hidden ones apart."""
-    read = set(files)
-    return [file for given in inputs if given.is_dir() for file in _below(given) if file not in read]
+    return files, left_out
 
 
 def is_stream(file: Path) -> bool:
@@ -60,15 +66,16 @@ def folder_sum(folder: Path, files: Iterable[Path]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _files(given: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+def _files(given: Path, suffixes: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
+    """Return what an input stands for, and what of a folder does not end in one of `suffixes`."""
     if given == STANDARD_STREAM or not given.is_dir():
-        yield given
-        return
-    files = [file for file in _below(given) if not suffixes or _is_known(file, suffixes)]
+        return [given], []
+    below = _below(given)
+    files = [file for file in below if not suffixes or _is_known(file, suffixes)]
     if not files:
         endings = f" ending in {', '.join(suffixes)}" if suffixes else ""
         raise UsageError(f"{given}: the folder holds no file{endings}; name another, or their format")
-    yield from files
+    return files, [file for file in below if suffixes and not _is_known(file, suffixes)]
 
 
 def _refuse(file: Path, suffixes: tuple[str, ...], plugins: PluginManager) -> None:

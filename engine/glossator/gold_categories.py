@@ -11,8 +11,6 @@ from glossator.errors import DataError
 from glossator.wording import first_of, listed
 
 if TYPE_CHECKING:
-    from spacy.training import Example
-
     from glossator.formats import Record
     from glossator.heads import Head
 
@@ -81,12 +79,6 @@ def decided(gold: Cats, *, exclusive: bool) -> dict[str, float]:
         likeliest = max(gold, key=lambda label: gold[label])
         return {label: float(label == likeliest) for label in gold}
     return {label: float(value >= 0.5) for label, value in gold.items()}
-
-
-def decide_categories(examples: Iterable[Example], *, exclusive: bool) -> None:
-    """Put what `decided` returns in place of the gold categories of examples to be scored on."""
-    for example in examples:
-        example.reference.cats = decided(example.reference.cats, exclusive=exclusive)
 
 
 def named_categories(records: Iterable[Record | DataError]) -> set[str]:

@@ -57,19 +57,19 @@ def gold_spans(example: Example, layer: str) -> list[GoldSpan]:
     return [GoldSpan(span.start, span.end, span.label_) for span in spans]
 
 
-def untold(example: Example, layer: str) -> NDArray[np.bool_]:
-    """Return, of each predicted token, whether the gold is silent on whether it is an entity.
+def missing_tokens(example: Example, layer: str) -> NDArray[np.bool_]:
+    """Return, of each predicted token, whether the gold says nothing of it: spaCy's missing entities.
 
-    Of spans other than `ents` gold is never silent on one token alone.
+    Of spans other than `ents` gold always says something.
     """
-    told = np.zeros(len(example.predicted), dtype=bool)
+    none = np.zeros(len(example.predicted), dtype=bool)
     if layer != "ents":
-        return told
-    said = example.reference.to_array("ENT_IOB")
-    if said.all():
-        return told
+        return none
+    missing = example.reference.to_array("ENT_IOB") == 0
+    if not missing.any():
+        return none
     if _same_tokens(example):
-        return np.asarray(said == 0)
+        return np.asarray(missing)
     return np.asarray([tag is None for tag in example.get_aligned_ner()], dtype=bool)
 
 

@@ -22,7 +22,6 @@ from glossator.formats.record import Record
 from glossator.frozen import frozen_vectors
 from glossator.gold_categories import (
     check_learnable,
-    decide_categories,
     named_categories,
     unknown_categories,
 )
@@ -321,8 +320,6 @@ class _Run:
         source = data_source(self.pipeline, head, self.corpora)
         more = self.silver.get(head.name, ()) if split == "train" else ()
         data = read_gold(chain(source.records(split), more), head.config.layer, self.pipeline)
-        if split == "dev":
-            decide_categories(data.examples, exclusive=head.exclusive)
         self.failed += len(data.errors)
         report_errors(data.errors, f"{head.name}, {split}", self.progress)
         if data.silent and data.examples:

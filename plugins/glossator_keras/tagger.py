@@ -31,7 +31,7 @@ from glossator.layers import (
     gold_spans,
     gold_tags,
     holds_spans,
-    untold,
+    missing_tokens,
     without_overlaps,
 )
 from glossator.schemes import SpanScheme
@@ -299,8 +299,8 @@ class KerasTagger:
         if self._scheme is not None:
             spans = [self._known_spans(example) for example in examples]
             span_ids = _span_ids(spans, self._scheme, encoded.words, lengths)
-            silent = [untold(example, self._layer) for example in examples]
-            return np.where(encoded.words.gather(silent), UNKNOWN, span_ids)
+            missing = [missing_tokens(example, self._layer) for example in examples]
+            return np.where(encoded.words.gather(missing), UNKNOWN, span_ids)
         index: dict[str | None, int] = {label: i for i, label in enumerate(self.labels)}
         ids = [
             np.asarray([index.get(tag, UNKNOWN) for tag in gold_tags(example, self._layer)], dtype=int)

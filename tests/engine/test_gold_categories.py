@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from spacy.training import Example
 
 import glossator
 from glossator.config import parse_config
 from glossator.errors import DataError
+from glossator.evaluate import dev_score, evaluate_head
 from glossator.gold_categories import (
     Foreign,
     check_learnable,
@@ -71,6 +73,21 @@ def test_probabilities_as_gold_are_decided():
     assert decided(doubtful, exclusive=False) == {"good": 1.0, "bad": 1.0, "rain": 0.0}
     for sure in ({"good": 1.0, "bad": 1.0}, {"good": 0.0}, {}):
         assert decided(sure, exclusive=True) == decided(sure, exclusive=False) == sure
+
+
+def test_probabilities_as_gold_are_scored_as_what_they_say():
+    pipeline = glossator.Pipeline("en").add_classifier("mood", glossator.Stage(name="fixed", factory=Fixed))
+    (head,) = pipeline.heads.values()
+    scores = []
+    for gold in ({"good": 0.8, "bad": 0.2}, {"good": 1.0, "bad": 0.0}):
+        reference = pipeline.tokenizer("Fine.")
+        reference.cats = gold
+        examples = [Example(pipeline.tokenizer("Fine."), reference)]
+        result = evaluate_head(pipeline, head, examples)
+        scores.append((result.scores["cats_acc"], result.scores["cats_macro_auc"], result.scores["ece"]))
+        assert dev_score(pipeline, head, examples) == result.scores["cats_macro_f"]
+        assert reference.cats == gold  # to be learned from as it is
+    assert scores[0] == scores[1]
 
 
 CONFIG = """

@@ -1,18 +1,15 @@
+"""A pipeline composed and configured: its heads, what they may write, and who is named when one fails."""
+
 from __future__ import annotations
 
 import json
-import threading
-import time
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import spacy
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from spacy.tokens import Doc
-from spacy.training import Example
+from toy_pipelines import first_words, fixed, toy, train
 
 from glossator import Stage
 from glossator.config import TrainingConfig, parse_config
@@ -20,68 +17,10 @@ from glossator.errors import ConfigError, PluginError, StageError, UsageError
 from glossator.pipeline import Pipeline
 from glossator.stages import ScoredSpan, TokenTags, VectorSpace
 
-TEXTS = [
-    ("Ana Lee sailed to Skye .", "PER PER O O LOC O", {"travel": 1.0, "food": 0.0}),
-    ("The soup in Oslo was cold .", "O O O LOC O O O", {"travel": 0.0, "food": 1.0}),
-    ("Lee ate bread .", "PER O O O", {"travel": 0.0, "food": 1.0}),
-    ("From Oslo Ana sailed home .", "O LOC PER O O O", {"travel": 1.0, "food": 0.0}),
-]
-
-
-class Fixed:
-    """A tagger or classifier that answers what it was told to."""
-
-    exclusive = False
-
-    def __init__(self, answer, labels=("A",), write="ents"):
-        self.answer = answer
-        self.labels = tuple(labels)
-
-    def predict(self, docs, vectors):
-        return self.answer(docs)
-
-
-def fixed(answer, labels=("A",), name="fixed") -> Stage:
-    def make(write: str = "ents") -> Fixed:
-        return Fixed(answer, labels)
-
-    return Stage(name=name, factory=make)
-
-
-def first_words(label: str, score: float, words: int = 1):
-    return fixed(lambda docs: [[ScoredSpan(0, words, label, score)] if len(d) >= words else [] for d in docs])
-
-
-def examples(pipeline: Pipeline) -> list[Example]:
-    made = []
-    for text, tags, cats in TEXTS:
-        words = text.split()
-        ents = [tag if tag == "O" else f"B-{tag}" for tag in tags.split()]
-        gold = Doc(pipeline.vocab, words=words, ents=ents, tags=tags.split())
-        gold.cats = cats
-        made.append(Example(Doc(pipeline.vocab, words=words), gold))
-    return made
-
-
-def train(pipeline: Pipeline) -> Pipeline:
-    """Teach each head a little."""
-    data = examples(pipeline)
-    for head in pipeline.heads.values():
-        head.stage.initialize(data, pipeline.vector_space(head.config), seed=pipeline.config.seed)
-        for _ in range(8):
-            head.stage.update(data, pipeline.vectors(head.config, [e.predicted for e in data]))
-    return pipeline
-
-
-def small(pipeline: Pipeline) -> Pipeline:
-    pipeline.add_tagger("ner", "window", width=16, depth=1, learn_rate=0.02)
-    pipeline.add_tagger("tags", "window", write="tag", width=16, depth=1)
-    return pipeline.add_classifier("topic", "bow", rows=500, width=8)
-
 
 @pytest.fixture(scope="module")
 def trained() -> Pipeline:
-    return train(small(Pipeline("en", name="toy", version="1.2", seed=3)))
+    return toy()
 
 
 def everything(doc: Doc) -> bytes:
@@ -250,24 +189,6 @@ def test_each_doc_says_which_pipeline_wrote_it(trained):
     assert json.loads(json.dumps(doc.user_data["glossator"])) == doc.user_data["glossator"]
 
 
-@settings(deadline=None, max_examples=30)
-@given(
-    st.lists(st.sampled_from(["", " ", "Ana", "Lee sailed to Oslo. Home!", "the soup " * 9]), max_size=8),
-    st.integers(1, 60),
-)
-def test_a_stream_keeps_order_and_count_whatever_the_batches(trained, texts, batch_words):
-    docs = list(trained.pipe(iter(texts), batch_words=batch_words))
-    assert [doc.text for doc in docs] == texts
-    for doc in docs:
-        alone = trained(doc.text)
-        assert [(e.start, e.end, e.label_) for e in doc.ents] == [
-            (e.start, e.end, e.label_) for e in alone.ents
-        ]
-        assert [t.tag_ for t in doc] == [t.tag_ for t in alone]
-        assert doc.cats == pytest.approx(alone.cats, abs=1e-5)
-        assert doc.spans["ner"].attrs["scores"] == pytest.approx(alone.spans["ner"].attrs["scores"], abs=1e-5)
-
-
 def test_what_is_neither_text_nor_doc_is_misuse(trained):
     for wrong in (None, ["one", "two"], 3):
         with pytest.raises(UsageError, match="takes a text or a Doc"):
@@ -276,88 +197,6 @@ def test_what_is_neither_text_nor_doc_is_misuse(trained):
             list(trained.pipe([wrong]))
     with pytest.raises(UsageError, match="pipe takes many texts"):
         list(trained.pipe("one text"))
-
-
-def test_a_stream_is_bounded_even_where_its_docs_are_empty(trained):
-    taken = 0
-
-    def texts():
-        nonlocal taken
-        for _ in range(1000):
-            taken += 1
-            yield ""
-
-    with closing(trained.pipe(texts(), batch_words=10)) as docs:
-        next(docs)
-        assert taken <= 21
-        for _ in range(30):
-            next(docs)
-        assert taken <= 51
-
-
-def test_a_stream_that_breaks_off_loses_no_batch_that_was_whole(trained):
-    def texts():
-        yield from ("Ana", "Lee", "Skye")
-        raise ConnectionError
-
-    came = []
-
-    def collect():
-        for doc in trained.pipe(texts(), batch_words=1):
-            came.append(doc.text)
-
-    with pytest.raises(ConnectionError):
-        collect()
-    assert came == ["Ana", "Lee"]
-
-
-def test_batches_are_annotated_in_another_thread_and_a_single_one_in_this():
-    threads = []
-
-    def note(docs):
-        threads.append(threading.current_thread())
-        return [[] for _ in docs]
-
-    pipeline = Pipeline("en").add_tagger("ner", fixed(note))
-    pipeline("One text.")
-    list(pipeline.pipe(["One text.", "Two texts."]))
-    assert threads == [threading.current_thread()] * 2
-    before = threading.active_count()
-    list(pipeline.pipe(["One text."] * 5, batch_words=3))
-    assert len(threads) == 2 + 5
-    assert threading.current_thread() not in threads[2:]
-    assert threading.active_count() == before
-
-
-def test_no_stage_is_run_by_two_threads_at_once():
-    running = threading.Lock()
-
-    def answer(docs):
-        if not running.acquire(blocking=False):
-            raise RuntimeError("already running")
-        time.sleep(0.002)
-        running.release()
-        return [[] for _ in docs]
-
-    pipeline = Pipeline("en").add_tagger("ner", fixed(answer))
-    texts = [f"Text {number}." for number in range(20)]
-    streams = pipeline.pipe(texts, batch_words=1), pipeline.pipe(texts, batch_words=1)
-    for number, docs in enumerate(zip(*streams, strict=True)):
-        assert pipeline("Another.").text == "Another."
-        assert {doc.text for doc in docs} == {f"Text {number}."}
-
-
-def test_a_stream_fails_at_the_batch_that_is_wrong():
-    def answer(docs):
-        if any("bad" in doc.text for doc in docs):
-            raise ZeroDivisionError("by nothing")
-        return [[] for _ in docs]
-
-    pipeline = Pipeline("en").add_tagger("ner", fixed(answer))
-    docs = pipeline.pipe(["good", "fine", "bad", "late"], batch_words=1)
-    assert [next(docs).text, next(docs).text] == ["good", "fine"]
-    with pytest.raises(StageError, match="by nothing"):
-        next(docs)
 
 
 def test_docs_are_annotated_in_place_whatever_their_vocab(trained):

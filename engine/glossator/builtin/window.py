@@ -17,7 +17,14 @@ from glossator.builtin.window_network import build_network
 from glossator.calibration import fit_temperature, softmax_nll
 from glossator.decoding import forward_backward, span_posteriors, viterbi
 from glossator.errors import ConfigError, StageError
-from glossator.layers import check_tagger_layer, gold_spans, gold_tags, holds_spans, untold, without_overlaps
+from glossator.layers import (
+    check_tagger_layer,
+    gold_spans,
+    gold_tags,
+    holds_spans,
+    missing_tokens,
+    without_overlaps,
+)
 from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.words import Words, words_of
@@ -218,7 +225,7 @@ class WindowTagger:
     def _span_ids(self, scheme: SpanScheme, example: Example) -> NDArray[np.intp]:
         known = [span for span in gold_spans(example, self._layer) if span.label in self.labels]
         ids = scheme.encode(without_overlaps(known), len(example.predicted))
-        return np.where(untold(example, self._layer), UNLABELLED, ids)
+        return np.where(missing_tokens(example, self._layer), UNLABELLED, ids)
 
     def _decode_spans(
         self, scheme: SpanScheme, logits: NDArray[np.float32], words: Words

@@ -60,17 +60,21 @@ def annotate(
     the others are annotated all the same (exit code 3).
     """
     with _no_garbage_collection():
-        from glossator.files import check_there, input_files, is_stream
+        from glossator.files import check_there, is_stream, sorted_files
         from glossator.pipeline import load
+        from glossator.wording import first_of
 
         plugins = settings.plugins()
         check_there(inputs)
         if output == STANDARD_STREAM:
             output = None
-        files = input_files(inputs, from_, plugins)
+        files, left_out = sorted_files(inputs, from_, plugins)
         if output is not None:
-            files = _without_own(inputs, files, output)
-        _say_what_is_passed_over(inputs, files, output)
+            _check_inputs_are_not_own(inputs, output)
+            files, left_out = _without_own(files, output), _without_own(left_out, output)
+        if left_out:
+            names = first_of([file.name for file in left_out], MOST_NAMES_SHOWN)
+            click.echo(f"left out for their endings: {names}", err=True)
         reading = Reading(files, from_, options.key_values(from_options, "--from-option"), encoding, plugins)
         loaded = load(pipeline, only=only, without=without, plugins=plugins)
     if output is None:
@@ -99,33 +103,21 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.freeze()
 
 
-def _without_own(inputs: Sequence[Path], files: list[Path], path: Path) -> list[Path]:
-    """Return the files without those a run that was cut off left in a folder that is an input too.
+def _check_inputs_are_not_own(inputs: Sequence[Path], path: Path) -> None:
+    """Raise `UsageError` where an input has the name of what the run is to leave."""
+    from glossator.journal import output_at
 
-    Raises:
-        UsageError: An input has the name of what the run is to leave.
-    """
+    for given in inputs:
+        if output_at(path).is_unfinished(given):
+            raise UsageError(f"{given} is what a run writes before {path} is whole: name another output")
+
+
+def _without_own(files: list[Path], path: Path) -> list[Path]:
+    """Return the files without those a run that was cut off left in a folder that is an input too."""
     from glossator.journal import output_at
 
     output = output_at(path)
-    for given in inputs:
-        if output.is_unfinished(given):
-            raise UsageError(f"{given} is what a run writes before {path} is whole: name another output")
     return [file for file in files if not output.is_unfinished(file)]
-
-
-def _say_what_is_passed_over(inputs: Sequence[Path], files: list[Path], path: Path | None) -> None:
-    from glossator.files import passed_over
-    from glossator.journal import output_at
-    from glossator.wording import first_of
-
-    others = passed_over(inputs, files)
-    if path is not None:
-        output = output_at(path)
-        others = [file for file in others if file != path and not output.is_unfinished(file)]
-    if others:
-        names = first_of([file.name for file in others], MOST_NAMES_SHOWN)
-        click.echo(f"left out for their endings: {names}", err=True)
 
 
 @dataclass(frozen=True, slots=True)

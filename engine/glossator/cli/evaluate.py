@@ -71,7 +71,6 @@ def evaluate(
     """
     from glossator.data import DataSource, options_for, read_files, read_gold
     from glossator.files import is_stream
-    from glossator.gold_categories import decide_categories
     from glossator.pipeline import load
 
     if gold and split:
@@ -107,8 +106,6 @@ def evaluate(
         data = read_gold(_with_raw_text(records(head), retokenize), head.config.layer, loaded)
         if gold and head.config.kind == "classifier":
             _keep_own_categories(data, head, loaded)
-        if head.config.kind == "classifier":
-            decide_categories(data.examples, exclusive=head.exclusive)
         failed += len(data.errors)
         _warn(head, data)
         _warn_of_categories(head, data)
