@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from glossator.about import __version__
 from glossator.errors import GlossatorError
 from glossator.hookspecs import Command, Format, PipelineRecord, Stage, hookimpl
 
@@ -23,11 +24,11 @@ __all__ = [
     "Pipeline",
     "PipelineRecord",
     "Stage",
+    "__version__",
     "hookimpl",
     "load",
     "train",
 ]
-__version__ = "0.1.0"
 
 _LAZY = {"Pipeline": "glossator.pipeline", "load": "glossator.pipeline", "train": "glossator.training"}
 

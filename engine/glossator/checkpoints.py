@@ -6,7 +6,6 @@ epoch-0003/stage/...  epoch-0003/state.npz  progress.json
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ import numpy as np
 
 from glossator.errors import PipelineError
 from glossator.stages import Saveable, Updatable
+from glossator.util.files import write_whole
 
 if TYPE_CHECKING:
     from glossator.stages import TrainingState
@@ -127,13 +127,6 @@ class Checkpoints:
     def _write(self) -> None:
         progress = {"epochs": [asdict(epoch) for epoch in self.epochs], "finished": self.finished}
         write_whole(self._folder / PROGRESS, json.dumps(progress, indent=1))
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file so that a kill leaves the old one or the new one."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
 
 
 def _read_state(file: Path) -> Mapping[str, np.ndarray]:

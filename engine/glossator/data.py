@@ -16,8 +16,8 @@ from glossator.files import folder_sum, input_files, name_of
 from glossator.formats.opening import STANDARD_STREAM
 from glossator.gold import AlignmentReport, gold_example
 from glossator.layers import annotated
-from glossator.store import file_sum
-from glossator.wording import listed
+from glossator.util.files import file_sum
+from glossator.util.messages import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -24,7 +24,7 @@ from glossator.formats.record import CharSpan, GoldTokens, Record
 from glossator.layers import holds_spans, spans_key
 from glossator.progress import Silent
 from glossator.training import TrainingResult, report_errors, train
-from glossator.wording import first_of
+from glossator.util.messages import first_of
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from glossator.errors import ConfigError, GlossatorError, PluginError, StageError
 from glossator.hookspecs import Command, Format, Stage
-from glossator.wording import did_you_mean, listed, one_line
+from glossator.util.messages import did_you_mean, listed, one_line
 
 if TYPE_CHECKING:
     import click

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from glossator.errors import UsageError
 from glossator.formats.opening import STANDARD_STREAM
-from glossator.store import file_sum
+from glossator.util.files import file_sum
 
 if TYPE_CHECKING:
     from glossator.plugins import PluginManager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from glossator.errors import DataError
-from glossator.wording import first_of, listed
+from glossator.util.messages import first_of, listed
 
 if TYPE_CHECKING:
     from glossator.formats import Record

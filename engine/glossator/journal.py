@@ -13,11 +13,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from glossator.checkpoints import write_whole
 from glossator.errors import DataError, PipelineError, UsageError
 from glossator.files import is_stream
 from glossator.runs import Tally
-from glossator.store import file_sum
+from glossator.util.files import file_sum, write_whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glossator.errors import ConfigError
-from glossator.wording import listed
+from glossator.util.messages import listed
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from spacy.tokens import Doc
 
-from glossator.ahead import map_ahead
 from glossator.annotate import check_labels, clear_ents, write_cats, write_provenance, write_spans, write_tags
 from glossator.batching import by_words
 from glossator.config import (
@@ -31,6 +30,7 @@ from glossator.plugins import Plugin, PluginManager
 from glossator.predict import Batch
 from glossator.stages import Embedder, TableEmbedder, Tokenizer, Vectors, VectorSpace
 from glossator.tensors import write_tensors
+from glossator.util.prefetch import map_ahead
 
 if TYPE_CHECKING:
     from spacy.vocab import Vocab

@@ -16,11 +16,12 @@ from typing import Any, Generic, Literal, TypeVar, overload
 
 import pluggy
 
-from glossator import __version__, builtin
+from glossator import builtin
+from glossator.about import __version__
 from glossator.errors import PluginError, UnknownNameError, UsageError
 from glossator.factories import FAILURES
 from glossator.hookspecs import API_VERSION, KINDS, Command, Format, Kind, PipelineRecord, Specs, Stage
-from glossator.wording import did_you_mean, listed, one_line
+from glossator.util.messages import did_you_mean, listed, one_line
 
 GROUP = "glossator"
 ALLOW_VARIABLE = "GLOSSATOR_PLUGINS"

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from glossator.ahead import map_ahead
 from glossator.data import document_error
 from glossator.errors import DataError, GlossatorError
 from glossator.formats.record import Record
 from glossator.gold import record_doc
+from glossator.util.prefetch import map_ahead
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc

@@ -15,11 +15,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glossator import __version__, golden
+from glossator import golden
+from glossator.about import __version__
 from glossator.config import HeadConfig, PipelineConfig, StageConfig, config_to_text, read_config
 from glossator.errors import GlossatorError, PipelineError
 from glossator.gold_categories import Foreign
 from glossator.stages import Finishable, Preparable
+from glossator.util.files import file_sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,12 +164,6 @@ def identity(pipeline: Pipeline) -> str:
     """Return a sum that changes whenever the files of a loaded pipeline do."""
     files = read_meta(pipeline.source)["files"] if pipeline.source else {}
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
-def file_sum(path: Path) -> str:
-    """Return a file's SHA-256 as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(pipeline: Pipeline, folder: Path, final: Path, attachments: Mapping[str, bytes]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from glossator.checkpoints import PROGRESS, Checkpoints, Epoch, write_whole
+from glossator.checkpoints import PROGRESS, Checkpoints, Epoch
 from glossator.config import PipelineConfig, config_to_text
 from glossator.data import DataSource, GoldData, read_gold
 from glossator.errors import ConfigError, DataError, PipelineError, UsageError
@@ -31,6 +31,7 @@ from glossator.plots import training_curves
 from glossator.progress import Silent, TrainingProgress
 from glossator.stages import Calibratable, Fittable, Updatable
 from glossator.store import check_replaceable, is_pipeline, load, read_meta, save
+from glossator.util.files import write_whole
 
 if TYPE_CHECKING:
     from spacy.training import Example

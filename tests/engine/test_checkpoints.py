@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glossator.checkpoints import Checkpoints, Epoch, write_whole
+from glossator.checkpoints import Checkpoints, Epoch
 from glossator.errors import PipelineError
+from glossator.util.files import write_whole
 
 
 class Number:

@@ -42,7 +42,7 @@ LIGHT = (
     "glossator.hookspecs",
     "glossator.plugins",
     "glossator.stages",
-    "glossator.wording",
+    "glossator.util.messages",
 )
 
 

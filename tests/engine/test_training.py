@@ -20,8 +20,8 @@ from glossator.errors import ConfigError, DataError, PipelineError, StageError, 
 from glossator.evaluate import dev_score
 from glossator.pipeline import Pipeline
 from glossator.plugins import PluginManager
-from glossator.store import file_sum
 from glossator.training import train
+from glossator.util.files import file_sum
 
 
 @pytest.fixture(scope="module", autouse=True)

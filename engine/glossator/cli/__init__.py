@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from glossator import __version__
+from glossator.about import __version__
 from glossator.cli.context import Settings
 from glossator.errors import GlossatorError
 

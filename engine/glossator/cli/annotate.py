@@ -62,7 +62,7 @@ def annotate(
     with _no_garbage_collection():
         from glossator.files import check_there, is_stream, sorted_files
         from glossator.pipeline import load
-        from glossator.wording import first_of
+        from glossator.util.messages import first_of
 
         plugins = settings.plugins()
         check_there(inputs)

@@ -44,7 +44,7 @@ def _print(meta: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from glossator.wording import first_of
+    from glossator.util.messages import first_of
 
     title = Text(f"{meta['name']} {meta['version']} ({meta['lang']})")
     table = Table("head", "writes", "stage", "plugin", "dev score", "labels", title=title)

@@ -11,7 +11,7 @@ import click
 
 from glossator.errors import PluginError
 from glossator.hookspecs import KINDS, Kind
-from glossator.wording import did_you_mean
+from glossator.util.messages import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from glossator.errors import DataError, UsageError
 from glossator.formats.categories import categories, names
 from glossator.formats.record import Record
 from glossator.formats.rows import Row, read_rows
-from glossator.wording import listed
+from glossator.util.messages import listed
 
 DEFAULT_LABEL = "label"
 

@@ -11,7 +11,7 @@ from glossator.testing.answers import fault, plain_answers, predictions
 from glossator.testing.outcome import Failed
 from glossator.testing.texts import odd_texts
 from glossator.testing.trial import Trial
-from glossator.wording import one_line
+from glossator.util.messages import one_line
 
 TOLERANCE = 1e-5
 

@@ -15,7 +15,7 @@ from glossator.testing import declaring, learning, predicting, saving, tokenizin
 from glossator.testing.outcome import CheckResult, Failed, NotApplicable
 from glossator.testing.subject import Subject
 from glossator.testing.trial import Trial
-from glossator.wording import did_you_mean, listed, one_line
+from glossator.util.messages import did_you_mean, listed, one_line
 
 Check = Callable[[Trial], None]
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glossator.ahead import map_ahead
+from glossator.util.prefetch import map_ahead
 
 
 class Batch:

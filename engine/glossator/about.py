@@ -1,0 +1,5 @@
+"""What Glossator says about itself."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
