@@ -260,7 +260,7 @@ def head_config(name: str, kind: HeadKind, values: Any) -> HeadConfig:
 
 
 def _layer(value: Any, where: str) -> str:
-    from glossator.layers import check_tagger_layer
+    from glossator.annotations.layer import check_tagger_layer
 
     try:
         return check_tagger_layer(str(value))

@@ -9,13 +9,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glossator.annotations.read import annotated
 from glossator.corpora import corpus, read_split, split_files
 from glossator.errors import ConfigError, DataError, GlossatorError, PluginError, UsageError
 from glossator.factories import build
 from glossator.files import folder_sum, input_files, name_of
 from glossator.formats.opening import STANDARD_STREAM
 from glossator.gold import AlignmentReport, gold_example
-from glossator.layers import annotated
 from glossator.util.files import file_sum
 from glossator.util.messages import listed
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glossator.annotations.layer import holds_spans, spans_key
 from glossator.config import PipelineConfig
 from glossator.errors import ConfigError, DataError
 from glossator.formats.record import CharSpan, GoldTokens, Record
-from glossator.layers import holds_spans, spans_key
 from glossator.progress import Silent
 from glossator.training import TrainingResult, report_errors, train
 from glossator.util.messages import first_of

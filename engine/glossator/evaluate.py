@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from spacy.training import Example
 
-from glossator.annotate import clear_ents, write_cats, write_spans, write_tags
+from glossator.annotations.layer import holds_spans, spans_key
+from glossator.annotations.write import clear_ents, write_cats, write_spans, write_tags
 from glossator.batching import by_words
 from glossator.calibration import CENTRED_BINS, ReliabilityBin, calibration_error, reliability
 from glossator.gold_categories import decided
-from glossator.layers import holds_spans, spans_key
 from glossator.predict import Batch
 from glossator.scoring import main_score, retokenized_scores, score_layer
 from glossator.thresholds import choose_thresholds

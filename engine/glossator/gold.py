@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from glossator.formats.held import count_annotations
+from glossator.annotations.layer import spans_key
+from glossator.annotations.read import count_annotations
 from glossator.formats.record import CharSpan
-from glossator.layers import spans_key
 
 if TYPE_CHECKING:
     from spacy.vocab import Vocab

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from spacy.tokens import Doc
 
-from glossator.annotate import check_labels, clear_ents, write_cats, write_provenance, write_spans, write_tags
+from glossator.annotations.doc_vectors import write_tensors
+from glossator.annotations.layer import holds_spans, spans_key
+from glossator.annotations.write import (
+    check_labels,
+    clear_ents,
+    write_cats,
+    write_provenance,
+    write_spans,
+    write_tags,
+)
 from glossator.batching import by_words
 from glossator.config import (
     HeadConfig,
@@ -25,11 +34,9 @@ from glossator.errors import ConfigError, GlossatorError, StageError, UsageError
 from glossator.factories import build
 from glossator.heads import Head, check_parted
 from glossator.hookspecs import Kind, Stage
-from glossator.layers import holds_spans, spans_key
 from glossator.plugins import Plugin, PluginManager
 from glossator.predict import Batch
 from glossator.stages import Embedder, TableEmbedder, Tokenizer, Vectors, VectorSpace
-from glossator.tensors import write_tensors
 from glossator.util.prefetch import map_ahead
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 from spacy.attrs import SENT_START
 from spacy.tokens import Doc
 
+from glossator.annotations.layer import holds_spans
 from glossator.batching import by_words, chunk_bounds
 from glossator.errors import GlossatorError, StageError
-from glossator.layers import holds_spans
 from glossator.stages import Embedder, ScoredSpan, TableEmbedder, TokenTags, Vectors, VectorSpace
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.scorer import PRFScore, ROCAUCScore, Scorer, get_ner_prf
 
+from glossator.annotations.layer import check_tagger_layer, holds_spans, spans_key
+from glossator.annotations.read import annotated, is_missing, tag_of
 from glossator.errors import DataError
-from glossator.layers import annotated, check_tagger_layer, holds_spans, spans_key
 from glossator.thresholds import Thresholds
-from glossator.verdicts import NO_THRESHOLDS, Verdict, category_verdicts, is_missing, tag_of
+from glossator.verdicts import NO_THRESHOLDS, Verdict, category_verdicts
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from glossator.layers import annotated, holds_spans, spans_key
+from glossator.annotations.layer import holds_spans, spans_key
+from glossator.annotations.read import annotated, is_missing, tag_of
 from glossator.thresholds import Thresholds, holding
 
 if TYPE_CHECKING:
@@ -164,18 +165,6 @@ def confusion(verdicts: Iterable[Verdict]) -> Confusion:
     for gold, predicted in pairs:
         counts[place[gold], place[predicted]] += 1
     return Confusion(labels, counts)
-
-
-def tag_of(token: Token, layer: str) -> str:
-    """Return a token's label on the layer `tag` or `pos`."""
-    return token.tag_ if layer == "tag" else token.pos_
-
-
-def is_missing(token: Token, layer: str) -> bool:
-    """Whether the gold says nothing of a token; of spans other than entities it always says something."""
-    if layer == "ents":
-        return token.ent_iob == 0
-    return not holds_spans(layer) and not tag_of(token, layer)
 
 
 def _judged(number: int, gold: Iterable[Labelled], predicted: Mapping[Labelled, float]) -> list[Verdict]:

@@ -22,18 +22,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 
+from glossator.annotations.gold import GoldSpan, gold_spans, gold_tags, missing_tokens, without_overlaps
+from glossator.annotations.layer import check_tagger_layer, holds_spans
 from glossator.calibration import fit_temperature, softmax_nll
 from glossator.decoding import log_partition, path_score
 from glossator.errors import ConfigError, PipelineError, StageError
-from glossator.layers import (
-    GoldSpan,
-    check_tagger_layer,
-    gold_spans,
-    gold_tags,
-    holds_spans,
-    missing_tokens,
-    without_overlaps,
-)
 from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.words import Words

@@ -7,7 +7,7 @@ import pytest
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 
-from glossator.annotate import write_provenance
+from glossator.annotations.write import write_provenance
 from glossator.errors import DataError
 from glossator.formats.jsonl import JsonLines, as_json
 from glossator.formats.record import CharSpan, Record

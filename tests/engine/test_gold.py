@@ -8,9 +8,10 @@ from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 
+from glossator.annotations.gold import gold_spans, gold_tags
+from glossator.annotations.read import annotated
 from glossator.formats.record import CharSpan, GoldTokens, Record
 from glossator.gold import LISTED, AlignmentReport, gold_doc, gold_example, record_doc, rehome
-from glossator.layers import annotated, gold_spans, gold_tags
 
 TOKENIZER = Tokenizer(Vocab(lex_attr_getters=LEX_ATTRS))
 # The machine may be busy.

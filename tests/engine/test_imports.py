@@ -135,9 +135,12 @@ def test_the_engine_imports_what_it_is_allowed_to():
             ("glossator.pipeline", "glossator.training", "glossator.store", "glossator.data"),
         ),
         ("glossator.stages", ("glossator.pipeline", "glossator.builtin", "glossator.formats")),
-        ("glossator.layers", ("glossator.pipeline", "glossator.annotate", "glossator.formats")),
-        ("glossator.predict", ("glossator.annotate", "glossator.pipeline", "glossator.store")),
-        ("glossator.annotate", ("glossator.predict", "glossator.pipeline", "glossator.store")),
+        (
+            "glossator.annotations.gold",
+            ("glossator.pipeline", "glossator.annotations.write", "glossator.formats"),
+        ),
+        ("glossator.predict", ("glossator.annotations.write", "glossator.pipeline", "glossator.store")),
+        ("glossator.annotations.write", ("glossator.predict", "glossator.pipeline", "glossator.store")),
         (
             "glossator.pipeline",
             ("glossator.training", "glossator.evaluate", "glossator.data", "glossator.runs"),

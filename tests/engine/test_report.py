@@ -14,7 +14,7 @@ from rich.console import Console
 from spacy.tokens import Doc, Span
 
 import glossator
-from glossator.annotate import write_spans
+from glossator.annotations.write import write_spans
 from glossator.calibration import ReliabilityBin
 from glossator.cli.score_tables import print_details, print_scores
 from glossator.config import HeadConfig

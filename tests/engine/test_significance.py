@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from glossator.annotate import write_spans
+from glossator.annotations.write import write_spans
 from glossator.errors import DataError
 from glossator.scoring import score_layer
 from glossator.significance import (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from glossator.annotate import write_spans, write_tags
+from glossator.annotations.write import write_spans, write_tags
 from glossator.calibration import CENTRED_BINS, calibration_error, expected_calibration_error, reliability
 from glossator.scoring import retokenized_scores, score_layer
 from glossator.stages import ScoredSpan, TokenTags

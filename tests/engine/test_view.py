@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 import glossator
-from glossator.annotate import categories_of
+from glossator.annotations.read import categories_of
 from glossator.cli.progress import sparkline
 from glossator.cli.view import ReadableWriter
 from glossator.formats import Record

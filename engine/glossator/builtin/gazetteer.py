@@ -11,8 +11,8 @@ import spacy
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 
+from glossator.annotations.layer import check_tagger_layer, holds_spans
 from glossator.errors import ConfigError, DataError, StageError
-from glossator.layers import check_tagger_layer, holds_spans
 from glossator.stages import ScoredSpan, Vectors
 
 if TYPE_CHECKING:

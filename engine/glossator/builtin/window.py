@@ -11,20 +11,14 @@ import numpy as np
 from spacy.attrs import LOWER, PREFIX, SHAPE, SUFFIX
 from thinc.api import Optimizer, Ragged
 
+from glossator.annotations.gold import gold_spans, gold_tags, missing_tokens, without_overlaps
+from glossator.annotations.layer import check_tagger_layer, holds_spans
 from glossator.batching import of_like_length
 from glossator.builtin import learning
 from glossator.builtin.window_network import build_network
 from glossator.calibration import fit_temperature, softmax_nll
 from glossator.decoding import forward_backward, span_posteriors, viterbi
 from glossator.errors import ConfigError, StageError
-from glossator.layers import (
-    check_tagger_layer,
-    gold_spans,
-    gold_tags,
-    holds_spans,
-    missing_tokens,
-    without_overlaps,
-)
 from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.words import Words, words_of

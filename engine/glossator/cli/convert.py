@@ -111,8 +111,9 @@ def _convert_to_file(
 
 
 def _convert(items: Iterator[Record | DataError], tokenizer: Tokenizer, writer: Writer, to: str) -> Converted:
+    from glossator.annotations.read import count_annotations
     from glossator.data import document_error
-    from glossator.formats.held import REMEDY, count_annotations, not_held
+    from glossator.formats.held import REMEDY, not_held
     from glossator.gold import AlignmentReport, gold_doc
 
     converted = Converted(AlignmentReport())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from glossator.annotate import categories_of
+from glossator.annotations.read import categories_of
 from glossator.golden import answer_of
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from glossator.annotations.read import is_universal
 from glossator.errors import DataError
 from glossator.formats import Writer
 from glossator.formats.blocks import Line, parse_comments, read_records
@@ -18,7 +19,6 @@ from glossator.formats.sentences import (
     Sentence,
     SentenceWriter,
     comments_of,
-    is_universal,
     joined,
     sentence_record,
     spaces_in,

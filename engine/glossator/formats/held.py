@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from glossator.formats.sentences import has_entities, span_groups
-
 if TYPE_CHECKING:
-    from spacy.tokens import Doc
-
     from glossator.formats import Writer
 
 # What each layer holds, as messages call it; all `spans:KEY` are one here.
@@ -29,17 +25,6 @@ def can_hold(writer: Writer, layer: str) -> bool:
     One that says nothing of `layers` holds all.
     """
     return layer.partition(":")[0] in getattr(writer, "layers", LAYERS)
-
-
-def count_annotations(doc: Doc) -> Counter[str]:
-    """Return how many entities, spans, tagged tokens and categories a Doc has, by their layer."""
-    return Counter(
-        ents=len(doc.ents) if has_entities(doc) else 0,
-        spans=sum(len(group) for group in span_groups(doc).values()),
-        tag=sum(1 for token in doc if token.tag),
-        pos=sum(1 for token in doc if token.pos),
-        cats=len(doc.cats),
-    )
 
 
 def not_held(writer: Writer, found: Counter[str]) -> str:

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Never
 
-from glossator.annotate import categories_of
+from glossator.annotations.read import categories_of, has_entities, is_universal, span_groups
 from glossator.errors import DataError
 from glossator.formats import Writer
 from glossator.formats.opening import open_output, read_lines
 from glossator.formats.record import CharSpan, GoldTokens, Record
-from glossator.formats.sentences import has_entities, is_universal, span_groups
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span

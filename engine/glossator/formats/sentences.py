@@ -9,13 +9,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from glossator.annotations.read import has_entities
 from glossator.formats.blocks import comment_lines
 from glossator.formats.iob import spans_of, tags_of
 from glossator.formats.opening import open_output
 from glossator.formats.record import CharSpan, GoldTokens, Record
 
 if TYPE_CHECKING:
-    from spacy.tokens import Doc, Span, SpanGroup
+    from spacy.tokens import Doc, Span
 
 # How a column says that a token has no tag.
 NO_TAG = "_"
@@ -39,13 +40,6 @@ class Sentence(NamedTuple):
 
     rows: list[Row]
     fields: dict[str, Any]
-
-
-def is_universal(pos: str) -> bool:
-    """Whether spaCy knows this universal part of speech."""
-    from spacy.parts_of_speech import IDS
-
-    return bool(pos) and pos in IDS
 
 
 def joined(words: Sequence[str], spaces: Sequence[bool]) -> str:
@@ -169,20 +163,6 @@ def entities(doc: Doc, record: Record) -> list[Span]:
         return list(doc.ents)
     spans = [doc.char_span(*span, alignment_mode="expand") for span in record.spans]
     return filter_spans([span for span in spans if span is not None])
-
-
-def has_entities(doc: Doc) -> bool:
-    """Whether a Doc says something of entities, be it that there are none; an empty Doc does not."""
-    return len(doc) > 0 and doc.has_annotation("ENT_IOB")
-
-
-def span_groups(doc: Doc) -> dict[str, SpanGroup]:
-    """Return the span groups that are annotations of their own, and not the scores of another layer."""
-    return {
-        key: group
-        for key, group in doc.spans.items()
-        if group.attrs.get("layer", "spans:").startswith("spans:")
-    }
 
 
 def _words(span: Span) -> list[int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from glossator.layers import spans_key
+from glossator.annotations.layer import spans_key
 
 if TYPE_CHECKING:
     from glossator.stages import Tokenizer

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from glossator.annotations.gold import gold_spans, gold_tags
+from glossator.annotations.layer import holds_spans
 from glossator.errors import ConfigError
-from glossator.layers import gold_spans, gold_tags, holds_spans
 from glossator.stages import ScoredSpan, TokenTags
 
 OUTSIDE = ""

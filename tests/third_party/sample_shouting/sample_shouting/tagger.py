@@ -8,8 +8,8 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
+from glossator.annotations.layer import holds_spans
 from glossator.errors import ConfigError
-from glossator.layers import holds_spans
 from glossator.stages import ScoredSpan, Vectors
 
 

@@ -1,8 +1,4 @@
-"""The layers of annotation a head can write: `ents`, `spans:KEY`, `tag`, `pos` and `cats`.
-
-Reading gold annotations lives here, so that every stage learns from the same ones; writing is in
-`annotate`.
-"""
+"""Gold annotations of examples, as every stage learns from them."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from spacy.attrs import ORTH
 
-from glossator.errors import ConfigError
+from glossator.annotations.layer import spans_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,23 +22,6 @@ class GoldSpan(NamedTuple):
     start: int
     end: int
     label: str
-
-
-def check_tagger_layer(layer: str) -> str:
-    """Return `layer` if a tagger can write it; raise `ConfigError` otherwise."""
-    if layer in ("ents", "tag", "pos") or (layer.startswith("spans:") and spans_key(layer)):
-        return layer
-    raise ConfigError(f"write = {layer!r}: a tagger writes 'ents', 'spans:KEY', 'tag' or 'pos'")
-
-
-def holds_spans(layer: str) -> bool:
-    """Whether the layer holds spans (`ents`, `spans:KEY`) and not one label a token."""
-    return layer == "ents" or layer.startswith("spans:")
-
-
-def spans_key(layer: str) -> str:
-    """Return the KEY of `spans:KEY`."""
-    return layer.removeprefix("spans:")
 
 
 def gold_spans(example: Example, layer: str) -> list[GoldSpan]:
@@ -92,17 +71,6 @@ def without_overlaps(spans: Iterable[GoldSpan]) -> list[GoldSpan]:
             taken.update(places)
             kept.append(span)
     return sorted(kept)
-
-
-def annotated(doc: Doc, layer: str) -> bool:
-    """Whether a gold Doc says anything on the layer."""
-    if layer == "ents":
-        return doc.has_annotation("ENT_IOB")
-    if layer == "cats":
-        return bool(doc.cats)
-    if holds_spans(layer):
-        return spans_key(layer) in doc.spans
-    return doc.has_annotation(layer.upper())
 
 
 def _spans_of(doc: Doc, layer: str) -> list[Span]:

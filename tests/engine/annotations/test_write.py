@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
-from glossator.annotate import (
+from glossator.annotations.write import (
     check_labels,
     clear_ents,
     write_cats,

@@ -18,15 +18,14 @@ from spacy.attrs import IS_SPACE, POS, TAG
 from spacy.parts_of_speech import IDS
 from spacy.tokens import Span, SpanGroup
 
+from glossator.annotations.layer import spans_key
+from glossator.annotations.read import PROVENANCE
 from glossator.errors import ConfigError
-from glossator.layers import spans_key
 from glossator.stages import ScoredSpan, TokenTags
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
     from spacy.vocab import Vocab
-
-PROVENANCE = "glossator"
 
 
 def write_spans(doc: Doc, head: str, layer: str, spans: Sequence[ScoredSpan]) -> None:
@@ -84,13 +83,6 @@ def write_provenance(doc: Doc, name: str, version: str, labels: Mapping[str, Seq
     """Say which pipeline annotated the Doc and, for each classifier, which of its categories hold."""
     said: dict[str, Any] = {"pipeline": name, "version": version}
     doc.user_data[PROVENANCE] = {**said, "labels": dict(labels)} if labels else said
-
-
-def categories_of(doc: Doc) -> Mapping[str, Sequence[str]]:
-    """Return which categories hold, for each classifier that annotated the Doc."""
-    said = doc.user_data.get(PROVENANCE)
-    labels: Mapping[str, Sequence[str]] = said.get("labels", {}) if isinstance(said, Mapping) else {}
-    return labels
 
 
 def _tag_values(vocab: Vocab, layer: str, labels: Sequence[str]) -> Any:
