@@ -32,7 +32,7 @@ from glossator.corpora import Corpus, corpus, read_split
 from glossator.data import has_gold
 from glossator.errors import ConfigError, DataError
 from glossator.gold import AlignmentReport, gold_example
-from glossator.plugins import PluginManager
+from glossator.plugins.manager import PluginManager
 
 SCORES_FILE = Path(__file__).with_name("peer_scores.json")
 PRODUCTS_FILE = Path(numpy_products.__file__).resolve()

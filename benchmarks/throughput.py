@@ -27,7 +27,7 @@ from glossator.data import read_files
 from glossator.errors import DataError
 from glossator.formats import Record
 from glossator.formats.docbin import DocBinFiles
-from glossator.plugins import PluginManager
+from glossator.plugins.manager import PluginManager
 
 SLICE = 1_500  # paragraphs on which batch sizes are tried
 SENTENCES = 100

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glossator.errors import ConfigError, DataError
-from glossator.factories import build
 from glossator.files import input_files
+from glossator.plugins.building import build
 
 if TYPE_CHECKING:
     from glossator.formats import Reader, Record
-    from glossator.plugins import PluginManager
+    from glossator.plugins.manager import PluginManager
 
 CORPORA_VARIABLE = "GLOSSATOR_CORPORA"
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.training import Example
 
-    from glossator.plugins import PluginManager
+    from glossator.plugins.manager import PluginManager
 
 LEAST_FOLDS = 3  # one to learn from, one to choose by, one to score
 

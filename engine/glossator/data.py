@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from glossator.annotations.read import annotated
 from glossator.corpora import corpus, read_split, split_files
 from glossator.errors import ConfigError, DataError, GlossatorError, PluginError, UsageError
-from glossator.factories import build
 from glossator.files import folder_sum, input_files, name_of
 from glossator.formats.opening import STANDARD_STREAM
 from glossator.gold import AlignmentReport, gold_example
+from glossator.plugins.building import build
 from glossator.util.files import file_sum
 from glossator.util.messages import listed
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from glossator.config import DataConfig
     from glossator.formats import Reader, Record, Writer
     from glossator.pipeline import Pipeline
-    from glossator.plugins import PluginManager
+    from glossator.plugins.manager import PluginManager
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from glossator.heads import Head
     from glossator.pipeline import Pipeline
-    from glossator.plugins import PluginManager
+    from glossator.plugins.manager import PluginManager
     from glossator.progress import TrainingProgress
 
 

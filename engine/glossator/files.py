@@ -12,7 +12,7 @@ from glossator.formats.opening import STANDARD_STREAM
 from glossator.util.files import file_sum
 
 if TYPE_CHECKING:
-    from glossator.plugins import PluginManager
+    from glossator.plugins.manager import PluginManager
 
 
 def input_files(inputs: Iterable[Path], format_name: str, plugins: PluginManager) -> list[Path]:

@@ -13,7 +13,7 @@ from glossator.thresholds import held
 
 if TYPE_CHECKING:
     from glossator.config import HeadConfig
-    from glossator.plugins import Plugin
+    from glossator.plugins.declared import Plugin
 
 
 @dataclass(slots=True)

@@ -31,10 +31,11 @@ from glossator.config import (
     head_config,
 )
 from glossator.errors import ConfigError, GlossatorError, StageError, UsageError
-from glossator.factories import build
 from glossator.heads import Head, check_parted
 from glossator.hookspecs import Kind, Stage
-from glossator.plugins import Plugin, PluginManager
+from glossator.plugins.building import build
+from glossator.plugins.declared import Plugin
+from glossator.plugins.manager import PluginManager
 from glossator.predict import Batch
 from glossator.stages import Embedder, TableEmbedder, Tokenizer, Vectors, VectorSpace
 from glossator.util.prefetch import map_ahead

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from glossator.heads import Head
     from glossator.pipeline import Pipeline
-    from glossator.plugins import PluginManager
+    from glossator.plugins.manager import PluginManager
 
 FORMAT_VERSION = 1
 CONFIG, META, GOLDEN = "config.cfg", "meta.json", "golden.jsonl"

@@ -36,7 +36,7 @@ from glossator.util.files import write_whole
 if TYPE_CHECKING:
     from spacy.training import Example
 
-    from glossator.plugins import PluginManager
+    from glossator.plugins.manager import PluginManager
 
 MOST_ERRORS_SHOWN = 5
 FINGERPRINT = "fingerprint"  # in the folder of every run

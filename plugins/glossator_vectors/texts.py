@@ -14,7 +14,7 @@ from glossator.formats.opening import STANDARD_STREAM, read_lines
 from glossator.formats.record import Record
 
 if TYPE_CHECKING:
-    from glossator.plugins import PluginManager
+    from glossator.plugins.manager import PluginManager
 
 # A paragraph that goes on for longer is cut at the end of a line.
 LONGEST_PIECE = 100_000

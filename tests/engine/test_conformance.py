@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from glossator.cli import glossator
 from glossator.errors import PluginError, UsageError
-from glossator.plugins import PluginManager
+from glossator.plugins.manager import PluginManager
 from glossator.testing import CHECKS, assert_conforms, check_name, check_stage, variants
 from glossator.testing.examples import TEXTS, eight_examples, wrong_answers
 from glossator.testing.texts import odd_texts

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from glossator import Stage
-from glossator.plugins import PluginManager
+from glossator.plugins.manager import PluginManager
 from glossator.testing import CHECKS, assert_conforms, check_name, check_stage
 
 OTHER_PROCESSES = {"light import", "loads in a fresh process", "works in a spawned worker"}

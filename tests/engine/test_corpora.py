@@ -16,7 +16,7 @@ from glossator import corpora
 from glossator.config import read_config
 from glossator.errors import ConfigError, DataError, PluginError
 from glossator.formats import Record
-from glossator.plugins import PluginManager
+from glossator.plugins.manager import PluginManager
 
 SPLITS = ("train", "dev", "test")
 OPEN_CLASSES = {"ADJ", "ADV", "INTJ", "NOUN", "PROPN", "VERB"}

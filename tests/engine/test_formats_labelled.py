@@ -13,7 +13,7 @@ from glossator.errors import DataError, UsageError
 from glossator.formats.clinc import Clinc
 from glossator.formats.labelled import ClassFiles, ClassFolders, LabelledLines
 from glossator.formats.record import Record
-from glossator.plugins import PluginManager
+from glossator.plugins.manager import PluginManager
 
 
 @pytest.fixture(scope="module")

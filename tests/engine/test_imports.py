@@ -38,9 +38,9 @@ LIGHT = (
     "glossator.cli.context",
     "glossator.config",
     "glossator.errors",
-    "glossator.factories",
+    "glossator.plugins.building",
     "glossator.hookspecs",
-    "glossator.plugins",
+    "glossator.plugins.manager",
     "glossator.stages",
     "glossator.util.messages",
 )

@@ -23,7 +23,7 @@ from glossator.evaluate import Evaluation, evaluate_head
 from glossator.gold import PLACE
 from glossator.heads import Head
 from glossator.plots import MOST_LABELS, can_draw, confusion_picture, reliability_diagram
-from glossator.plugins import Plugin
+from glossator.plugins.declared import Plugin
 from glossator.report import error_counts, error_rows, write_report
 from glossator.stages import ScoredSpan
 from glossator.verdicts import Confusion, Labelled, Verdict, category_verdicts, tagger_verdicts

@@ -19,7 +19,7 @@ from glossator.data import DataSource, read_gold
 from glossator.errors import ConfigError, DataError, PipelineError, StageError, UsageError
 from glossator.evaluate import dev_score
 from glossator.pipeline import Pipeline
-from glossator.plugins import PluginManager
+from glossator.plugins.manager import PluginManager
 from glossator.training import train
 from glossator.util.files import file_sum
 

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("keras", reason="needs glossator[train]")
 pytest.importorskip("tensorflow", reason="needs glossator[train]")
 
-from glossator.plugins import PluginManager
+from glossator.plugins.manager import PluginManager
 from glossator.testing import CHECKS, check_name, check_stage, variants
 
 # Small, so that each step is quick; everything else is as it comes.

@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 
 import glossator
 from glossator.errors import ConfigError, PipelineError, StageError
-from glossator.plugins import PluginManager
+from glossator.plugins.manager import PluginManager
 from glossator.stages import TableEmbedder
 from glossator.testing import CHECKS, check_name, check_stage
 from glossator_vectors import static

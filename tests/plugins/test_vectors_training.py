@@ -19,7 +19,7 @@ from gensim.models import FastText, Word2Vec
 from glossator.builtin.tokenizers import SpacyTokenizer
 from glossator.cli import main
 from glossator.errors import DataError, UsageError
-from glossator.plugins import PluginManager
+from glossator.plugins.manager import PluginManager
 from glossator_vectors import corpus as corpus_module
 from glossator_vectors import texts as texts_module
 from glossator_vectors.corpus import TokenizedCorpus

@@ -42,13 +42,13 @@ class LazyGroup(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Import a command."""
-        from glossator.factories import load_object
+        from glossator.plugins.building import load_object
 
         if name in COMMANDS:
             command: click.Command = load_object(COMMANDS[name][0], what=f"command {name!r}")
             return command
         if name in self._added(context):
-            from glossator.factories import load_command
+            from glossator.plugins.building import load_command
 
             return load_command(_settings(context).plugins().command(name))
         return None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from glossator.formats import Writer
     from glossator.formats.record import Record
     from glossator.pipeline import Pipeline
-    from glossator.plugins import PluginManager
+    from glossator.plugins.manager import PluginManager
     from glossator.runs import Tally
 
 MOST_ERRORS_SHOWN = 20

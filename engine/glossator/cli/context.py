@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from glossator.plugins import PluginManager
+    from glossator.plugins.manager import PluginManager
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,6 @@ class Settings:
 
     @cached_property
     def _manager(self) -> PluginManager:  # one for all callers, so that no problem is reported twice
-        from glossator.plugins import PluginManager
+        from glossator.plugins.manager import PluginManager
 
         return PluginManager.from_environment(block=self.no_plugin)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from glossator.formats.record import Record
     from glossator.gold import AlignmentReport
     from glossator.journal import Output
-    from glossator.plugins import PluginManager
+    from glossator.plugins.manager import PluginManager
     from glossator.stages import Tokenizer
 
 

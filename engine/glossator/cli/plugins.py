@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from glossator.cli.context import Settings
-    from glossator.plugins import PluginInfo, PluginManager, State
+    from glossator.plugins.declared import PluginInfo, State
+    from glossator.plugins.manager import PluginManager
     from glossator.testing import CheckResult, Outcome
 
 _STYLES: dict[State, str] = {"active": "", "faulty": "yellow", "failed": "red", "blocked": "dim"}
@@ -129,7 +130,7 @@ def _results_table(title: str, results: Sequence[CheckResult]) -> Table:
 
 
 def _inspect(settings: Settings) -> list[PluginInfo]:
-    from glossator.plugins import PluginWarning
+    from glossator.plugins.declared import PluginWarning
 
     with warnings.catch_warnings():
         # The list itself says what is wrong.

@@ -10,7 +10,7 @@ from typing import Any
 
 from glossator import builtin
 from glossator.config import PipelineConfig, config_to_text, parse_config
-from glossator.plugins import GROUP
+from glossator.plugins.manager import GROUP
 from glossator.testing.outcome import Failed, NotApplicable
 from glossator.testing.processes import run_python
 from glossator.testing.trial import Trial

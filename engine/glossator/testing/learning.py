@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.pipeline import Pipeline
-from glossator.plugins import PluginWarning
+from glossator.plugins.declared import PluginWarning
 from glossator.stages import Updatable
 from glossator.testing.answers import difference, plain_answers
 from glossator.testing.examples import TEXTS, eight_examples, wrong_answers

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from glossator.factories import FAILURES
+from glossator.plugins.building import FAILURES
 from glossator.testing.answers import fault, plain_answers, predictions
 from glossator.testing.outcome import Failed
 from glossator.testing.texts import odd_texts

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from glossator.errors import ConfigError, UsageError
-from glossator.factories import FAILURES
 from glossator.hookspecs import Kind, Stage
-from glossator.plugins import PluginManager
+from glossator.plugins.building import FAILURES
+from glossator.plugins.manager import PluginManager
 from glossator.testing import declaring, learning, predicting, saving, tokenizing
 from glossator.testing.outcome import CheckResult, Failed, NotApplicable
 from glossator.testing.subject import Subject

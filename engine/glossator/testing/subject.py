@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glossator.errors import PluginError
-from glossator.factories import load_object
 from glossator.hookspecs import Kind, Stage
 from glossator.pipeline import Pipeline, load
-from glossator.plugins import PluginManager
+from glossator.plugins.building import load_object
+from glossator.plugins.manager import PluginManager
 from glossator.testing.outcome import NotApplicable
 
 if TYPE_CHECKING:

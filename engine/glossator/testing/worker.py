@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from glossator.errors import PluginError
-from glossator.factories import load_object
 from glossator.hookspecs import Stage
+from glossator.plugins.building import load_object
 from glossator.testing.answers import plain_answers
 from glossator.testing.lessons import begin, can_learn, lesson
 from glossator.testing.subject import Subject

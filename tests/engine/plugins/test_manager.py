@@ -22,7 +22,8 @@ from glossator.cli.context import Settings
 from glossator.cli.plugins import plugins as plugins_command
 from glossator.errors import PluginError, UsageError
 from glossator.hookspecs import KINDS, Specs
-from glossator.plugins import PluginManager, PluginWarning
+from glossator.plugins.declared import PluginWarning
+from glossator.plugins.manager import PluginManager
 
 GOOD = """
     import glossator

@@ -15,7 +15,7 @@ from glossator.util.messages import did_you_mean, listed, one_line
 if TYPE_CHECKING:
     import click
 
-    from glossator.plugins import Declared
+    from glossator.plugins.declared import Declared
 
 # What a plugin's code may raise: a module that calls sys.exit() must not take the engine with it.
 FAILURES = (Exception, SystemExit)

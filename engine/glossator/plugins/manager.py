@@ -5,98 +5,41 @@ from __future__ import annotations
 import itertools
 import os
 import textwrap
-import traceback
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import Any, Literal, overload
 
 import pluggy
 
 from glossator import builtin
 from glossator.about import __version__
 from glossator.errors import PluginError, UnknownNameError, UsageError
-from glossator.factories import FAILURES
-from glossator.hookspecs import API_VERSION, KINDS, Command, Format, Kind, PipelineRecord, Specs, Stage
+from glossator.hookspecs import KINDS, Command, Format, Kind, PipelineRecord, Specs, Stage
+from glossator.plugins.building import FAILURES
+from glossator.plugins.checks import declared_by, hook_faults
+from glossator.plugins.declared import (
+    HOOKS,
+    RECORDS,
+    AnyKind,
+    Declared,
+    Plugin,
+    PluginInfo,
+    PluginWarning,
+    State,
+    name_and_plugin,
+    Problem,
+    traceback_text,
+)
 from glossator.util.messages import did_you_mean, listed, one_line
 
 GROUP = "glossator"
 ALLOW_VARIABLE = "GLOSSATOR_PLUGINS"
 
-AnyRecord = Stage | Format | PipelineRecord | Command
-AnyKind = Kind | Literal["format", "pipeline", "command"]
-State = Literal["active", "faulty", "failed", "blocked"]
-R = TypeVar("R", bound=AnyRecord)
-
-_RECORDS: Mapping[AnyKind, type[AnyRecord]] = {
-    **dict.fromkeys(KINDS, Stage),
-    "format": Format,
-    "pipeline": PipelineRecord,
-    "command": Command,
-}
-_HOOKS: Mapping[AnyKind, str] = {kind: f"glossator_{kind}s" for kind in _RECORDS}
-
-
-class PluginWarning(UserWarning):
-    """A plugin that does not work, in whole or in part; everything else does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """A plugin and the distribution that installed it."""
-
-    name: str
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"plugin {self.name!r} ({self.distribution} {self.version})"
-
 
 _BUILTIN = Plugin("builtin", "glossator", __version__)
-
-
-@dataclass(frozen=True, slots=True)
-class Declared(Generic[R]):
-    """A record and the name of the plugin that declared it."""
-
-    plugin: str
-    record: R
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginInfo:
-    """What `glossator plugins list` says of a plugin.
-
-    Attributes:
-        name: The name of its entry point.
-        distribution: The pip package that brought it.
-        version: That package's version.
-        state: "active"; "faulty": something it declares does not work; "failed": nothing of it
-            works; "blocked": it was not imported.
-        reason: Why it is not active, one line; "" where it is.
-        provides: Names it declares, by kind ("tagger", "format", ...); kinds without any are left out.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    state: State
-    reason: str
-    provides: Mapping[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Problem:
-    """A fault of a plugin: its `kind` of record is missing, or, where None, any kind may be."""
-
-    plugin: Plugin
-    reason: str
-    kind: AnyKind | None = None
-    details: str = ""
 
 
 class PluginManager:
@@ -116,7 +59,7 @@ class PluginManager:
         self._loaded: dict[str, Plugin] = {}
         self._failed: list[Plugin] = []
         self._blocked: dict[Plugin, str] = {}
-        self._problems: list[_Problem] = []
+        self._problems: list[Problem] = []
         self._declared: dict[AnyKind, list[Declared[Any]]] = {}
         self._add_builtin(block)
         self._add_installed(allow, block)
@@ -209,7 +152,7 @@ class PluginManager:
 
     def plugins(self) -> list[PluginInfo]:
         """Return every plugin found, blocked and broken ones too, sorted by name; calls every hook."""
-        for kind in _RECORDS:
+        for kind in RECORDS:
             self._collect(kind)
         found = [*self._loaded.values(), *self._failed, *self._blocked]
         return [self._info(plugin) for plugin in sorted(found, key=lambda p: (p.name, p.distribution))]
@@ -266,20 +209,20 @@ class PluginManager:
         try:
             module = entry_point.load()
             self._pluggy.register(module, plugin.name)
-            faults = _hook_faults(self._pluggy, module)
+            faults = hook_faults(self._pluggy, module)
         except FAILURES as error:
             # pluggy keeps the hooks it took before it met one it refuses.
             self._pluggy.unregister(name=plugin.name)
-            self._fail([plugin], f"it failed to load: {one_line(error)}", _traceback(error))
+            self._fail([plugin], f"it failed to load: {one_line(error)}", traceback_text(error))
         else:
             self._loaded[plugin.name] = plugin
-            self._report([_Problem(plugin=plugin, reason=fault) for fault in faults])
+            self._report([Problem(plugin=plugin, reason=fault) for fault in faults])
 
     def _fail(self, plugins: list[Plugin], reason: str, details: str = "") -> None:
         self._failed += plugins
-        self._report([_Problem(plugin=plugin, reason=reason, details=details) for plugin in plugins])
+        self._report([Problem(plugin=plugin, reason=reason, details=details) for plugin in plugins])
 
-    def _report(self, problems: list[_Problem]) -> None:
+    def _report(self, problems: list[Problem]) -> None:
         self._problems += problems
         for problem in problems:
             _warn(f"{problem.plugin}: {problem.reason}")
@@ -287,19 +230,19 @@ class PluginManager:
     def _collect(self, kind: AnyKind) -> list[Declared[Any]]:
         """Call the kind's hook, the first time; each plugin by itself, as pluggy's errors name no plugin."""
         if kind not in self._declared:
-            hook: pluggy.HookCaller = getattr(self._pluggy.hook, _HOOKS[kind])
+            hook: pluggy.HookCaller = getattr(self._pluggy.hook, HOOKS[kind])
             answers = [
                 answer
                 for impl in hook.get_hookimpls()
-                for answer in _answers(impl, kind, self._loaded[impl.plugin_name])
+                for answer in declared_by(impl, kind, self._loaded[impl.plugin_name])
             ]
             declared = [answer for answer in answers if isinstance(answer, Declared)]
-            times = Counter(map(_name_and_plugin, declared))
-            unique = [found for found in declared if times[_name_and_plugin(found)] == 1]
-            self._declared[kind] = sorted(unique, key=_name_and_plugin)
-            problems = [answer for answer in answers if isinstance(answer, _Problem)]
+            times = Counter(map(name_and_plugin, declared))
+            unique = [found for found in declared if times[name_and_plugin(found)] == 1]
+            self._declared[kind] = sorted(unique, key=name_and_plugin)
+            problems = [answer for answer in answers if isinstance(answer, Problem)]
             problems += [
-                _Problem(plugin=self._loaded[plugin], reason=f"it declares {kind} {name!r} twice", kind=kind)
+                Problem(plugin=self._loaded[plugin], reason=f"it declares {kind} {name!r} twice", kind=kind)
                 for (name, plugin), count in times.items()
                 if count > 1
             ]
@@ -335,61 +278,6 @@ def _plugin(entry_point: EntryPoint) -> Plugin:
     return Plugin(entry_point.name, distribution.name or "", distribution.version or "")
 
 
-def _hook_faults(manager: pluggy.PluginManager, module: Any) -> list[str]:
-    """Say what pluggy passes over in silence: hooks that do not exist, and hooks without the marker."""
-    hooks = manager.get_hookcallers(module) or []
-    known = list(_HOOKS.values())
-    faults = [
-        f"there is no hook {hook.name!r}{did_you_mean(hook.name, known)}"
-        for hook in hooks
-        if not hook.has_spec()
-    ]
-    implemented = [impl.function for hook in hooks for impl in hook.get_hookimpls()]
-    faults += [
-        f"{name} is not marked with @glossator.hookimpl"
-        for name in known
-        if hasattr(module, name) and getattr(module, name) not in implemented
-    ]
-    return faults or ([] if hooks else ["it implements no hook"])
-
-
-def _answers(impl: pluggy.HookImpl, kind: AnyKind, plugin: Plugin) -> Iterator[Declared[Any] | _Problem]:
-    """Yield what one plugin's hook declares, and a problem for each thing that is no good."""
-    try:
-        records: Any = impl.function()
-        for record in records or ():
-            fault = _record_fault(record, kind)
-            if fault:
-                yield _Problem(plugin=plugin, reason=fault, kind=kind)
-            else:
-                yield Declared(plugin.name, record)
-    except FAILURES as error:
-        reason = f"its hook {_HOOKS[kind]} failed: {one_line(error)}"
-        yield _Problem(plugin=plugin, reason=reason, kind=kind, details=_traceback(error))
-
-
-def _record_fault(record: object, kind: AnyKind) -> str:
-    if not isinstance(record, _RECORDS[kind]):
-        return f"its hook {_HOOKS[kind]} declares {record!r}, which is no {_RECORDS[kind].__name__}"
-    if not isinstance(record.name, str) or not record.name or "/" in record.name:
-        return f"it declares a {kind} named {record.name!r}: a name is a string without '/'"
-    if isinstance(record, Format) and not _are_suffixes(record.suffixes):
-        return f"its format {record.name!r} has suffixes={record.suffixes!r}: they are a tuple like ('.txt',)"
-    if record.api != API_VERSION:
-        older = "Glossator" if record.api > API_VERSION else "the plugin"
-        versions = f"written for version {record.api} of the plugin API, this is version {API_VERSION}"
-        return f"its {kind} {record.name!r} is {versions}: upgrade {older}"
-    return ""
-
-
-def _name_and_plugin(found: Declared[Any]) -> tuple[str, str]:
-    return found.record.name, found.plugin
-
-
-def _are_suffixes(suffixes: object) -> bool:
-    return isinstance(suffixes, tuple) and all(isinstance(s, str) and s[:1] == "." for s in suffixes)
-
-
 def _listed(declared: Collection[Declared[Any]]) -> str:
     """Name what there is, as "plugin/name" where the plain name does not tell which."""
     times = Counter(found.record.name for found in declared)
@@ -397,10 +285,6 @@ def _listed(declared: Collection[Declared[Any]]) -> str:
         found.record.name if times[found.record.name] == 1 else f"{found.plugin}/{found.record.name}"
         for found in declared
     )
-
-
-def _traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
 
 
 def _warn(message: str) -> None:

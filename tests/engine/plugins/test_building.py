@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from glossator.errors import ConfigError, DataError, PluginError, StageError
-from glossator.factories import build, load_command
 from glossator.hookspecs import Command, Format, Stage
-from glossator.plugins import Declared
+from glossator.plugins.building import build, load_command
+from glossator.plugins.declared import Declared
 
 
 def make(factory, **settings):

@@ -1,0 +1,1 @@
+"""Plugins: found, isolated where they fail, and asked for what a name means."""
