@@ -11,12 +11,12 @@ from spacy.training import Example
 
 from glossator.annotations.layer import holds_spans, spans_key
 from glossator.annotations.write import clear_ents, write_cats, write_spans, write_tags
-from glossator.batching import by_words
 from glossator.calibration import CENTRED_BINS, ReliabilityBin, calibration_error, reliability
 from glossator.gold_categories import decided
+from glossator.ml.batching import by_words
+from glossator.ml.thresholds import choose_thresholds
 from glossator.predict import Batch
 from glossator.scoring import main_score, retokenized_scores, score_layer
-from glossator.thresholds import choose_thresholds
 from glossator.verdicts import (
     Confusion,
     Verdict,

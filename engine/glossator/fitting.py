@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glossator.batching import shuffled_batches
 from glossator.checkpoints import Checkpoints, Epoch
 from glossator.errors import GlossatorError, StageError
+from glossator.ml.batching import shuffled_batches
 from glossator.stages import Updatable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glossator.batching import by_words
+from glossator.ml.batching import by_words
 from glossator.predict import Batch
 from glossator.stages import Embedder, TableEmbedder
 

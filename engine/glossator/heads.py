@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.errors import ConfigError
-from glossator.thresholds import held
+from glossator.ml.thresholds import held
 
 if TYPE_CHECKING:
     from glossator.config import HeadConfig

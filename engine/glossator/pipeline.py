@@ -21,7 +21,6 @@ from glossator.annotations.write import (
     write_spans,
     write_tags,
 )
-from glossator.batching import by_words
 from glossator.config import (
     HeadConfig,
     PipelineConfig,
@@ -33,6 +32,7 @@ from glossator.config import (
 from glossator.errors import ConfigError, GlossatorError, StageError, UsageError
 from glossator.heads import Head, check_parted
 from glossator.hookspecs import Kind, Stage
+from glossator.ml.batching import by_words
 from glossator.plugins.building import build
 from glossator.plugins.declared import Plugin
 from glossator.plugins.manager import PluginManager

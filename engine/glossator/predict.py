@@ -10,8 +10,8 @@ from spacy.attrs import SENT_START
 from spacy.tokens import Doc
 
 from glossator.annotations.layer import holds_spans
-from glossator.batching import by_words, chunk_bounds
 from glossator.errors import GlossatorError, StageError
+from glossator.ml.batching import by_words, chunk_bounds
 from glossator.stages import Embedder, ScoredSpan, TableEmbedder, TokenTags, Vectors, VectorSpace
 
 if TYPE_CHECKING:

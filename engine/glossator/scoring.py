@@ -17,7 +17,7 @@ from spacy.scorer import PRFScore, ROCAUCScore, Scorer, get_ner_prf
 from glossator.annotations.layer import check_tagger_layer, holds_spans, spans_key
 from glossator.annotations.read import annotated, is_missing, tag_of
 from glossator.errors import DataError
-from glossator.thresholds import Thresholds
+from glossator.ml.thresholds import Thresholds
 from glossator.verdicts import NO_THRESHOLDS, Verdict, category_verdicts
 
 if TYPE_CHECKING:

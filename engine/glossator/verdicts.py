@@ -15,7 +15,7 @@ import numpy as np
 
 from glossator.annotations.layer import holds_spans, spans_key
 from glossator.annotations.read import annotated, is_missing, tag_of
-from glossator.thresholds import Thresholds, holding
+from glossator.ml.thresholds import Thresholds, holding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from glossator.calibration import fit_temperature
 from glossator.errors import ConfigError, PipelineError, StageError
+from glossator.ml.temperature import fit_temperature
 from glossator.stages import Vectors, VectorSpace
 from glossator_keras.features import (
     TABLE_ROWS,

@@ -26,7 +26,7 @@ from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
-    from glossator.schemes import SpanScheme
+    from glossator.ml.span_scheme import SpanScheme
 
 Tensor: TypeAlias = Any
 """Of the backend that Keras runs on, or an array."""

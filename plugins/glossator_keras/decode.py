@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from glossator.decoding import (
-    forward_backward,
-    marginals,
-    span_posteriors,
-    viterbi,
-)
-from glossator.schemes import SpanScheme
+from glossator.ml.linear_chain import forward_backward, marginals, span_posteriors, viterbi
+from glossator.ml.span_scheme import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from glossator.words import Words
+    from glossator.ml.words import Words
 
     Floats = NDArray[np.floating[Any]]
 

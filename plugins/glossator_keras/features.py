@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from spacy.attrs import LOWER, ORTH, SHAPE
 
-from glossator.batching import of_like_length
 from glossator.errors import PipelineError
-from glossator.words import Words, words_of
+from glossator.ml.batching import of_like_length
+from glossator.ml.words import Words, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from glossator.ml.words import Words
     from glossator.stages import Vectors
-    from glossator.words import Words
     from glossator_keras.decode import Layout
     from glossator_keras.learning import Learner, Loss
 

@@ -15,7 +15,7 @@ from glossator_keras.features import TABLE_ROWS
 if TYPE_CHECKING:
     import keras
 
-    from glossator.schemes import SpanScheme
+    from glossator.ml.span_scheme import SpanScheme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

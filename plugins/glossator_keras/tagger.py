@@ -24,12 +24,12 @@ import numpy as np
 
 from glossator.annotations.gold import GoldSpan, gold_spans, gold_tags, missing_tokens, without_overlaps
 from glossator.annotations.layer import check_tagger_layer, holds_spans
-from glossator.calibration import fit_temperature, softmax_nll
-from glossator.decoding import log_partition, path_score
 from glossator.errors import ConfigError, PipelineError, StageError
-from glossator.schemes import SpanScheme
+from glossator.ml.linear_chain import log_partition, path_score
+from glossator.ml.span_scheme import SpanScheme
+from glossator.ml.temperature import fit_temperature, softmax_nll
+from glossator.ml.words import Words
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
-from glossator.words import Words
 from glossator_keras.decode import Answer, Chain, Layout, decode_spans, decode_tags
 from glossator_keras.features import (
     TABLE_ROWS,

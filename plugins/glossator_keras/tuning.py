@@ -20,7 +20,7 @@ from glossator.stages import Vectors, VectorSpace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from glossator.words import Words
+    from glossator.ml.words import Words
     from glossator_keras.decode import Layout
 
     Floats = NDArray[np.float32]

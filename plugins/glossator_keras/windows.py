@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from glossator.words import Words
+    from glossator.ml.words import Words
 
 WINDOW_WORDS = 400
 

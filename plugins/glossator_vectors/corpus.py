@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from spacy.attrs import ORTH
 
-from glossator.batching import by_words
-from glossator.words import words_of
+from glossator.ml.batching import by_words
+from glossator.ml.words import words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ import numpy as np
 from spacy.attrs import LOWER
 
 from glossator.errors import ConfigError
-from glossator.words import words_of
+from glossator.ml.words import words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

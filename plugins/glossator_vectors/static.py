@@ -10,7 +10,7 @@ import numpy as np
 from spacy.attrs import LOWER, ORTH
 
 from glossator.errors import ConfigError, StageError
-from glossator.words import Words, words_of
+from glossator.ml.words import Words, words_of
 from glossator_vectors.folder import FACTS, REMEDY, WordVectors, open_vectors
 from glossator_vectors.writing import copy_folder
 

@@ -239,7 +239,7 @@ def test_spans_have_the_posterior_of_the_softmax_they_are_decoded_from():
 
 def _words(docs):
     from glossator.builtin.window import ATTRIBUTES
-    from glossator.words import words_of
+    from glossator.ml.words import words_of
 
     return words_of(docs, ATTRIBUTES)
 

@@ -14,8 +14,8 @@ import spacy  # noqa: E402
 from spacy.training import Example  # noqa: E402
 
 from glossator.errors import ConfigError, PipelineError, StageError  # noqa: E402
+from glossator.ml.words import words_of
 from glossator.stages import Vectors, VectorSpace  # noqa: E402
-from glossator.words import words_of  # noqa: E402
 from glossator_keras import classifier, cnn, lstm  # noqa: E402
 from glossator_keras.features import encode, network_inputs, padded_sequences  # noqa: E402
 from glossator_keras.learning import exclusive_loss, independent_loss  # noqa: E402

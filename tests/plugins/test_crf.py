@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glossator.decoding import forward_backward, log_partition, marginals, path_score, viterbi
-from glossator.schemes import SpanScheme
+from glossator.ml.linear_chain import forward_backward, log_partition, marginals, path_score, viterbi
+from glossator.ml.span_scheme import SpanScheme
 
 keras = pytest.importorskip("keras", reason="needs glossator[train]")
 tf = pytest.importorskip("tensorflow", reason="needs glossator[train]")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from glossator.schemes import SpanScheme
+from glossator.ml.span_scheme import SpanScheme
 from glossator_keras.decode import Answer, Chain, decode_spans, decode_tags
 from glossator_keras.features import EncodedDocs, encode, padded_sentences
 

@@ -11,8 +11,8 @@ from spacy.attrs import IS_SPACE, LOWER
 from thinc.api import HashEmbed, Linear, Model, zero_init
 
 from glossator.builtin import learning
-from glossator.calibration import fit_temperature
 from glossator.errors import ConfigError, StageError
+from glossator.ml.temperature import fit_temperature
 from glossator.stages import Vectors, VectorSpace
 
 if TYPE_CHECKING:

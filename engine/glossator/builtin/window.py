@@ -13,15 +13,15 @@ from thinc.api import Optimizer, Ragged
 
 from glossator.annotations.gold import gold_spans, gold_tags, missing_tokens, without_overlaps
 from glossator.annotations.layer import check_tagger_layer, holds_spans
-from glossator.batching import of_like_length
 from glossator.builtin import learning
 from glossator.builtin.window_network import build_network
-from glossator.calibration import fit_temperature, softmax_nll
-from glossator.decoding import forward_backward, span_posteriors, viterbi
 from glossator.errors import ConfigError, StageError
-from glossator.schemes import SpanScheme
+from glossator.ml.batching import of_like_length
+from glossator.ml.linear_chain import forward_backward, span_posteriors, viterbi
+from glossator.ml.span_scheme import SpanScheme
+from glossator.ml.temperature import fit_temperature, softmax_nll
+from glossator.ml.words import Words, words_of
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
-from glossator.words import Words, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

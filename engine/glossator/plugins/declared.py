@@ -79,8 +79,10 @@ class Problem:
 
 
 def name_and_plugin(found: Declared[Any]) -> tuple[str, str]:
+    """Return what records are sorted by and must differ in."""
     return found.record.name, found.plugin
 
 
 def traceback_text(error: BaseException) -> str:
+    """Return an error's traceback as Python prints it."""
     return "".join(traceback.format_exception(error))

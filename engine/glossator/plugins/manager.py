@@ -28,9 +28,9 @@ from glossator.plugins.declared import (
     Plugin,
     PluginInfo,
     PluginWarning,
+    Problem,
     State,
     name_and_plugin,
-    Problem,
     traceback_text,
 )
 from glossator.util.messages import did_you_mean, listed, one_line

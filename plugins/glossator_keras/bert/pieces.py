@@ -17,7 +17,7 @@ import numpy as np
 from spacy.attrs import ORTH
 
 from glossator.errors import ConfigError, PipelineError, StageError
-from glossator.words import Words, words_of
+from glossator.ml.words import Words, words_of
 from glossator_keras.features import strings_of
 
 if TYPE_CHECKING:

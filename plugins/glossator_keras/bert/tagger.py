@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from glossator.batching import of_like_length
+from glossator.ml.batching import of_like_length
 from glossator_keras.bert.checkpoint import BertConfig
 from glossator_keras.bert.network import build_tagger, tagger_trial_inputs
 from glossator_keras.bert.pieces import EncodedPieces
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc
 
+    from glossator.ml.words import Words
     from glossator.stages import Vectors
-    from glossator.words import Words
     from glossator_keras.decode import Answer
 
     Floats = NDArray[np.float32]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glossator.batching import of_like_length
+from glossator.ml.batching import of_like_length
 from glossator_keras.bert.pieces import SPECIAL
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spacy.training import Example
 
-from glossator.thresholds import (
+from glossator.ml.thresholds import (
     THRESHOLD,
     best_f1_threshold,
     best_rejection_threshold,

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from spacy.attrs import LOWER, SHAPE, SUFFIX
 from spacy.tokens import Doc
 
+from glossator.ml.words import words_of
 from glossator.stages import ScoredSpan
-from glossator.words import words_of
 
 VOCAB = spacy.blank("en").vocab
 TOKENS = st.sampled_from(["Anna", "saw", "a", "14", "Ünal", "\n", "  ", "\t\n"])

@@ -7,12 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glossator.calibration import (
-    expected_calibration_error,
-    fit_temperature,
-    reliability,
-    softmax_nll,
-)
+from glossator.calibration import expected_calibration_error, reliability
+from glossator.ml.temperature import fit_temperature, softmax_nll
 
 
 def softmax(logits):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glossator.decoding import (
+from glossator.ml.linear_chain import (
     forward_backward,
     log_partition,
     marginals,
@@ -17,7 +17,7 @@ from glossator.decoding import (
     span_posteriors,
     viterbi,
 )
-from glossator.schemes import SpanScheme
+from glossator.ml.span_scheme import SpanScheme
 
 # One factor beside which every potential is large makes the exponential domain underflow.
 SCALES = (0.0, 1.0, 30.0, 3000.0)
@@ -275,7 +275,7 @@ def test_potentials_of_a_network_stay_in_the_fast_domain(make, monkeypatch):
     emissions = 10 * np.random.default_rng(2).normal(size=(4, 50, len(scheme.labels)))
     lengths = np.array([50, 7, 1, 0])
     expected = marginals(forward_backward(emissions, lengths, *scheme.constraints()))
-    monkeypatch.delattr("glossator.decoding._sweep")
+    monkeypatch.delattr("glossator.ml.linear_chain._sweep")
     found = marginals(forward_backward(emissions, lengths, *scheme.constraints()))
     np.testing.assert_array_equal(found, expected)
 
@@ -287,7 +287,7 @@ def test_labels_that_are_reached_in_every_other_step_only_stay_in_the_fast_domai
     chain = (transitions, np.array([0.0, -np.inf, -np.inf]), np.zeros(3))
     emissions = np.random.default_rng(3).normal(size=(2, 7, 3))
     lengths = np.array([7, 6])
-    monkeypatch.delattr("glossator.decoding._sweep")
+    monkeypatch.delattr("glossator.ml.linear_chain._sweep")
     found = forward_backward(emissions, lengths, *chain)
     for row in range(2):
         _, scores = enumerate_all(Chains(emissions, lengths, *chain), row)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from glossator.batching import by_words, chunk_bounds, of_like_length, shuffled_batches
+from glossator.ml.batching import by_words, chunk_bounds, of_like_length, shuffled_batches
 
 VOCAB = spacy.blank("en").vocab
 SIZES = st.lists(st.integers(0, 40), max_size=60)
