@@ -26,7 +26,8 @@ from rich.table import Table
 from spacy.tokens import Doc
 
 import glossator
-from glossator.config import HeadConfig, read_config
+from glossator.config.schema import HeadConfig
+from glossator.config.text import read_config
 from glossator.corpora import recipe
 from glossator.data import DataSource, read_gold
 from glossator.evaluate import Evaluation, evaluate_head, fit_thresholds

@@ -22,7 +22,8 @@ import peer
 from rich.console import Console
 from rich.table import Table
 
-from glossator.config import HeadConfig, read_config
+from glossator.config.schema import HeadConfig
+from glossator.config.text import read_config
 from glossator.corpora import corpus, recipe
 from glossator.errors import ConfigError
 

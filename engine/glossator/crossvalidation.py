@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.checkpoints import Checkpoints
-from glossator.config import PipelineConfig
+from glossator.config.schema import PipelineConfig
 from glossator.data import read_gold
 from glossator.errors import DataError, UsageError
 from glossator.evaluate import evaluate_head

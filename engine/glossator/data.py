@@ -13,7 +13,7 @@ from glossator.annotations.read import annotated
 from glossator.corpora import corpus, read_split, split_files
 from glossator.errors import ConfigError, DataError, GlossatorError, PluginError, UsageError
 from glossator.files import folder_sum, input_files, name_of
-from glossator.formats.opening import STANDARD_STREAM
+from glossator.formats.shared.text_streams import STANDARD_STREAM
 from glossator.gold import AlignmentReport, gold_example
 from glossator.plugins.building import build
 from glossator.util.files import file_sum
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from spacy.training import Example
 
-    from glossator.config import DataConfig
+    from glossator.config.schema import DataConfig
     from glossator.formats import Reader, Record, Writer
     from glossator.pipeline import Pipeline
     from glossator.plugins.manager import PluginManager

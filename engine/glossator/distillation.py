@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glossator.annotations.layer import holds_spans, spans_key
-from glossator.config import PipelineConfig
+from glossator.config.schema import PipelineConfig
 from glossator.errors import ConfigError, DataError
 from glossator.formats.record import CharSpan, GoldTokens, Record
 from glossator.progress import Silent

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glossator.errors import UsageError
-from glossator.formats.opening import STANDARD_STREAM
+from glossator.formats.shared.text_streams import STANDARD_STREAM
 from glossator.util.files import file_sum
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
     from spacy.training import Example
 
-    from glossator.config import TrainingConfig
+    from glossator.config.schema import TrainingConfig
     from glossator.progress import TrainingProgress
     from glossator.stages import Vectors, VectorSpace
 

@@ -12,7 +12,7 @@ from glossator.errors import ConfigError
 from glossator.ml.thresholds import held
 
 if TYPE_CHECKING:
-    from glossator.config import HeadConfig
+    from glossator.config.schema import HeadConfig
     from glossator.plugins.declared import Plugin
 
 

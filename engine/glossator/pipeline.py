@@ -21,14 +21,8 @@ from glossator.annotations.write import (
     write_spans,
     write_tags,
 )
-from glossator.config import (
-    HeadConfig,
-    PipelineConfig,
-    StageConfig,
-    check_embedder,
-    check_name,
-    head_config,
-)
+from glossator.config.schema import HeadConfig, PipelineConfig, StageConfig
+from glossator.config.sections import check_embedder, check_name, head_config
 from glossator.errors import ConfigError, GlossatorError, StageError, UsageError
 from glossator.heads import Head, check_parted
 from glossator.hookspecs import Kind, Stage

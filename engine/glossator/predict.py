@@ -17,7 +17,7 @@ from glossator.stages import Embedder, ScoredSpan, TableEmbedder, TokenTags, Vec
 if TYPE_CHECKING:
     from thinc.types import Floats2d
 
-    from glossator.config import HeadConfig
+    from glossator.config.schema import HeadConfig
 
 CHUNK_WORDS = 10_000
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from glossator import golden
 from glossator.about import __version__
-from glossator.config import HeadConfig, PipelineConfig, StageConfig, config_to_text, read_config
+from glossator.config.schema import HeadConfig, PipelineConfig, StageConfig
+from glossator.config.text import config_to_text, read_config
 from glossator.errors import GlossatorError, PipelineError
 from glossator.gold_categories import Foreign
 from glossator.stages import Finishable, Preparable

@@ -13,7 +13,8 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from glossator.checkpoints import PROGRESS, Checkpoints, Epoch
-from glossator.config import PipelineConfig, config_to_text
+from glossator.config.schema import PipelineConfig
+from glossator.config.text import config_to_text
 from glossator.data import DataSource, GoldData, read_gold
 from glossator.errors import ConfigError, DataError, PipelineError, UsageError
 from glossator.evaluate import dev_score, fit_thresholds

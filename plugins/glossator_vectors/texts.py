@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from glossator.data import read_file
 from glossator.errors import DataError, UsageError
 from glossator.files import input_files, name_of
-from glossator.formats.opening import STANDARD_STREAM, read_lines
 from glossator.formats.record import Record
+from glossator.formats.shared.text_streams import STANDARD_STREAM, read_lines
 
 if TYPE_CHECKING:
     from glossator.plugins.manager import PluginManager

@@ -9,7 +9,7 @@ import pytest
 
 import glossator.hookspecs
 from glossator.cli import COMMANDS
-from glossator.config import parse_config
+from glossator.config.text import parse_config
 from glossator.hookspecs import Stage
 from glossator.pipeline import Pipeline
 from glossator.testing import check_stage

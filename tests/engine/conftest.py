@@ -16,7 +16,7 @@ import pytest
 
 from glossator import corpora
 from glossator.cli import main
-from glossator.config import parse_config
+from glossator.config.text import parse_config
 from glossator.training import train
 
 SAMPLES_CONFIG = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from glossator.config import HeadConfig
+from glossator.config.schema import HeadConfig
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -11,7 +11,7 @@ import pytest
 from spacy.tokens import DocBin
 
 import glossator
-from glossator.config import read_config
+from glossator.config.text import read_config
 from glossator.corpora import corpora_home, recipe
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glossator import corpora
-from glossator.config import read_config
+from glossator.config.text import read_config
 from glossator.errors import ConfigError, DataError, PluginError
 from glossator.formats import Record
 from glossator.plugins.manager import PluginManager

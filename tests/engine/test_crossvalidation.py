@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.training import Example
 
-from glossator.config import parse_config
+from glossator.config.text import parse_config
 from glossator.crossvalidation import CrossValidation, cross_validate, deal
 from glossator.errors import DataError, UsageError
 

@@ -11,7 +11,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 
-from glossator.config import DataConfig
+from glossator.config.schema import DataConfig
 from glossator.data import (
     DataSource,
     document_error,

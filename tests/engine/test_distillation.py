@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import glossator
-from glossator.config import head_config, read_config
+from glossator.config.sections import head_config
+from glossator.config.text import read_config
 from glossator.corpora import recipe
 from glossator.distillation import distil, silver_records, teacher_head
 from glossator.errors import ConfigError, DataError, PipelineError, UsageError

@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 import glossator
-from glossator.config import parse_config
+from glossator.config.text import parse_config
 from glossator.data import DataSource, read_gold
 from glossator.evaluate import dev_score, evaluate_from_raw_text, evaluate_head
 from glossator.pipeline import Pipeline

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from glossator.checkpoints import Checkpoints
-from glossator.config import TrainingConfig
+from glossator.config.schema import TrainingConfig
 from glossator.errors import StageError
 from glossator.fitting import Task, fit
 from glossator.progress import Silent

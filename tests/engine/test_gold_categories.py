@@ -8,7 +8,7 @@ import pytest
 from spacy.training import Example
 
 import glossator
-from glossator.config import parse_config
+from glossator.config.text import parse_config
 from glossator.errors import DataError
 from glossator.evaluate import dev_score, evaluate_head
 from glossator.gold_categories import (

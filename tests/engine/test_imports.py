@@ -36,7 +36,7 @@ LIGHT = (
     "glossator.builtin",
     "glossator.cli",
     "glossator.cli.context",
-    "glossator.config",
+    "glossator.config.sections",
     "glossator.errors",
     "glossator.plugins.building",
     "glossator.hookspecs",

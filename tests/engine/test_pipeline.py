@@ -12,7 +12,8 @@ from spacy.tokens import Doc
 from toy_pipelines import first_words, fixed, toy, train
 
 from glossator import Stage
-from glossator.config import TrainingConfig, parse_config
+from glossator.config.schema import TrainingConfig
+from glossator.config.text import parse_config
 from glossator.errors import ConfigError, PluginError, StageError, UsageError
 from glossator.pipeline import Pipeline
 from glossator.stages import ScoredSpan, TokenTags, VectorSpace

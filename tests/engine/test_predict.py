@@ -10,7 +10,7 @@ from spacy.training import Example
 
 import glossator.predict
 from glossator import Stage
-from glossator.config import HeadConfig
+from glossator.config.schema import HeadConfig
 from glossator.errors import StageError
 from glossator.pipeline import Pipeline
 from glossator.predict import Batch

@@ -17,7 +17,7 @@ import glossator
 from glossator.annotations.write import write_spans
 from glossator.calibration import ReliabilityBin
 from glossator.cli.score_tables import print_details, print_scores
-from glossator.config import HeadConfig
+from glossator.config.schema import HeadConfig
 from glossator.data import DataSource, read_gold
 from glossator.evaluate import Evaluation, evaluate_head
 from glossator.gold import PLACE

@@ -14,7 +14,7 @@ import pytest
 from spacy.tokens import DocBin
 
 import glossator
-from glossator.config import parse_config
+from glossator.config.text import parse_config
 from glossator.training import train
 
 MOOD = """

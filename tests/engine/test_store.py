@@ -14,7 +14,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from glossator import golden, load, store
-from glossator.config import DataConfig, config_to_text, read_config
+from glossator.config.schema import DataConfig
+from glossator.config.text import config_to_text, read_config
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.pipeline import Pipeline
 

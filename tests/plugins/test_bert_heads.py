@@ -325,7 +325,7 @@ def test_a_trained_pipeline_annotates_without_keras_and_without_its_checkpoint(t
 
 
 def test_it_is_trained_again_from_its_own_folder_if_its_checkpoint_is_there(trained, tmp_path):
-    from glossator.config import read_config
+    from glossator.config.text import read_config
 
     with pytest.raises(StageError, match=r"checkpoint.*absolute path"):
         train(read_config(trained / "config.cfg"), tmp_path / "again")

@@ -17,7 +17,7 @@ pytest.importorskip("keras", reason="needs glossator[train]")
 pytest.importorskip("tensorflow", reason="needs glossator[train]")
 
 import glossator
-from glossator.config import read_config
+from glossator.config.text import read_config
 from glossator.errors import PipelineError
 from glossator.pipeline import Pipeline
 from glossator.training import train

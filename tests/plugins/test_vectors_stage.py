@@ -128,7 +128,7 @@ def test_the_path_counts_from_the_config_and_a_saved_pipeline_holds_its_own_copy
     (tmp_path / "here" / "p.cfg").write_text(
         '[glossator]\nlang = "en"\ntensor = "words"\n[embedders.words]\nstage = "vectors"\npath = "vectors"\n'
     )
-    from glossator.config import read_config
+    from glossator.config.text import read_config
     from glossator.pipeline import Pipeline
 
     pipeline = Pipeline.from_config(read_config(tmp_path / "here" / "p.cfg")).prepare()

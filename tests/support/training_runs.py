@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glossator.config import parse_config
+from glossator.config.text import parse_config
 from glossator.progress import Silent
 
 CONFIGS = Path(__file__).parents[1] / "engine" / "configs"

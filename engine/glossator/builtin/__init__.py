@@ -72,29 +72,29 @@ def glossator_formats() -> Iterator[Format]:
     )
     yield Format(
         name="csv",
-        factory="glossator.formats.table:Table",
+        factory="glossator.formats.csv_table:Table",
         suffixes=(".csv",),
         summary="comma-separated values, a document a row, its text and labels in named columns",
     )
     yield Format(
         name="tsv",
-        factory="glossator.formats.table:tab_separated",
+        factory="glossator.formats.csv_table:tab_separated",
         suffixes=(".tsv",),
         summary="tab-separated values, otherwise as csv",
     )
     yield Format(
         name="labelled-lines",
-        factory="glossator.formats.labelled:LabelledLines",
+        factory="glossator.formats.labelled_text:LabelledLines",
         summary="a document a line, after its label and a tab",
     )
     yield Format(
         name="class-files",
-        factory="glossator.formats.labelled:ClassFiles",
+        factory="glossator.formats.labelled_text:ClassFiles",
         summary="a document a line, a file a class",
     )
     yield Format(
         name="class-folders",
-        factory="glossator.formats.labelled:ClassFolders",
+        factory="glossator.formats.labelled_text:ClassFolders",
         summary="text, a document a file, a folder a class",
     )
     yield Format(
@@ -104,7 +104,7 @@ def glossator_formats() -> Iterator[Format]:
     )
     yield Format(
         name="conll",
-        factory="glossator.formats.columns:Columns",
+        factory="glossator.formats.conll:Columns",
         suffixes=(".conll", ".bio", ".iob"),
         summary="a token a line in columns, its last an IOB tag",
     )

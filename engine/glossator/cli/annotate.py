@@ -17,7 +17,7 @@ import click
 
 from glossator.cli import options
 from glossator.errors import DataError, GlossatorError, UsageError
-from glossator.formats.opening import STANDARD_STREAM
+from glossator.formats.shared.text_streams import STANDARD_STREAM
 
 if TYPE_CHECKING:
     from glossator.cli.context import Settings
@@ -212,7 +212,7 @@ def _write(
 
 
 def _say_what_is_left_out(pipeline: Pipeline, writer: Writer, to: str) -> None:
-    from glossator.formats.held import REMEDY, can_hold
+    from glossator.formats.shared.supported_layers import REMEDY, can_hold
 
     layers = {head.name: head.config.layer for head in pipeline.heads.values()}
     lost = [f"{name!r} ({layer})" for name, layer in layers.items() if not can_hold(writer, layer)]

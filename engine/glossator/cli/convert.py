@@ -56,7 +56,7 @@ def convert(
     cannot hold; none is lost silently. TARGET is replaced at the end, if there is anything to write.
     """
     from glossator.data import open_reader, open_writer
-    from glossator.formats.opening import STANDARD_STREAM
+    from glossator.formats.shared.text_streams import STANDARD_STREAM
     from glossator.journal import output_at
     from glossator.pipeline import Pipeline
 
@@ -76,7 +76,7 @@ def convert(
 
 
 def _summary(converted: Converted) -> str:
-    from glossator.formats.held import spelt
+    from glossator.formats.shared.supported_layers import spelt
 
     annotations = spelt(converted.annotations)
     held = f" with {annotations}" if annotations else ""
@@ -113,7 +113,7 @@ def _convert_to_file(
 def _convert(items: Iterator[Record | DataError], tokenizer: Tokenizer, writer: Writer, to: str) -> Converted:
     from glossator.annotations.read import count_annotations
     from glossator.data import document_error
-    from glossator.formats.held import REMEDY, not_held
+    from glossator.formats.shared.supported_layers import REMEDY, not_held
     from glossator.gold import AlignmentReport, gold_doc
 
     converted = Converted(AlignmentReport())

@@ -42,9 +42,9 @@ def cross_validate(
 
     from glossator.cli.progress import TrainingView
     from glossator.cli.train import config_file
-    from glossator.config import read_config
+    from glossator.config.overrides import parse_override
+    from glossator.config.text import read_config
     from glossator.crossvalidation import cross_validate as run
-    from glossator.overrides import parse_override
 
     changes = dict(parse_override(text) for text in overrides)
     described = read_config(config_file(config), changes)

@@ -57,10 +57,10 @@ def distil(
 
     from glossator.cli.progress import TrainingView
     from glossator.cli.train import config_file, finish
-    from glossator.config import read_config
+    from glossator.config.overrides import parse_override
+    from glossator.config.text import read_config
     from glossator.data import read_files
     from glossator.distillation import distil as run
-    from glossator.overrides import parse_override
     from glossator.pipeline import load
 
     plugins = settings.plugins()

@@ -20,7 +20,8 @@ def init_config(
     lang: str, taggers: tuple[str, ...], classifiers: tuple[str, ...], output: Path | None
 ) -> None:
     """Print a config to start from; without a stage, one with a tagger and a classifier."""
-    from glossator.config import config_from_dict, config_to_text
+    from glossator.config.sections import config_from_dict
+    from glossator.config.text import config_to_text
 
     if not taggers and not classifiers:
         taggers, classifiers = ("window",), ("bow",)

@@ -57,7 +57,7 @@ def key_values(pairs: Sequence[str], option: str) -> dict[str, Any]:
     Raises:
         UsageError: A pair has no "=".
     """
-    from glossator.overrides import parse_value
+    from glossator.config.overrides import parse_value
 
     values = {}
     for pair in pairs:

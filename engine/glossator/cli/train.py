@@ -74,8 +74,9 @@ def train(
     from rich.console import Console
 
     from glossator.cli.progress import TrainingView
-    from glossator.config import config_from_dict, read_config
-    from glossator.overrides import parse_override, with_overrides
+    from glossator.config.overrides import parse_override, with_overrides
+    from glossator.config.sections import config_from_dict
+    from glossator.config.text import read_config
     from glossator.training import train as train_pipeline
 
     changes = dict(parse_override(text) for text in overrides)

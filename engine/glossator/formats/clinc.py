@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from glossator.errors import DataError
-from glossator.formats.categories import categories, names
-from glossator.formats.opening import read_text
 from glossator.formats.record import Record
+from glossator.formats.shared.labels import categories, names
+from glossator.formats.shared.text_streams import read_text
 
 
 class Clinc:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from glossator.annotations.read import is_universal
 from glossator.errors import DataError
 from glossator.formats import Writer
-from glossator.formats.blocks import Line, parse_comments, read_records
 from glossator.formats.record import GoldTokens, Record
-from glossator.formats.sentences import (
+from glossator.formats.shared.blocks import Line, parse_comments, read_records
+from glossator.formats.shared.token_rows import (
     NO_TAG,
     Row,
     Sentence,

@@ -18,9 +18,9 @@ from srsly.msgpack import msgpack_decoders, msgpack_encoders
 from glossator.annotations.read import has_entities
 from glossator.errors import DataError, UsageError
 from glossator.formats import Writer
-from glossator.formats.opening import STANDARD_STREAM
-from glossator.formats.packing import PackedDocs
 from glossator.formats.record import CharSpan, Record
+from glossator.formats.shared.docbin_packing import PackedDocs
+from glossator.formats.shared.text_streams import STANDARD_STREAM
 
 # Where a stored Doc's `user_data` has its record's fields, as JSON: DocBin would turn lists to tuples.
 FIELDS = "glossator.fields"

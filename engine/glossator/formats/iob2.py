@@ -7,11 +7,11 @@ from pathlib import Path
 
 from glossator.errors import DataError
 from glossator.formats import Writer
-from glossator.formats.blocks import Line, parse_comments, read_records
 from glossator.formats.conllu import NumberedRow, split_block
-from glossator.formats.iob import is_tag
 from glossator.formats.record import GoldTokens, Record
-from glossator.formats.sentences import (
+from glossator.formats.shared.blocks import Line, parse_comments, read_records
+from glossator.formats.shared.iob_tags import is_tag
+from glossator.formats.shared.token_rows import (
     Sentence,
     SentenceWriter,
     all_but_last,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Never
 from glossator.annotations.read import categories_of, has_entities, is_universal, span_groups
 from glossator.errors import DataError
 from glossator.formats import Writer
-from glossator.formats.opening import open_output, read_lines
 from glossator.formats.record import CharSpan, GoldTokens, Record
+from glossator.formats.shared.text_streams import open_output, read_lines
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span

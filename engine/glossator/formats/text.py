@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from glossator.errors import DataError, UsageError
-from glossator.formats.blocks import read_blocks
-from glossator.formats.opening import read_lines, read_text
 from glossator.formats.record import Record
+from glossator.formats.shared.blocks import read_blocks
+from glossator.formats.shared.text_streams import read_lines, read_text
 
 Unit = Literal["file", "line", "paragraph"]
 

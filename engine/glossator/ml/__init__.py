@@ -1,1 +1,1 @@
-"""What stages are built with: words as arrays, batches, linear chains, calibration. No framework is needed."""
+"""What stages are built with: words as arrays, batches, linear chains, calibration."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.annotations.layer import holds_spans
-from glossator.config import HeadConfig
+from glossator.config.schema import HeadConfig
 from glossator.pipeline import Pipeline
 from glossator.predict import Batch
 from glossator.stages import TableEmbedder

@@ -9,7 +9,8 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from glossator import builtin
-from glossator.config import PipelineConfig, config_to_text, parse_config
+from glossator.config.schema import PipelineConfig
+from glossator.config.text import config_to_text, parse_config
 from glossator.plugins.manager import GROUP
 from glossator.testing.outcome import Failed, NotApplicable
 from glossator.testing.processes import run_python

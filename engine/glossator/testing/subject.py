@@ -16,7 +16,7 @@ from glossator.plugins.manager import PluginManager
 from glossator.testing.outcome import NotApplicable
 
 if TYPE_CHECKING:
-    from glossator.config import HeadConfig
+    from glossator.config.schema import HeadConfig
 
 NAME = "checked"  # of the stage in its pipeline
 LANG = "xx"

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 
 import glossator
 from glossator import Stage
-from glossator.config import config_to_text, parse_config
+from glossator.config.text import config_to_text, parse_config
 from glossator.errors import ConfigError, UsageError
 from glossator.pipeline import Pipeline
 from glossator.stages import ScoredSpan

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from glossator.errors import DataError
-from glossator.formats.opening import read_lines
 from glossator.formats.record import Record
+from glossator.formats.shared.text_streams import read_lines
 
 # Where comments that are not "key = value" are kept among a record's fields.
 COMMENTS = "comments"

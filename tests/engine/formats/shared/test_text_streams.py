@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from glossator.errors import DataError, UsageError
-from glossator.formats.blocks import comment_lines, parse_comments, read_blocks
-from glossator.formats.opening import open_output, read_lines, read_text
+from glossator.formats.shared.blocks import comment_lines, parse_comments, read_blocks
+from glossator.formats.shared.text_streams import open_output, read_lines, read_text
 from glossator.formats.text import TextFiles
 
 

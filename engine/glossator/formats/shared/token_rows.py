@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glossator.annotations.read import has_entities
-from glossator.formats.blocks import comment_lines
-from glossator.formats.iob import spans_of, tags_of
-from glossator.formats.opening import open_output
 from glossator.formats.record import CharSpan, GoldTokens, Record
+from glossator.formats.shared.blocks import comment_lines
+from glossator.formats.shared.iob_tags import spans_of, tags_of
+from glossator.formats.shared.text_streams import open_output
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span

@@ -11,10 +11,17 @@ from typing import NamedTuple, TypeVar
 from glossator.annotations.read import is_universal
 from glossator.errors import DataError, UsageError
 from glossator.formats import Writer
-from glossator.formats.blocks import Line, parse_comments, read_records
-from glossator.formats.iob import OUTSIDE, is_tag
 from glossator.formats.record import GoldTokens, Record
-from glossator.formats.sentences import NO_TAG, Row, Sentence, SentenceWriter, all_but_last, sentence_record
+from glossator.formats.shared.blocks import Line, parse_comments, read_records
+from glossator.formats.shared.iob_tags import OUTSIDE, is_tag
+from glossator.formats.shared.token_rows import (
+    NO_TAG,
+    Row,
+    Sentence,
+    SentenceWriter,
+    all_but_last,
+    sentence_record,
+)
 
 IGNORED = "_"
 NAMES = ("token", "ner", "tag", "pos", IGNORED)

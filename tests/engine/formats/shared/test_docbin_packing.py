@@ -11,7 +11,7 @@ from spacy.lang.lex_attrs import LEX_ATTRS
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.vocab import Vocab
 
-from glossator.formats.packing import PackedDocs
+from glossator.formats.shared.docbin_packing import PackedDocs
 
 VOCABS = [spacy.blank("en").vocab, Vocab()]
 TEXT = st.text(min_size=1, max_size=6) | st.sampled_from(

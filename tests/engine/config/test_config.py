@@ -8,19 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glossator.config import (
-    DataConfig,
-    HeadConfig,
-    PipelineConfig,
-    StageConfig,
-    TrainingConfig,
-    config_from_dict,
-    config_to_text,
-    parse_config,
-    read_config,
-)
+from glossator.config.overrides import parse_override
+from glossator.config.schema import DataConfig, HeadConfig, PipelineConfig, StageConfig, TrainingConfig
+from glossator.config.sections import config_from_dict
+from glossator.config.text import config_to_text, parse_config, read_config
 from glossator.errors import ConfigError
-from glossator.overrides import parse_override
 
 WHOLE = """
 [glossator]

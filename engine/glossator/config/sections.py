@@ -1,158 +1,25 @@
-"""Pipeline descriptions: thinc's config language read into checked, typed records and written back."""
+"""The sections of a config, checked one by one; each error names its section."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from configparser import Error as ConfigParserError
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from glossator.annotations.layer import check_tagger_layer
+from glossator.config.schema import (
+    DataConfig,
+    HeadConfig,
+    HeadKind,
+    PipelineConfig,
+    StageConfig,
+    TrainingConfig,
+)
 from glossator.errors import ConfigError
-from glossator.overrides import with_overrides
-
-HeadKind = Literal["tagger", "classifier"]
 
 _TOP = {"lang", "name", "version", "licence", "stages", "seed", "tensor"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageConfig:
-    """A tokenizer or embedder: which stage, and the settings its factory gets."""
-
-    stage: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadConfig:
-    """A tagger or classifier.
-
-    Attributes:
-        name: Its name in the pipeline.
-        kind: "tagger" or "classifier".
-        stage: The stage, "name" or "plugin/name".
-        layer: What a tagger writes ("ents", "spans:KEY", "tag", "pos"); "cats" for classifiers.
-        prefix: Put before each label in `doc.cats`, so that labels of two classifiers do not collide.
-        vectors: Names of the embedders it gets, concatenated in this order.
-        tune: Whether it trains its own copy of those embedders' tables.
-        settings: What its factory gets as keyword arguments.
-    """
-
-    name: str
-    kind: HeadKind
-    stage: str
-    layer: str
-    prefix: str = ""
-    vectors: tuple[str, ...] = ()
-    tune: bool = False
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataConfig:
-    """Where a head's labelled data is: a corpus of the manifest, or files of one's own."""
-
-    corpus: str = ""
-    train: str = ""
-    dev: str = ""
-    test: str = ""
-    format: str = ""
-    encoding: str = "utf-8"
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingConfig:
-    """The training loop.
-
-    Attributes:
-        max_epochs: Passes over the training data at most.
-        patience: Stop after this many epochs that fell short of the best dev score.
-        batch_words: Words in a batch, at most (a longer document makes a batch of its own); down to 200 where
-            an epoch would have fewer than 20 batches.
-    """
-
-    max_epochs: int = 30
-    patience: int = 5
-    batch_words: int = 1500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineConfig:
-    """A whole pipeline, as a config file describes it.
-
-    `tensor` names the embedder whose vectors go into `doc.tensor`; "" where none do.
-    """
-
-    lang: str
-    name: str = "pipeline"
-    version: str = "0.0.0"
-    licence: str = ""
-    seed: int = 0
-    tokenizer: StageConfig = field(default_factory=lambda: StageConfig(stage="spacy"))
-    embedders: Mapping[str, StageConfig] = field(default_factory=dict)
-    heads: tuple[HeadConfig, ...] = ()
-    data: Mapping[str, DataConfig] = field(default_factory=dict)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    tensor: str = ""
-    folder: Path = Path()
-
-
-def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> PipelineConfig:
-    """Read a config file; `overrides` are values by dotted name, e.g. {"training.max_epochs": 3}.
-
-    Raises:
-        ConfigError: The file is missing or cannot be understood; the message names the section.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: the config is not UTF-8: {error}") from None
-    return parse_config(text, folder=path.parent, source=str(path), overrides=overrides)
-
-
-def parse_config(
-    text: str, *, folder: Path, source: str = "config", overrides: Mapping[str, Any] | None = None
-) -> PipelineConfig:
-    """Read a config from its text; relative paths in it count from `folder`."""
-    from thinc.api import Config
-
-    try:
-        sections = dict(Config().from_str(_with_parent_sections(_without_comments(text))))
-    except (ValueError, ConfigParserError) as error:
-        raise ConfigError(f"{source}: not a config file: {error}") from None
-    except KeyError as error:
-        raise ConfigError(f"{source}: section {error} must stand before the sections inside it") from None
-    try:
-        return config_from_dict(with_overrides(sections, overrides or {}), folder=folder)
-    except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from None
-
-
-def _without_comments(text: str) -> str:
-    """Cut off comments behind values, which thinc would take for a part of them."""
-    before = r"""^((?:[^"#\n]|(?<!\s)#|"(?:\\.|[^"\\\n])*")*)"""
-    return re.sub(before + r"(?<=\s)#.*$", r"\1", text, flags=re.MULTILINE)
-
-
-def _with_parent_sections(text: str) -> str:
-    """Add the empty parents of sections such as [taggers.ner], which thinc wants to be spelt out."""
-    header = re.compile(r"^\[([^\]\n]+)\]", flags=re.MULTILINE)
-    known = set(header.findall(text))
-
-    def with_parents(match: re.Match[str]) -> str:
-        parts = match[1].split(".")
-        parents = [".".join(parts[:length]) for length in range(1, len(parts))]
-        missing = [parent for parent in parents if parent not in known]
-        known.update(missing)
-        return "".join(f"[{parent}]\n\n" for parent in missing) + match[0]
-
-    return header.sub(with_parents, text)
 
 
 def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> PipelineConfig:
@@ -192,30 +59,6 @@ def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> P
     )
     _check_vectors(config)
     return config
-
-
-def config_to_text(config: PipelineConfig) -> str:
-    """Write a config as text that `parse_config` reads back as the same config."""
-    from thinc.api import Config
-
-    sections: dict[str, Any] = {
-        "glossator": {
-            "lang": config.lang,
-            "name": config.name,
-            "version": config.version,
-            "licence": config.licence,
-            "stages": [head.name for head in config.heads],
-            "seed": config.seed,
-            **({"tensor": config.tensor} if config.tensor else {}),
-        },
-        "tokenizer": _stage_section(config.tokenizer),
-        "embedders": {name: _stage_section(stage) for name, stage in config.embedders.items()},
-        "taggers": {head.name: _head_section(head) for head in config.heads if head.kind == "tagger"},
-        "classifiers": {head.name: _head_section(head) for head in config.heads if head.kind == "classifier"},
-        "data": {name: _set_fields(data) for name, data in config.data.items()},
-        "training": {entry.name: getattr(config.training, entry.name) for entry in fields(TrainingConfig)},
-    }
-    return str(Config({name: section for name, section in sections.items() if section}).to_str())
 
 
 def _heads(sections: Mapping[str, Any]) -> list[HeadConfig]:
@@ -260,8 +103,6 @@ def head_config(name: str, kind: HeadKind, values: Any) -> HeadConfig:
 
 
 def _layer(value: Any, where: str) -> str:
-    from glossator.annotations.layer import check_tagger_layer
-
     try:
         return check_tagger_layer(str(value))
     except ConfigError as error:
@@ -369,29 +210,3 @@ def _only(values: Mapping[str, Any], known: set[str], where: str) -> None:
     for name in values:
         if name not in known:
             raise ConfigError(f"{where} knows no {name!r}; it takes {', '.join(sorted(known))}")
-
-
-def _stage_section(config: StageConfig) -> dict[str, Any]:
-    return {"stage": config.stage, **config.settings}
-
-
-def _head_section(head: HeadConfig) -> dict[str, Any]:
-    section: dict[str, Any] = {"stage": head.stage}
-    if head.kind == "tagger":
-        section["write"] = head.layer
-    if head.prefix:
-        section["prefix"] = head.prefix
-    if head.vectors:
-        section["vectors"] = list(head.vectors)
-    if head.tune:
-        section["tune"] = True
-    return {**section, **head.settings}
-
-
-def _set_fields(data: DataConfig) -> dict[str, Any]:
-    default = DataConfig()
-    return {
-        entry.name: getattr(data, entry.name)
-        for entry in fields(DataConfig)
-        if getattr(data, entry.name) != getattr(default, entry.name)
-    }

@@ -15,7 +15,7 @@ from spacy.vocab import Vocab
 
 from glossator.errors import DataError
 from glossator.formats import FileFormat
-from glossator.formats.columns import Columns
+from glossator.formats.conll import Columns
 from glossator.formats.conllu import ConllU
 from glossator.formats.docbin import DocBinFiles
 from glossator.formats.iob2 import Iob2

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glossator.errors import DataError, UsageError
-from glossator.formats.opening import read_lines
+from glossator.formats.shared.text_streams import read_lines
 
 # Characters. Python's own limit, 131,072, is less than a book; without one, a quote that nothing
 # closes has the rest of the file in memory.

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from glossator.config import DataConfig
+from glossator.config.schema import DataConfig
 from glossator.data import DataSource, read_files
 from glossator.errors import DataError, UsageError
 from glossator.formats.clinc import Clinc
-from glossator.formats.labelled import ClassFiles, ClassFolders, LabelledLines
+from glossator.formats.labelled_text import ClassFiles, ClassFolders, LabelledLines
 from glossator.formats.record import Record
 from glossator.plugins.manager import PluginManager
 

@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from glossator.errors import DataError, UsageError
-from glossator.formats.columns import Columns
+from glossator.formats.conll import Columns
 from glossator.formats.conllu import ConllU
 from glossator.formats.iob2 import Iob2
 from glossator.formats.record import CharSpan, Record

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glossator.formats.iob import is_tag, spans_of, tags_of
+from glossator.formats.shared.iob_tags import is_tag, spans_of, tags_of
 
 LABELS = st.sampled_from(["PER", "creative-work", "B-side"])
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from glossator.errors import DataError, UsageError
-from glossator.formats.categories import categories, names
 from glossator.formats.record import Record
-from glossator.formats.rows import Row, read_rows
+from glossator.formats.shared.csv_rows import Row, read_rows
+from glossator.formats.shared.labels import categories, names
 from glossator.util.messages import listed
 
 DEFAULT_LABEL = "label"

@@ -9,11 +9,11 @@ import pytest
 
 from glossator.errors import DataError
 from glossator.formats.clinc import Clinc
-from glossator.formats.columns import Columns
+from glossator.formats.conll import Columns
 from glossator.formats.conllu import ConllU
+from glossator.formats.csv_table import Table, tab_separated
 from glossator.formats.iob2 import Iob2
-from glossator.formats.labelled import LabelledLines
-from glossator.formats.table import Table, tab_separated
+from glossator.formats.labelled_text import LabelledLines
 from glossator.formats.text import TextFiles
 
 CORPORA = os.environ.get("GLOSSATOR_CORPORA")

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glossator.errors import DataError, UsageError
+from glossator.formats.csv_table import Table, tab_separated
 from glossator.formats.record import Record
-from glossator.formats.table import Table, tab_separated
 
 
 def read(folder: Path, table: Table, content: str | bytes) -> list[Record | DataError]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from glossator.errors import DataError, UsageError
-from glossator.formats.categories import categories, names
 from glossator.formats.record import Record
+from glossator.formats.shared.labels import categories, names
 from glossator.formats.text import TextFiles
 
 
