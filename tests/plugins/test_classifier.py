@@ -14,7 +14,7 @@ import spacy  # noqa: E402
 from spacy.training import Example  # noqa: E402
 
 from glossator.errors import ConfigError, PipelineError, StageError  # noqa: E402
-from glossator.ml.words import words_of
+from glossator.ml.words import words_of  # noqa: E402
 from glossator.stages import Vectors, VectorSpace  # noqa: E402
 from glossator_keras import classifier, cnn, lstm  # noqa: E402
 from glossator_keras.features import encode, network_inputs, padded_sequences  # noqa: E402

@@ -8,8 +8,8 @@ import pytest
 keras = pytest.importorskip("keras", reason="needs glossator[train]")
 pytest.importorskip("tensorflow", reason="needs glossator[train]")
 
-from glossator.ml.linear_chain import log_partition, path_score
-from glossator.ml.span_scheme import SpanScheme
+from glossator.ml.linear_chain import log_partition, path_score  # noqa: E402
+from glossator.ml.span_scheme import SpanScheme  # noqa: E402
 from glossator_keras.crf import CRF  # noqa: E402
 from glossator_keras.learning import Learner, sequence_loss, set_seed  # noqa: E402
 

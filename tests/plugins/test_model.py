@@ -16,7 +16,7 @@ keras = pytest.importorskip("keras", reason="needs glossator[train]")
 tf = pytest.importorskip("tensorflow", reason="needs glossator[train]")
 
 from glossator.errors import PipelineError, StageError  # noqa: E402
-from glossator.ml.span_scheme import SpanScheme
+from glossator.ml.span_scheme import SpanScheme  # noqa: E402
 from glossator_keras.crf import CRF  # noqa: E402
 from glossator_keras.features import encode, padded_sentences  # noqa: E402
 from glossator_keras.learning import sequence_loss  # noqa: E402

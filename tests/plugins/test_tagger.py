@@ -15,7 +15,7 @@ from spacy.tokens import Doc, Span  # noqa: E402
 from spacy.training import Example  # noqa: E402
 
 from glossator.errors import ConfigError, PipelineError, StageError  # noqa: E402
-from glossator.ml.span_scheme import SpanScheme
+from glossator.ml.span_scheme import SpanScheme  # noqa: E402
 from glossator.stages import Vectors, VectorSpace  # noqa: E402
 from glossator_keras.bilstm_crf import make_tagger  # noqa: E402
 from glossator_keras.crf import CRF  # noqa: E402
