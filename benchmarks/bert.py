@@ -40,7 +40,7 @@ import glossator
 from glossator.corpora import corpus, read_split
 from glossator.errors import DataError
 from glossator.gold import record_doc
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator_keras.bert.checkpoint import open_checkpoint
 
 STATES_BAR = 1e-4

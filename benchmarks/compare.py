@@ -31,8 +31,8 @@ from glossator.config.text import read_config
 from glossator.corpora import recipe
 from glossator.data import DataSource, read_gold
 from glossator.evaluate import Evaluation, evaluate_head, fit_thresholds
-from glossator.heads import Head
-from glossator.pipeline import Pipeline
+from glossator.pipeline.head import Head
+from glossator.pipeline.pipeline import Pipeline
 from glossator.significance import (
     Significance,
     accuracy,

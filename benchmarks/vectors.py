@@ -22,7 +22,7 @@ from gensim.models import Word2Vec
 
 from glossator.builtin.tokenizers import SpacyTokenizer
 from glossator.errors import DataError
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.plugins.manager import PluginManager
 from glossator_vectors.corpus import TokenizedCorpus
 from glossator_vectors.texts import read_pieces

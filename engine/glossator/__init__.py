@@ -14,7 +14,8 @@ from glossator.errors import GlossatorError
 from glossator.hookspecs import Command, Format, PipelineRecord, Stage, hookimpl
 
 if TYPE_CHECKING:
-    from glossator.pipeline import Pipeline, load
+    from glossator.pipeline.loading import load
+    from glossator.pipeline.pipeline import Pipeline
     from glossator.training import train
 
 __all__ = [
@@ -30,7 +31,11 @@ __all__ = [
     "train",
 ]
 
-_LAZY = {"Pipeline": "glossator.pipeline", "load": "glossator.pipeline", "train": "glossator.training"}
+_LAZY = {
+    "Pipeline": "glossator.pipeline.pipeline",
+    "load": "glossator.pipeline.loading",
+    "train": "glossator.training",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 
 from glossator.errors import PipelineError
 from glossator.stages import Saveable, Updatable
-from glossator.util.files import write_whole
+from glossator.util.files import replace_file
 
 if TYPE_CHECKING:
     from glossator.stages import TrainingState
@@ -126,7 +126,7 @@ class Checkpoints:
 
     def _write(self) -> None:
         progress = {"epochs": [asdict(epoch) for epoch in self.epochs], "finished": self.finished}
-        write_whole(self._folder / PROGRESS, json.dumps(progress, indent=1))
+        replace_file(self._folder / PROGRESS, json.dumps(progress, indent=1))
 
 
 def _read_state(file: Path) -> Mapping[str, np.ndarray]:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from glossator.errors import ConfigError, DataError
 from glossator.files import input_files
-from glossator.plugins.building import build
 
 if TYPE_CHECKING:
     from glossator.formats import Reader, Record
@@ -186,8 +185,7 @@ def _corpus(name: str, *, splits: Mapping[str, Iterable[str]], **values: Any) ->
 
 def _reader(corpus: Corpus, split: str, plugins: PluginManager) -> Reader:
     options = {**corpus.options, **corpus.split_options.get(split, {})}
-    record = plugins.format(corpus.format)
-    reader: Reader = build(record, options, plugin=plugins.owner("format", corpus.format).name)
+    reader: Reader = plugins.make("format", corpus.format, options)
     return reader
 
 

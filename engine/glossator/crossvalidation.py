@@ -25,8 +25,8 @@ from glossator.errors import DataError, UsageError
 from glossator.evaluate import evaluate_head
 from glossator.fitting import fit
 from glossator.frozen import frozen_vectors
-from glossator.heads import Head
-from glossator.pipeline import Pipeline
+from glossator.pipeline.head import Head
+from glossator.pipeline.pipeline import Pipeline
 from glossator.progress import Silent, TrainingProgress
 from glossator.training import calibrate_head, data_source, head_task, learns
 

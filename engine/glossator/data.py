@@ -15,8 +15,7 @@ from glossator.errors import ConfigError, DataError, GlossatorError, PluginError
 from glossator.files import folder_sum, input_files, name_of
 from glossator.formats.shared.text_streams import STANDARD_STREAM
 from glossator.gold import AlignmentReport, gold_example
-from glossator.plugins.building import build
-from glossator.util.files import file_sum
+from glossator.util.files import sha256_of
 from glossator.util.messages import listed
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from glossator.config.schema import DataConfig
     from glossator.formats import Reader, Record, Writer
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.pipeline import Pipeline
     from glossator.plugins.manager import PluginManager
 
 
@@ -99,7 +98,7 @@ class DataSource:
 
     def _sum(self, given: Path) -> str:
         if not given.is_dir():
-            return file_sum(given)
+            return sha256_of(given)
         return folder_sum(given, input_files([given], self.config.format, self.plugins))
 
 
@@ -182,7 +181,7 @@ def _format_that_can(
         record = plugins.format(format_name) if format_name else plugins.format_for(file)
     except (PluginError, UsageError) as error:
         raise type(error)(f"{error}\n{_those_that_can(use, plugins)}") from None
-    built = build(record, options, plugin=plugins.owner("format", format_name or record.name).name)
+    built = plugins.make("format", format_name or record.name, options)
     if not hasattr(built, use):
         done = "read" if use == "read" else "written"
         raise ConfigError(f"the format {record.name!r} cannot be {done}; {_those_that_can(use, plugins)}")
@@ -193,7 +192,7 @@ def _those_that_can(use: str, plugins: PluginManager) -> str:
     names = []
     for found in plugins.formats():
         with suppress(GlossatorError):  # one that is broken, or needs options, is no help here
-            if hasattr(build(found.record, {}, plugin=found.plugin), use):
+            if hasattr(plugins.make("format", found.full_name, {}), use):
                 endings = ", ".join(found.record.suffixes)
                 names.append(f"{found.record.name} ({endings})" if endings else found.record.name)
     return f"formats that can be {'read' if use == 'read' else 'written'}: {listed(names)}"

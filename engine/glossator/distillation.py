@@ -29,8 +29,8 @@ from glossator.util.messages import first_of
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span
 
-    from glossator.heads import Head
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.head import Head
+    from glossator.pipeline.pipeline import Pipeline
     from glossator.plugins.manager import PluginManager
     from glossator.progress import TrainingProgress
 

@@ -15,7 +15,7 @@ from glossator.calibration import CENTRED_BINS, ReliabilityBin, calibration_erro
 from glossator.gold_categories import decided
 from glossator.ml.batching import by_words
 from glossator.ml.thresholds import choose_thresholds
-from glossator.predict import Batch
+from glossator.pipeline.batch import Batch
 from glossator.scoring import main_score, retokenized_scores, score_layer
 from glossator.verdicts import (
     Confusion,
@@ -29,8 +29,8 @@ from glossator.verdicts import (
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-    from glossator.heads import Head
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.head import Head
+    from glossator.pipeline.pipeline import Pipeline
 
 BATCH_WORDS = 20_000
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from glossator.errors import UsageError
 from glossator.formats.shared.text_streams import STANDARD_STREAM
-from glossator.util.files import file_sum
+from glossator.util.files import sha256_of
 
 if TYPE_CHECKING:
     from glossator.plugins.manager import PluginManager
@@ -62,7 +62,7 @@ def check_there(inputs: Sequence[Path]) -> None:
 
 def folder_sum(folder: Path, files: Iterable[Path]) -> str:
     """Return the SHA-256 sum of the names and the contents of files below a folder, in hexadecimal."""
-    lines = (f"{file_sum(file)}  {file.relative_to(folder).as_posix()}\n" for file in files)
+    lines = (f"{sha256_of(file)}  {file.relative_to(folder).as_posix()}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

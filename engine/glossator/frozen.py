@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.ml.batching import by_words
-from glossator.predict import Batch
+from glossator.pipeline.batch import Batch
 from glossator.stages import Embedder, TableEmbedder
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
     from thinc.types import Floats2d
 
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.pipeline import Pipeline
 
 BATCH_WORDS = 20_000
 

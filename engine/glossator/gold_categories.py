@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from glossator.errors import DataError
+from glossator.pipeline.loading import Foreign
 from glossator.util.messages import first_of, listed
 
 if TYPE_CHECKING:
     from glossator.formats import Record
-    from glossator.heads import Head
+    from glossator.pipeline.head import Head
 
 MOST_LABELS_SHOWN = 5
 
 Cats = Mapping[str, float]  # of one document: 1 where a category holds, 0 where it does not
-
-
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """What the other classifiers of a pipeline write: their labels, prefixes included, and these prefixes."""
-
-    labels: frozenset[str]
-    prefixes: tuple[str, ...]
 
 
 def check_learnable(gold: Sequence[Cats], head: str, *, exclusive: bool) -> None:

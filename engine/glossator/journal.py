@@ -16,7 +16,7 @@ from typing import Any
 from glossator.errors import DataError, PipelineError, UsageError
 from glossator.files import is_stream
 from glossator.runs import Tally
-from glossator.util.files import file_sum, write_whole
+from glossator.util.files import replace_file, sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Output:
     def _note(self, facts: dict[str, Any], tally: Tally, position: int) -> None:
         counts = {entry.name: getattr(tally, entry.name) for entry in fields(tally)}
         entry = {"run": facts, "tally": counts, "position": position}
-        write_whole(self.journal, json.dumps(entry, ensure_ascii=False))
+        replace_file(self.journal, json.dumps(entry, ensure_ascii=False))
 
     def _check_nothing_foreign(self) -> None:
         """Raise `UsageError` where something that no run left has the name of the unfinished output."""
@@ -156,7 +156,7 @@ def run_facts(pipeline: str, inputs: Sequence[Path], options: dict[str, Any]) ->
 def _sum(path: Path) -> str:
     """Return a file's sum; "" for what can be read but once, or not at all, which reading will report."""
     try:
-        return "" if is_stream(path) else file_sum(path)
+        return "" if is_stream(path) else sha256_of(path)
     except OSError:
         return ""
 

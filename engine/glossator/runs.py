@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
     from glossator.formats import Writer
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.pipeline import Pipeline
 
 BATCH_WORDS = 20_000
 ZONE_WORDS = 300_000

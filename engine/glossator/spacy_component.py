@@ -54,7 +54,7 @@ class StageComponent:
         self, lang: str, name: str, stage: str, kind: str, *, write: str, seed: int, settings: dict[str, Any]
     ) -> None:
         from glossator.errors import ConfigError
-        from glossator.pipeline import Pipeline
+        from glossator.pipeline.pipeline import Pipeline
         from glossator.stages import Updatable
 
         self.name = name
@@ -121,7 +121,7 @@ class StageComponent:
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Save the stage."""
-        from glossator.store import write_stage
+        from glossator.pipeline.folder import write_stage
 
         folder = Path(path)
         shutil.rmtree(folder, ignore_errors=True)

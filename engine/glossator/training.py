@@ -26,13 +26,14 @@ from glossator.gold_categories import (
     named_categories,
     unknown_categories,
 )
-from glossator.heads import Head, check_parted
-from glossator.pipeline import Pipeline
+from glossator.pipeline.folder import check_replaceable, is_pipeline, read_meta
+from glossator.pipeline.head import Head, check_parted
+from glossator.pipeline.loading import load
+from glossator.pipeline.pipeline import Pipeline
 from glossator.plots import training_curves
 from glossator.progress import Silent, TrainingProgress
 from glossator.stages import Calibratable, Fittable, Updatable
-from glossator.store import check_replaceable, is_pipeline, load, read_meta, save
-from glossator.util.files import write_whole
+from glossator.util.files import replace_file
 
 if TYPE_CHECKING:
     from spacy.training import Example
@@ -137,7 +138,7 @@ def train(
     run.pipeline.meta |= _report(result, run.data_sums)
     if not result.interrupted:
         run.pipeline.meta["run"] = run.fingerprint
-    save(run.pipeline, Path(output), attachments=_log_files(list(log_rows(result))))
+    run.pipeline.save(output, attachments=_log_files(list(log_rows(result))))
     if not result.interrupted:
         shutil.rmtree(run.folder)
     return result
@@ -224,7 +225,7 @@ class _Run:
             self.progress.message(f"{self.folder}, left by a run that was cut off, is dropped: no --resume")
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        write_whole(file, self.fingerprint)
+        replace_file(file, self.fingerprint)
 
     def train(self, heads: Iterable[Head], seeds: int) -> TrainingResult:
         """Train head after head, until an interrupt; raise that where nothing is learned by then."""

@@ -65,7 +65,7 @@ def distil(
     from rich.console import Console
 
     from glossator.builtin.tokenizers import SpacyTokenizer
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.pipeline import Pipeline
     from glossator_vectors.coverage import count_words
     from glossator_vectors.distilling import distil_vectors
     from glossator_vectors.reading import Reading

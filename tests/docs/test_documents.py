@@ -11,7 +11,7 @@ import glossator.hookspecs
 from glossator.cli import COMMANDS
 from glossator.config.text import parse_config
 from glossator.hookspecs import Stage
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.testing import check_stage
 
 ROOT = Path(__file__).parents[2]

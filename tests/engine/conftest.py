@@ -69,7 +69,7 @@ import spacy
 
 import glossator
 from glossator.builtin.tokenizers import WhitespaceTokenizer
-from glossator.layers import gold_tags
+from glossator.annotations.gold import gold_tags
 from glossator.stages import TokenTags
 
 

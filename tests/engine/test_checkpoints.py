@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from glossator.checkpoints import Checkpoints, Epoch
 from glossator.errors import PipelineError
-from glossator.util.files import write_whole
+from glossator.util.files import replace_file
 
 
 class Number:
@@ -120,8 +120,8 @@ def test_pickles_are_not_read(tmp_path):
         checkpoints.restore_last(Number())
 
 
-def test_write_whole_leaves_nothing_beside_the_file(tmp_path):
-    write_whole(tmp_path / "a.json", "old")
-    write_whole(tmp_path / "a.json", json.dumps("ü"))
+def test_replace_file_leaves_nothing_beside_the_file(tmp_path):
+    replace_file(tmp_path / "a.json", "old")
+    replace_file(tmp_path / "a.json", json.dumps("ü"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == "ü"

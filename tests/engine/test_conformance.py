@@ -116,7 +116,7 @@ def test_unknown_stages_and_checks_are_named(manager):
 @pytest.mark.parametrize("layer", ["ents", "spans:names", "tag", "pos", "cats"])
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_the_eight_examples_can_be_told_right_from_wrong(manager, layer, exclusive):
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.pipeline import Pipeline
 
     tokenizer = Pipeline("xx", plugins=manager).tokenizer
     examples = eight_examples(tokenizer, layer, exclusive=exclusive)

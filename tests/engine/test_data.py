@@ -24,7 +24,7 @@ from glossator.data import (
 )
 from glossator.errors import ConfigError, DataError, PluginError, StageError, UsageError
 from glossator.formats import Record
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.plugins.manager import PluginManager
 
 PLUGINS = PluginManager.from_environment()

@@ -18,7 +18,7 @@ import glossator
 from glossator.config.text import parse_config
 from glossator.data import DataSource, read_gold
 from glossator.evaluate import dev_score, evaluate_from_raw_text, evaluate_head
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.training import train
 
 

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from glossator import load
 from glossator.builtin.gazetteer import Gazetteer
 from glossator.errors import ConfigError, DataError, PipelineError, StageError
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.stages import Vectors, VectorSpace
 
 NLP = spacy.blank("en")

@@ -11,13 +11,8 @@ import glossator
 from glossator.config.text import parse_config
 from glossator.errors import DataError
 from glossator.evaluate import dev_score, evaluate_head
-from glossator.gold_categories import (
-    Foreign,
-    check_learnable,
-    decided,
-    own_categories,
-    unknown_categories,
-)
+from glossator.gold_categories import check_learnable, decided, own_categories, unknown_categories
+from glossator.pipeline.loading import Foreign
 from glossator.training import train
 
 POSITIVE_ONLY = [{"bill": 1.0}, {"praise": 1.0}, {"bill": 1.0, "praise": 1.0}]

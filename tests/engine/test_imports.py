@@ -128,24 +128,43 @@ def test_the_engine_imports_what_it_is_allowed_to():
         ("glossator", ("glossator_keras", "glossator_vectors", "glossator_en")),
         (
             "glossator.formats",
-            ("glossator.pipeline", "glossator.training", "glossator.store", "glossator.predict"),
+            (
+                "glossator.pipeline.pipeline",
+                "glossator.training",
+                "glossator.pipeline.folder",
+                "glossator.pipeline.batch",
+            ),
         ),
         (
             "glossator.builtin",
-            ("glossator.pipeline", "glossator.training", "glossator.store", "glossator.data"),
+            (
+                "glossator.pipeline.pipeline",
+                "glossator.training",
+                "glossator.pipeline.folder",
+                "glossator.data",
+            ),
         ),
-        ("glossator.stages", ("glossator.pipeline", "glossator.builtin", "glossator.formats")),
+        ("glossator.stages", ("glossator.pipeline.pipeline", "glossator.builtin", "glossator.formats")),
         (
             "glossator.annotations.gold",
-            ("glossator.pipeline", "glossator.annotations.write", "glossator.formats"),
+            ("glossator.pipeline.pipeline", "glossator.annotations.write", "glossator.formats"),
         ),
-        ("glossator.predict", ("glossator.annotations.write", "glossator.pipeline", "glossator.store")),
-        ("glossator.annotations.write", ("glossator.predict", "glossator.pipeline", "glossator.store")),
         (
-            "glossator.pipeline",
+            "glossator.pipeline.batch",
+            ("glossator.annotations.write", "glossator.pipeline.pipeline", "glossator.pipeline.folder"),
+        ),
+        (
+            "glossator.annotations.write",
+            ("glossator.pipeline.batch", "glossator.pipeline.pipeline", "glossator.pipeline.folder"),
+        ),
+        (
+            "glossator.pipeline.pipeline",
             ("glossator.training", "glossator.evaluate", "glossator.data", "glossator.runs"),
         ),
-        ("glossator.store", ("glossator.training", "glossator.evaluate", "glossator.data", "glossator.runs")),
+        (
+            "glossator.pipeline.folder",
+            ("glossator.training", "glossator.evaluate", "glossator.data", "glossator.runs"),
+        ),
         ("glossator.errors", ("glossator",)),
     ],
 )

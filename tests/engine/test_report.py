@@ -21,7 +21,7 @@ from glossator.config.schema import HeadConfig
 from glossator.data import DataSource, read_gold
 from glossator.evaluate import Evaluation, evaluate_head
 from glossator.gold import PLACE
-from glossator.heads import Head
+from glossator.pipeline.head import Head
 from glossator.plots import MOST_LABELS, can_draw, confusion_picture, reliability_diagram
 from glossator.plugins.declared import Plugin
 from glossator.report import error_counts, error_rows, write_report

@@ -19,7 +19,7 @@ from glossator.builtin import tokenizers
 from glossator.data import open_writer
 from glossator.errors import DataError, GlossatorError
 from glossator.formats import Record
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.runs import Tally, annotate_records
 
 

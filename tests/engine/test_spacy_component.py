@@ -112,16 +112,16 @@ def test_what_cannot_be_a_component_is_refused(config, message):
 
 
 def test_importing_the_component_is_light():
-    code = "import spacy.language, sys; before = set(sys.modules); import glossator.spacy; "
+    code = "import spacy.language, sys; before = set(sys.modules); import glossator.spacy_component; "
     code += "print(*sorted(m for m in set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     added = done.stdout.split()
     assert "glossator.spacy_component" in added
     heavy = (
-        "glossator.pipeline",
+        "glossator.pipeline.pipeline",
         "glossator.builtin",
         "glossator.plugins.manager",
-        "glossator.store",
+        "glossator.pipeline.folder",
         "rich",
     )
     assert not [name for name in added if name.startswith(heavy)]

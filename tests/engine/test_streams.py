@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from toy_pipelines import fixed, toy
 
 from glossator.errors import StageError
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from glossator import Stage
 from glossator.builtin import tokenizers
 from glossator.builtin.tokenizers import SpacyTokenizer, WhitespaceTokenizer
 from glossator.errors import ConfigError
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 
 WHITESPACE = {rule: WhitespaceTokenizer("en", sentences=rule) for rule in ("lines", "none", "rules")}
 SPACY = {rule: SpacyTokenizer("en", sentences=rule) for rule in ("lines", "none", "rules")}

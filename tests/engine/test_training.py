@@ -18,10 +18,10 @@ from glossator.corpora import Corpus, corpus, owner_of, read_split
 from glossator.data import DataSource, read_gold
 from glossator.errors import ConfigError, DataError, PipelineError, StageError, UsageError
 from glossator.evaluate import dev_score
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.plugins.manager import PluginManager
 from glossator.training import train
-from glossator.util.files import file_sum
+from glossator.util.files import sha256_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -102,7 +102,7 @@ import sys
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 from pathlib import Path
-from glossator.config import read_config
+from glossator.config.text import read_config
 from glossator.training import train
 train(read_config(Path(sys.argv[1])), sys.argv[2])
 print("\\n".join(opened))
@@ -148,7 +148,7 @@ def test_test_items_of_a_shared_file_do_not_reach_training(tmp_path, monkeypatch
         format="jsonl",
         licence="",
         splits=dict.fromkeys(("train", "dev", "test"), ("all.jsonl",)),
-        sha256={"all.jsonl": file_sum(file)},
+        sha256={"all.jsonl": sha256_of(file)},
         tenths=True,
     )
     monkeypatch.setattr(corpora, "manifest", lambda: {"shared": shared})

@@ -12,8 +12,8 @@ PRELUDE = """
 import json, warnings
 from pathlib import Path
 from glossator.errors import GlossatorError
-from glossator.factories import build
-from glossator.plugins import PluginManager
+from glossator.plugins.building import build
+from glossator.plugins.manager import PluginManager
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
@@ -28,7 +28,7 @@ def error(function, *arguments, **settings):
 
 def made(kind, name, **settings):
     found = manager.find(kind, name)
-    return build(found.record, settings, plugin=found.plugin)
+    return build(found.record, settings, plugin=found.plugin.name)
 """
 
 
@@ -141,7 +141,7 @@ def test_a_format_of_a_stranger_is_found_by_its_ending(third_party):
     (third_party.folder / "market.shout").write_text("fresh figs\nripe plums\n", encoding="utf-8")
     code = """
 path = Path("market.shout")
-reader = build(manager.format_for(path), {}, plugin=manager.owner("format", "shout").name)
+reader = manager.make("format", manager.format_for(path).name, {})
 print(json.dumps([(r.text, r.line) for r in reader.read(path, name=str(path), encoding="utf-8")]))
 """
     assert third_party.call(PRELUDE + code) == [["FRESH FIGS", 1], ["RIPE PLUMS", 2]]
@@ -163,7 +163,8 @@ def test_the_command_line_says_once_what_is_wrong_and_works(third_party):
 
 
 def test_provenance_of_a_stage_is_plugin_distribution_and_version(third_party):
-    code = "o = manager.owner('tagger', 'shouting'); print(json.dumps([o.name, o.distribution, o.version]))"
+    code = "o = manager.find('tagger', 'shouting').plugin;"
+    code += " print(json.dumps([o.name, o.distribution, o.version]))"
     assert third_party.call(PRELUDE + code) == ["shouting", "sample-shouting", "0.1.0"]
 
 

@@ -20,7 +20,7 @@ pytest.importorskip("keras_hub", reason="needs glossator[train]")
 pytest.importorskip("tensorflow", reason="needs glossator[train]")
 
 from glossator.errors import ConfigError, PipelineError, StageError
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.testing import CHECKS, check_name, check_stage
 from glossator_keras.bert.checkpoint import open_checkpoint
 from glossator_keras.bert.embedder import BertEmbedder

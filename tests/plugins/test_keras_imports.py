@@ -25,8 +25,8 @@ def test_the_plugin_declares_its_stages_by_entry_point():
     code = """
 from glossator.plugins import PluginManager
 manager = PluginManager.from_environment()
-assert manager.find("tagger", "bilstm-crf").plugin == "glossator-keras"
-assert manager.find("embedder", "bert").plugin == "glossator-keras"
+assert manager.find("tagger", "bilstm-crf").plugin.name == "glossator-keras"
+assert manager.find("embedder", "bert").plugin.name == "glossator-keras"
 assert manager.find("tagger", "glossator-keras/bilstm-crf").record.name == "bilstm-crf"
 """
     assert not loaded_by(code) & {*HEAVY, "spacy", "numpy", "thinc"}

@@ -19,7 +19,7 @@ pytest.importorskip("tensorflow", reason="needs glossator[train]")
 import glossator
 from glossator.config.text import read_config
 from glossator.errors import PipelineError
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.training import train
 
 CONFIG = """

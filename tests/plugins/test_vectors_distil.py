@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import glossator
 from glossator.errors import DataError, StageError, UsageError
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator_vectors.distilling import distil_vectors, frequency_weights, principal_components
 from glossator_vectors.folder import open_vectors
 from glossator_vectors.generalizing import MAX_N, MIN_N, PENALTY, conjugate_gradients

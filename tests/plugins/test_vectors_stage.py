@@ -129,7 +129,7 @@ def test_the_path_counts_from_the_config_and_a_saved_pipeline_holds_its_own_copy
         '[glossator]\nlang = "en"\ntensor = "words"\n[embedders.words]\nstage = "vectors"\npath = "vectors"\n'
     )
     from glossator.config.text import read_config
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_config(read_config(tmp_path / "here" / "p.cfg")).prepare()
     pipeline.save(tmp_path / "saved")
@@ -289,8 +289,8 @@ def assert_conforms(stage, settings):
 def test_the_plugin_declares_its_stages_and_its_command():
     manager = PluginManager.from_environment()
     for stage in ("vectors", "hash"):
-        assert manager.find("embedder", stage).plugin == "glossator-vectors"
-    assert manager.command("vectors").plugin == "glossator-vectors"
+        assert manager.find("embedder", stage).plugin.name == "glossator-vectors"
+    assert manager.command("vectors").plugin.name == "glossator-vectors"
 
 
 def test_annotating_needs_no_gensim(with_subwords, tmp_path):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from glossator.cli.context import Settings
     from glossator.formats import Writer
     from glossator.formats.record import Record
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.pipeline import Pipeline
     from glossator.plugins.manager import PluginManager
     from glossator.runs import Tally
 
@@ -61,7 +61,7 @@ def annotate(
     """
     with _no_garbage_collection():
         from glossator.files import check_there, is_stream, sorted_files
-        from glossator.pipeline import load
+        from glossator.pipeline.loading import load
         from glossator.util.messages import first_of
 
         plugins = settings.plugins()
@@ -168,12 +168,12 @@ def _write(
 ) -> Tally:
     from glossator.data import open_writer
     from glossator.journal import output_at, run_facts
-    from glossator.store import identity
+    from glossator.pipeline.folder import identity
 
     if path.resolve() in {file.resolve() for file in reading.files}:
         raise UsageError(f"{path} is an input too: name another output")
     output = output_at(path)
-    facts = run_facts(identity(pipeline), reading.files, options_)
+    facts = run_facts(identity(pipeline.source), reading.files, options_)
     tally = output.open(facts, resume=resume)
     if resume and not tally.read:
         click.echo("there is no run to go on with: starting anew", err=True)

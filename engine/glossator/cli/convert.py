@@ -58,7 +58,7 @@ def convert(
     from glossator.data import open_reader, open_writer
     from glossator.formats.shared.text_streams import STANDARD_STREAM
     from glossator.journal import output_at
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.pipeline import Pipeline
 
     plugins = settings.plugins()
     reader = open_reader(source, from_, options.key_values(from_options, "--from-option"), plugins)

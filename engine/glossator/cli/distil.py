@@ -61,7 +61,7 @@ def distil(
     from glossator.config.text import read_config
     from glossator.data import read_files
     from glossator.distillation import distil as run
-    from glossator.pipeline import load
+    from glossator.pipeline.loading import load
 
     plugins = settings.plugins()
     described = read_config(config_file(config), dict(parse_override(text) for text in overrides))

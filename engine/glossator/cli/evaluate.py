@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from glossator.data import GoldData
     from glossator.evaluate import Evaluation
     from glossator.formats.record import Record
-    from glossator.heads import Head
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.head import Head
+    from glossator.pipeline.pipeline import Pipeline
 
 MOST_ERRORS_SHOWN = 5
 
@@ -71,7 +71,7 @@ def evaluate(
     """
     from glossator.data import DataSource, options_for, read_files, read_gold
     from glossator.files import is_stream
-    from glossator.pipeline import load
+    from glossator.pipeline.loading import load
 
     if gold and split:
         raise UsageError("--split is of the pipeline's own data: leave it out, or leave out GOLD")
@@ -164,7 +164,7 @@ def _warn(head: Head, data: GoldData) -> None:
 
 def _keep_own_categories(data: GoldData, head: Head, pipeline: Pipeline) -> None:
     from glossator.gold_categories import own_categories
-    from glossator.store import other_classifiers
+    from glossator.pipeline.loading import other_classifiers
 
     foreign = other_classifiers(pipeline, head)
     for example in data.examples:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from glossator.errors import PipelineError
 
 if TYPE_CHECKING:
     from glossator.cli.context import Settings
@@ -18,12 +15,13 @@ MOST_LABELS_SHOWN = 20
 
 @click.command()
 @click.argument("pipeline")
-@click.option("--check", is_flag=True, help="Sum its files and replay its golden texts.")
+@click.option("--check", is_flag=True, help="Verify its files and replay its golden texts.")
 @click.option("--json", "as_json", is_flag=True, help="Print its meta.json.")
 @click.pass_obj
 def info(settings: Settings, pipeline: str, check: bool, as_json: bool) -> None:
     """Show what PIPELINE does and where it comes from; with --check, whether it still does it."""
-    from glossator.store import pipeline_folder, read_meta
+    from glossator.pipeline.folder import read_meta
+    from glossator.pipeline.loading import check_pipeline, pipeline_folder
 
     plugins = settings.plugins()
     folder = pipeline_folder(pipeline, plugins)
@@ -33,7 +31,7 @@ def info(settings: Settings, pipeline: str, check: bool, as_json: bool) -> None:
     else:
         _print(meta)
     if check:
-        _check(folder, plugins)
+        check_pipeline(folder, plugins=plugins)
         click.echo(
             "checked: its files are whole, and it gives the answers it gave when it was saved", err=True
         )
@@ -63,18 +61,3 @@ def _print(meta: dict[str, Any]) -> None:
     console.print(table)
     if meta["licence"]:
         console.print(f"licence: {meta['licence']}", markup=False)
-
-
-def _check(folder: Path, plugins: Any) -> None:
-    from glossator import golden
-    from glossator.pipeline import load
-    from glossator.store import GOLDEN, damaged_files
-
-    damaged = damaged_files(folder)
-    if damaged:
-        raise PipelineError(f"{folder}: damaged files: {', '.join(damaged)}; get the pipeline again")
-    changes = golden.differences(load(folder, plugins=plugins), (folder / GOLDEN).read_text(encoding="utf-8"))
-    if changes:
-        raise PipelineError(
-            f"{folder}: the pipeline does not answer as it did when it was saved:\n" + "\n".join(changes)
-        )

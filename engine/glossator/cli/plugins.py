@@ -84,12 +84,12 @@ def check(
 def _stages(manager: PluginManager, name: str, kind: Kind | None) -> list[tuple[Kind, str]]:
     """Return the kind and full name of every stage that goes by the name, or whose plugin does."""
     declared = [(k, found) for k in ([kind] if kind else KINDS) for found in manager.stages(k)]
-    full = [(k, f"{found.plugin}/{found.record.name}", found) for k, found in declared]
-    fits = [(k, stage) for k, stage, found in full if name in (stage, found.plugin, found.record.name)]
+    full = [(k, found.full_name, found) for k, found in declared]
+    fits = [(k, stage) for k, stage, found in full if name in (stage, found.plugin.name, found.record.name)]
     if fits:
         return fits
     what = kind or "stage"
-    known = {word for _, stage, found in full for word in (stage, found.plugin, found.record.name)}
+    known = {word for _, stage, found in full for word in (stage, found.plugin.name, found.record.name)}
     raise PluginError(
         f"no {what} and no plugin with a {what} is called {name!r}{did_you_mean(name, known)}; "
         "`glossator plugins list` shows what there is, and why something is missing"

@@ -14,7 +14,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from glossator.calibration import ReliabilityBin
     from glossator.evaluate import Evaluation
-    from glossator.heads import Head
+    from glossator.pipeline.head import Head
     from glossator.verdicts import Confusion
 
 MOST_LABELS_SHOWN = 20

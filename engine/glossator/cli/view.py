@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.text import Text
 
 from glossator.annotations.read import categories_of
-from glossator.golden import answer_of
+from glossator.pipeline.head import answer_of
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
     from glossator.formats.record import Record
-    from glossator.heads import Head
-    from glossator.pipeline import Pipeline
+    from glossator.pipeline.head import Head
+    from glossator.pipeline.pipeline import Pipeline
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 MOST_CATEGORIES = 5
@@ -33,7 +33,7 @@ class ReadableWriter:
 
     def write(self, doc: Doc, record: Record) -> None:
         """Show one document."""
-        answer = answer_of(doc, self._pipeline)
+        answer = answer_of(doc, self._pipeline.heads.values())
         self._console.print(Text(_title(record), style="dim"))
         # Entities are marked in the text itself, which comes first.
         heads = sorted(self._pipeline.heads.values(), key=lambda head: head.config.layer != "ents")

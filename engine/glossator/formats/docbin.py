@@ -86,7 +86,7 @@ class _FileWriter:
         """Nothing: a DocBin is written whole."""
 
     def close(self) -> None:
-        _write_whole(self._path, self._docs.to_bytes())
+        _replace_file(self._path, self._docs.to_bytes())
 
 
 class _ShardWriter:
@@ -112,7 +112,7 @@ class _ShardWriter:
 
     def flush(self) -> None:
         if len(self._docs):
-            _write_whole(self._folder / f"part-{self._number + 1:05d}.spacy", self._docs.to_bytes())
+            _replace_file(self._folder / f"part-{self._number + 1:05d}.spacy", self._docs.to_bytes())
             self._number += 1
             self._start_shard()
 
@@ -162,7 +162,7 @@ def _last_shard(folder: Path) -> int:
     return max((int(shard[1]) for shard in shards if shard), default=0)
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def _replace_file(path: Path, data: bytes) -> None:
     """Write a file that is there whole or not at all; what a kill leaves behind sorts after whole shards."""
     temporary = path.with_name(f"{path.name}.tmp")
     try:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from glossator.errors import ConfigError, GlossatorError, PluginError, StageError
 from glossator.hookspecs import Command, Format, Stage
+from glossator.plugins.declared import Declared
 from glossator.util.messages import did_you_mean, listed, one_line
 
 if TYPE_CHECKING:
     import click
-
-    from glossator.plugins.declared import Declared
 
 # What a plugin's code may raise: a module that calls sys.exit() must not take the engine with it.
 FAILURES = (Exception, SystemExit)
@@ -48,7 +47,7 @@ def build(record: Stage | Format, settings: Mapping[str, Any], *, plugin: str) -
 
 def load_command(declared: Declared[Command]) -> click.Command:
     """Import the click command a plugin declared; raise `PluginError` where that fails."""
-    what = f"command {declared.record.name!r} of plugin {declared.plugin!r}"
+    what = f"command {declared.record.name!r} of plugin {declared.plugin.name!r}"
     command: click.Command = load_object(declared.record.command, what=what)
     return command
 

@@ -40,7 +40,7 @@ def declared_by(impl: pluggy.HookImpl, kind: AnyKind, plugin: Plugin) -> Iterato
             if fault:
                 yield Problem(plugin=plugin, reason=fault, kind=kind)
             else:
-                yield Declared(plugin.name, record)
+                yield Declared(plugin, record)
     except FAILURES as error:
         reason = f"its hook {HOOKS[kind]} failed: {one_line(error)}"
         yield Problem(plugin=plugin, reason=reason, kind=kind, details=traceback_text(error))

@@ -40,10 +40,15 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class Declared(Generic[R]):
-    """A record and the name of the plugin that declared it."""
+    """A record and the plugin that declared it."""
 
-    plugin: str
+    plugin: Plugin
     record: R
+
+    @property
+    def full_name(self) -> str:
+        """The name that no other record of its kind has, "plugin/name"."""
+        return f"{self.plugin.name}/{self.record.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,7 @@ class Problem:
 
 def name_and_plugin(found: Declared[Any]) -> tuple[str, str]:
     """Return what records are sorted by and must differ in."""
-    return found.record.name, found.plugin
+    return found.record.name, found.plugin.name
 
 
 def traceback_text(error: BaseException) -> str:

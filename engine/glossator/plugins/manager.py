@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import textwrap
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, overload
 
 import pluggy
 
-from glossator import builtin
 from glossator.about import __version__
 from glossator.errors import PluginError, UnknownNameError, UsageError
 from glossator.hookspecs import KINDS, Command, Format, Kind, PipelineRecord, Specs, Stage
-from glossator.plugins.building import FAILURES
+from glossator.plugins.building import FAILURES, build
 from glossator.plugins.checks import declared_by, hook_faults
 from glossator.plugins.declared import (
     HOOKS,
@@ -37,7 +37,8 @@ from glossator.util.messages import did_you_mean, listed, one_line
 
 GROUP = "glossator"
 ALLOW_VARIABLE = "GLOSSATOR_PLUGINS"
-
+# Named and not imported, as nothing below the built-in stages may import them.
+BUILTIN_MODULES = ("glossator.builtin",)
 
 _BUILTIN = Plugin("builtin", "glossator", __version__)
 
@@ -89,7 +90,7 @@ class PluginManager:
                 message holds its whole error.
         """
         owner, _, plain = name.rpartition("/")
-        candidates = [found for found in self._collect(kind) if owner in ("", found.plugin)]
+        candidates = [found for found in self._collect(kind) if owner in ("", found.plugin.name)]
         fits = [found for found in candidates if found.record.name == plain]
         if len(fits) == 1:
             return fits[0]
@@ -112,9 +113,16 @@ class PluginManager:
         """Return all stages of a kind, sorted by name."""
         return self._collect(kind)
 
-    def owner(self, kind: AnyKind, name: str) -> Plugin:
-        """Return the plugin a record comes from, with its version; raise as `find` does."""
-        return self._loaded[self.find(kind, name).plugin]
+    def make(self, kind: Kind | Literal["format"], name: str, settings: Mapping[str, Any]) -> Any:
+        """Build the stage or format called `name`, or "plugin/name".
+
+        Raises:
+            ConfigError: As `building.build`.
+            PluginError: As `find` and `building.build`.
+            StageError: As `building.build`.
+        """
+        found: Declared[Stage] | Declared[Format] = self.find(kind, name)
+        return build(found.record, settings, plugin=found.plugin.name)
 
     def format(self, name: str) -> Format:
         """Return the file format called `name`, or "plugin/name"; raise as `find` does."""
@@ -161,7 +169,7 @@ class PluginManager:
         problems = [problem.reason for problem in self._problems if problem.plugin == plugin]
         works = plugin in self._loaded.values()
         provides = {
-            kind: tuple(found.record.name for found in declared if works and found.plugin == plugin.name)
+            kind: tuple(found.record.name for found in declared if works and found.plugin == plugin)
             for kind, declared in self._declared.items()
         }
         return PluginInfo(
@@ -184,7 +192,8 @@ class PluginManager:
         if _BUILTIN.name in block:
             self._blocked[_BUILTIN] = "blocked by name"
         else:
-            self._pluggy.register(builtin, _BUILTIN.name)
+            for module in BUILTIN_MODULES:
+                self._pluggy.register(importlib.import_module(module), _BUILTIN.name)
             self._loaded[_BUILTIN.name] = _BUILTIN
 
     def _add_installed(self, allow: Collection[str] | None, block: Collection[str]) -> None:
@@ -282,8 +291,7 @@ def _listed(declared: Collection[Declared[Any]]) -> str:
     """Name what there is, as "plugin/name" where the plain name does not tell which."""
     times = Counter(found.record.name for found in declared)
     return ", ".join(
-        found.record.name if times[found.record.name] == 1 else f"{found.plugin}/{found.record.name}"
-        for found in declared
+        found.record.name if times[found.record.name] == 1 else found.full_name for found in declared
     )
 
 

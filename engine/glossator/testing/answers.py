@@ -12,8 +12,8 @@ import numpy as np
 
 from glossator.annotations.layer import holds_spans
 from glossator.config.schema import HeadConfig
-from glossator.pipeline import Pipeline
-from glossator.predict import Batch
+from glossator.pipeline.batch import Batch
+from glossator.pipeline.pipeline import Pipeline
 from glossator.stages import TableEmbedder
 from glossator.testing.subject import NAME, Subject
 

@@ -24,7 +24,7 @@ def light_import(trial: Trial) -> None:
     stage = trial.subject.stage
     if not isinstance(stage, str):
         raise NotApplicable("a record was given, there is no plugin to import")
-    module = _hook_module(trial.subject.plugins.owner(trial.subject.kind, stage).name)
+    module = _hook_module(trial.subject.plugins.find(trial.subject.kind, stage).plugin.name)
     code = f"import json, sys, {module}; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
     loaded = json.loads(run_python("-c", code).splitlines()[-1])
     if loaded:

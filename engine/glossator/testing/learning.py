@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.plugins.declared import PluginWarning
 from glossator.stages import Updatable
 from glossator.testing.answers import difference, plain_answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.stages import Fittable, Updatable
 from glossator.testing.examples import TEXTS, eight_examples, wrong_answers
 from glossator.testing.subject import Subject, head_of

@@ -182,8 +182,7 @@ def _chosen(kind: Kind, only: Collection[str]) -> tuple[Check, ...]:
 def _subject(kind: Kind, stage: str | Stage, settings: Mapping[str, Any], plugins: PluginManager) -> Subject:
     if isinstance(stage, str):
         # The whole name, so that another process finds the same one.
-        declared = plugins.find(kind, stage)
-        stage = f"{declared.plugin}/{declared.record.name}"
+        stage = plugins.find(kind, stage).full_name
     given = dict(settings)
     layer = str(given.pop("write", "ents")) if kind == "tagger" else ""
     if kind == "classifier":

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from glossator.errors import PluginError
 from glossator.hookspecs import Kind, Stage
-from glossator.pipeline import Pipeline, load
+from glossator.pipeline.loading import load
+from glossator.pipeline.pipeline import Pipeline
 from glossator.plugins.building import load_object
 from glossator.plugins.manager import PluginManager
 from glossator.testing.outcome import NotApplicable

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.testing.answers import difference, plain_answers
 from glossator.testing.examples import TEXTS
 from glossator.testing.lessons import can_learn, learn

@@ -1,20 +1,71 @@
-"""TODO."""
+"""Files and folders that are replaced whole or not at all, and their checksums."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_whole(file: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Write a file so that a kill leaves the old one or the new one."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary = _beside(path)
     temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
+    temporary.replace(path)
 
 
-def file_sum(path: Path) -> str:
-    """Return a file's SHA-256 as hexadecimal digits."""
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `path` at the end, or is removed after an error.
+
+    A kill leaves the old folder or the new one: between the two renames the old one has another name,
+    from which `recover_folder` brings it back.
+
+    Example:
+        with replacing_folder(Path("models/mine")) as folder:
+            (folder / "config.cfg").write_text(text)
+    """
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _beside(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        _swap(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def recover_folder(path: Path) -> None:
+    """Bring back the old folder where `replacing_folder` was cut off between its two renames."""
+    previous = _previous(path.resolve())
+    if not path.exists() and previous.is_dir():
+        previous.rename(path.resolve())
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256 checksum as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _swap(new: Path, path: Path) -> None:
+    previous = _previous(path)
+    if path.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        path.rename(previous)
+    new.rename(path)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """Return a name in the same folder, and so on the same disk, that no other process takes."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(f".{path.name}.previous")

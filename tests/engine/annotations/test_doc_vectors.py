@@ -10,7 +10,7 @@ import glossator
 from glossator import Stage
 from glossator.config.text import config_to_text, parse_config
 from glossator.errors import ConfigError, UsageError
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.stages import ScoredSpan
 
 CALLS = []

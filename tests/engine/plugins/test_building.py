@@ -10,7 +10,9 @@ import pytest
 from glossator.errors import ConfigError, DataError, PluginError, StageError
 from glossator.hookspecs import Command, Format, Stage
 from glossator.plugins.building import build, load_command
-from glossator.plugins.declared import Declared
+from glossator.plugins.declared import Declared, Plugin
+
+PROBES = Plugin("probes", "probes", "1.0")
 
 
 def make(factory, **settings):
@@ -157,7 +159,7 @@ def test_a_format_is_called_a_format():
 def test_a_command_is_imported_when_it_is_wanted():
     import click
 
-    found = Declared("probes", Command(name="probe", command="click:echo"))
+    found = Declared(PROBES, Command(name="probe", command="click:echo"))
     assert load_command(found) is click.echo
     with pytest.raises(PluginError, match="command 'probe' of plugin 'probes'"):
-        load_command(Declared("probes", Command(name="probe", command="nowhere_at_all:run")))
+        load_command(Declared(PROBES, Command(name="probe", command="nowhere_at_all:run")))

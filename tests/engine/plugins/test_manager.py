@@ -100,7 +100,7 @@ def test_a_plugin_is_found_with_its_distribution_and_version(site):
     assert problems == []
     assert manager.stage("tagger", "good").factory is dict
     assert manager.stage("tagger", "good/good") is manager.stage("tagger", "good")
-    owner = manager.owner("tagger", "good")
+    owner = manager.find("tagger", "good").plugin
     assert (owner.name, owner.distribution, owner.version) == ("good", "good-dist", "1.5")
     assert info(manager, "good").provides == {"tagger": ("good",)}
 
@@ -262,7 +262,7 @@ def test_two_entry_points_of_one_module_are_reported(site):
     manager, problems = discover()
     assert len(problems) == 1
     assert info(manager, "second").state == "failed"
-    assert manager.owner("tagger", "good").name == "first"
+    assert manager.find("tagger", "good").plugin.name == "first"
 
 
 def test_the_name_of_the_builtin_plugin_is_taken(site):
@@ -353,13 +353,13 @@ def test_a_name_is_found_exactly_where_one_plugin_declares_it_once(declared, ran
     for name in "xyz":
         owners = [plugin for plugin, times in stages.items() if times[name] == 1]
         for plugin in owners:
-            assert manager.owner("embedder", f"{plugin}/{name}").name == plugin
+            assert manager.find("embedder", f"{plugin}/{name}").plugin.name == plugin
         if len(owners) == 1:
-            assert manager.find("embedder", name).plugin == owners[0]
+            assert manager.find("embedder", name).plugin.name == owners[0]
         else:
             message = error(manager, name, "embedder")
             assert all(f"{plugin}/{name}" in message for plugin in owners)
-    listed = [(d.record.name, d.plugin) for d in manager.stages("embedder") if d.plugin in declared]
+    listed = [(d.record.name, d.plugin.name) for d in manager.stages("embedder") if d.plugin.name in declared]
     assert listed == sorted((name, p) for p, times in stages.items() for name in times if times[name] == 1)
 
 
@@ -406,7 +406,9 @@ def test_every_builtin_factory_can_be_imported():
 
 
 def test_asking_what_there_is_imports_nothing_heavy():
-    code = "from glossator.plugins import PluginManager; import sys; PluginManager(allow=[]).plugins()"
+    code = (
+        "from glossator.plugins.manager import PluginManager; import sys; PluginManager(allow=[]).plugins()"
+    )
     heavy = "print([name for name in ('spacy', 'numpy', 'thinc', 'click', 'rich') if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; {heavy}"], capture_output=True, text=True, check=True

@@ -8,12 +8,11 @@ import spacy
 from spacy.tokens import Doc
 from spacy.training import Example
 
-import glossator.predict
 from glossator import Stage
 from glossator.config.schema import HeadConfig
 from glossator.errors import StageError
-from glossator.pipeline import Pipeline
-from glossator.predict import Batch
+from glossator.pipeline.batch import Batch
+from glossator.pipeline.pipeline import Pipeline
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 
 NLP = spacy.blank("en")
@@ -119,7 +118,7 @@ def test_a_long_doc_in_chunks_answers_as_its_sentences_do(write, monkeypatch):
     generator = np.random.default_rng(1)
     sentences = [sentence(generator) for _ in range(150)]
     by_sentence = [pipeline(Doc(NLP.vocab, words=s)) for s in sentences]
-    monkeypatch.setattr(glossator.predict, "CHUNK_WORDS", 40)
+    monkeypatch.setattr("glossator.pipeline.batch.CHUNK_WORDS", 40)
     short = long_doc(sentences[:2])
     doc = long_doc(sentences)
     pipeline.annotate([short, doc, Doc(NLP.vocab), long_doc(sentences[:9])])
@@ -140,7 +139,7 @@ def test_a_long_doc_in_chunks_answers_as_its_sentences_do(write, monkeypatch):
 
 
 def test_chunks_are_the_doc_s_own_words_spaces_and_sentences(monkeypatch):
-    monkeypatch.setattr(glossator.predict, "CHUNK_WORDS", 4)
+    monkeypatch.setattr("glossator.pipeline.batch.CHUNK_WORDS", 4)
     pipeline = Pipeline("en").add_tagger("head", record("echo", Echo), write="tag")
     text = "One two.  Three\nfour five six seven! Eight"
     doc = pipeline(text)
@@ -173,7 +172,7 @@ def test_classifiers_get_long_docs_whole(monkeypatch):
                 [[len(doc) / 1000 + rows.sum() / 1e6] for doc, rows in zip(docs, vectors.values, strict=True)]
             )
 
-    monkeypatch.setattr(glossator.predict, "CHUNK_WORDS", 5)
+    monkeypatch.setattr("glossator.pipeline.batch.CHUNK_WORDS", 5)
     pipeline = Pipeline("en").add_embedder("lengths", record("lengths", Lengths))
     pipeline.add_classifier("c", record("counts", Counts), vectors=["lengths"])
     doc = pipeline("one two three. " * 10)
@@ -209,7 +208,7 @@ def test_vectors_are_concatenated_in_the_order_they_are_named():
 
 
 def test_a_head_that_tunes_gets_tables_and_rows(monkeypatch):
-    monkeypatch.setattr(glossator.predict, "CHUNK_WORDS", 3)
+    monkeypatch.setattr("glossator.pipeline.batch.CHUNK_WORDS", 3)
     pipeline = Pipeline("en").add_embedder("a", record("lengths", Lengths))
     pipeline.add_tagger("head", record("echo", Echo), write="ents", vectors=["a"], tune=True)
     pipeline("Lee saw it. Ana met me.")

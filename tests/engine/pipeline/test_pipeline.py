@@ -15,7 +15,7 @@ from glossator import Stage
 from glossator.config.schema import TrainingConfig
 from glossator.config.text import parse_config
 from glossator.errors import ConfigError, PluginError, StageError, UsageError
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 from glossator.stages import ScoredSpan, TokenTags, VectorSpace
 
 

@@ -24,13 +24,14 @@ from glossator.annotations.write import (
 from glossator.config.schema import HeadConfig, PipelineConfig, StageConfig
 from glossator.config.sections import check_embedder, check_name, head_config
 from glossator.errors import ConfigError, GlossatorError, StageError, UsageError
-from glossator.heads import Head, check_parted
 from glossator.hookspecs import Kind, Stage
 from glossator.ml.batching import by_words
+from glossator.pipeline import folder, golden
+from glossator.pipeline.batch import Batch
+from glossator.pipeline.head import Head, check_parted
 from glossator.plugins.building import build
 from glossator.plugins.declared import Plugin
 from glossator.plugins.manager import PluginManager
-from glossator.predict import Batch
 from glossator.stages import Embedder, TableEmbedder, Tokenizer, Vectors, VectorSpace
 from glossator.util.prefetch import map_ahead
 
@@ -315,9 +316,7 @@ class Pipeline:
 
         Where the config is that of a saved pipeline they read the copies kept there.
         """
-        from glossator.store import prepare
-
-        prepare(self)
+        folder.prepare(self.slots(), self.config.folder)
         return self
 
     def check_labels(self) -> None:
@@ -327,11 +326,48 @@ class Pipeline:
         classifiers = [head for head in self.heads.values() if head.config.kind == "classifier"]
         check_parted({head.name: head.labels for head in classifiers})
 
-    def save(self, path: str | Path) -> None:
-        """Save to a folder, whole or not at all: a folder that is there is replaced at the end."""
-        from glossator.store import save
+    def save(self, path: str | Path, *, attachments: Mapping[str, bytes] | None = None) -> None:
+        """Save to a folder, whole or not at all: a folder that is there is replaced at the end.
 
-        save(self, Path(path))
+        Args:
+            path: The folder.
+            attachments: More files for it, by name.
+
+        Raises:
+            PipelineError: `path` holds something that is no pipeline.
+            StageError: A head is not trained.
+        """
+        self.check_labels()
+        folder.save(
+            Path(path),
+            self.config,
+            self.slots(),
+            meta=self._described(),
+            record_golden=lambda: golden.record(self.pipe(golden.TEXTS), self.heads.values()),
+            attachments=attachments or {},
+        )
+
+    def slots(self) -> list[folder.Slot]:
+        """Return its stages, each with its place in the pipeline's folder."""
+        embedders = [
+            folder.Slot(name, self.config.embedders[name], stage, f"embedders/{name}", f"embedder {name!r}")
+            for name, stage in self.embedders.items()
+        ]
+        heads = [
+            folder.Slot(head.name, head.config, head.stage, f"{head.config.kind}s/{head.name}", str(head))
+            for head in self.heads.values()
+        ]
+        return embedders + heads
+
+    def _described(self) -> dict[str, Any]:
+        return {
+            "name": self.config.name,
+            "version": self.config.version,
+            "lang": self.config.lang,
+            "licence": self.config.licence,
+            "heads": {head.name: head.described() for head in self.heads.values()},
+            **self.meta,
+        }
 
     def _write(self, head: Head, docs: Sequence[Doc], predictions: Any) -> None:
         try:
@@ -381,39 +417,7 @@ class Pipeline:
     def _build(self, kind: Kind, stage: str | Stage, settings: Mapping[str, Any]) -> tuple[Any, Plugin]:
         if isinstance(stage, Stage):
             return build(stage, settings, plugin=_OWN.name), _OWN
-        plugin = self.plugins.owner(kind, stage)
-        return build(self.plugins.stage(kind, stage), settings, plugin=plugin.name), plugin
-
-
-def load(
-    pipeline: str | Path,
-    *,
-    only: Collection[str] = (),
-    without: Collection[str] = (),
-    plugins: PluginManager | None = None,
-) -> Pipeline:
-    """Load a saved pipeline: a folder, or the name of one that an installed package carries.
-
-    Args:
-        pipeline: The folder or the name.
-        only: Load these heads alone.
-        without: Leave these heads out.
-        plugins: Where stages are looked up; by default all that are installed.
-
-    Raises:
-        ConfigError: There is no head of such a name, or none is left.
-        PipelineError: There is no such pipeline, or it is damaged.
-        PluginError: A stage it needs is not installed.
-    """
-    from glossator.store import load as load_folder
-    from glossator.store import pipeline_folder
-
-    manager = plugins or PluginManager.from_environment()
-    folder = pipeline_folder(pipeline, manager)
-    loaded = load_folder(folder, only=only, without=without, plugins=manager)
-    if (only or without) and not loaded.heads:
-        raise ConfigError("no head is left to load: leave out fewer")
-    return loaded
+        return self.plugins.make(kind, stage, settings), self.plugins.find(kind, stage).plugin
 
 
 def _chosen(

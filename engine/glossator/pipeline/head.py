@@ -12,6 +12,8 @@ from glossator.errors import ConfigError
 from glossator.ml.thresholds import held
 
 if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
     from glossator.config.schema import HeadConfig
     from glossator.plugins.declared import Plugin
 
@@ -55,6 +57,19 @@ class Head:
         found = held(rows, labels, self.thresholds, exclusive=self.exclusive)
         return [[self.config.prefix + label for label in of_doc] for of_doc in found]
 
+    def described(self) -> dict[str, Any]:
+        """Return what `meta.json` says of it."""
+        return {
+            "kind": self.config.kind,
+            "stage": self.config.stage,
+            "writes": self.config.layer,
+            "labels": list(self.labels),
+            "thresholds": self.thresholds,
+            "plugin": self.plugin.name,
+            "distribution": self.plugin.distribution,
+            "version": self.plugin.version,
+        }
+
     def __str__(self) -> str:
         return f"{self.config.kind} {self.name!r} (stage {self.config.stage!r}, plugin {self.plugin.name!r})"
 
@@ -74,3 +89,23 @@ def check_parted(labels: Mapping[str, Iterable[str]]) -> None:
                     f'give one a prefix, e.g. [classifiers.{name}] prefix = "{name}:"'
                 )
             owners[label] = name
+
+
+def answer_of(doc: Doc, heads: Iterable[Head]) -> dict[str, Any]:
+    """Return everything that heads wrote to a Doc, by head, as JSON values."""
+    answer: dict[str, Any] = {"text": doc.text}
+    for head in heads:
+        layer = head.config.layer
+        if layer == "cats":
+            answer[head.name] = {label: doc.cats[label] for label in head.labels}
+        elif layer in ("tag", "pos"):
+            tags = [token.tag_ if layer == "tag" else token.pos_ for token in doc]
+            answer[head.name] = [tags, doc.spans[head.name].attrs["scores"]]
+        else:
+            group = doc.spans[head.name if layer == "ents" else layer.removeprefix("spans:")]
+            scores = group.attrs["scores"]
+            answer[head.name] = [
+                [span.start_char, span.end_char, span.label_, score]
+                for span, score in zip(group, scores, strict=True)
+            ]
+    return answer

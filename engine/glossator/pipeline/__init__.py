@@ -1,0 +1,1 @@
+"""The pipeline: stages composed, run, saved and loaded."""
