@@ -37,9 +37,9 @@ from rich.table import Table
 from spacy.tokens import Doc
 
 import glossator
-from glossator.corpora import corpus, read_split
+from glossator.data.corpora import corpus, read_split
+from glossator.data.examples import record_doc
 from glossator.errors import DataError
-from glossator.gold import record_doc
 from glossator.pipeline.pipeline import Pipeline
 from glossator_keras.bert.checkpoint import open_checkpoint
 

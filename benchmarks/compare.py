@@ -28,12 +28,11 @@ from spacy.tokens import Doc
 import glossator
 from glossator.config.schema import HeadConfig
 from glossator.config.text import read_config
-from glossator.corpora import recipe
-from glossator.data import DataSource, read_gold
-from glossator.evaluate import Evaluation, evaluate_head, fit_thresholds
-from glossator.pipeline.head import Head
-from glossator.pipeline.pipeline import Pipeline
-from glossator.significance import (
+from glossator.data.corpora import recipe
+from glossator.data.examples import read_gold
+from glossator.data.source import DataSource
+from glossator.evaluation.evaluate import Evaluation, evaluate_head
+from glossator.evaluation.significance import (
     Significance,
     accuracy,
     accuracy_counts,
@@ -43,7 +42,10 @@ from glossator.significance import (
     macro_f1,
     paired_bootstrap,
 )
+from glossator.pipeline.head import Head
+from glossator.pipeline.pipeline import Pipeline
 from glossator.stages import ScoredSpan, TokenTags, Vectors
+from glossator.training.task import fit_thresholds
 
 if TYPE_CHECKING:
     from spacy.training import Example
@@ -75,18 +77,18 @@ class Peer:
 
 def accuracy_of(evaluation: Evaluation) -> Any:
     """Return right and all, a row a document."""
-    return accuracy_counts(evaluation.verdicts, evaluation.documents)
+    return accuracy_counts(evaluation.matches, evaluation.documents)
 
 
 def f1_of(evaluation: Evaluation) -> Any:
     """Return right, spurious and missed, a row a document."""
-    return f1_counts(evaluation.verdicts, evaluation.documents)
+    return f1_counts(evaluation.matches, evaluation.documents)
 
 
 def f1_by_label(evaluation: Evaluation) -> Any:
     """Return right, spurious and missed of each label, a row a document."""
     labels = sorted(evaluation.scores["cats_f_per_type"])
-    return label_counts(evaluation.verdicts, evaluation.documents, labels)
+    return label_counts(evaluation.matches, evaluation.documents, labels)
 
 
 TAGGERS = {
@@ -141,7 +143,7 @@ class Comparison:
         return None if self.spacy is None else mean(self.ours) - self.spacy
 
     @property
-    def verdict(self) -> str:
+    def match(self) -> str:
         """Which is better; "undecided" where the 95% interval of the difference has 0 in it."""
         if self.significance is None:
             return "–"
@@ -288,7 +290,7 @@ def gold_examples(pipeline: Pipeline, split: str) -> list[Example]:
     """Return a set of a pipeline's only head, without what is out of its scope."""
     (head,) = pipeline.heads.values()
     source = DataSource(pipeline.config.data[head.name], pipeline.config.folder, None, pipeline.plugins)
-    examples = read_gold(source.records(split), head.config.layer, pipeline).examples
+    examples = read_gold(source.records(split), head.config.layer, pipeline.tokenizer).examples
     if head.config.kind == "tagger" or not head.exclusive:
         return examples
     known = set(head.stage.labels)
@@ -365,7 +367,7 @@ def table(rows: list[Comparison]) -> Table:
             points(row.difference, "+"),
             interval(row.significance),
             "–" if row.significance is None else f"{row.significance.p_value:.4f}",
-            row.verdict,
+            row.match,
             "–" if row.time_ratio is None else f"{row.time_ratio:.2f}",
         )
     return laid_out
@@ -387,7 +389,7 @@ def markdown_table(rows: list[Comparison]) -> str:
                 points(row.spacy),
                 with_spread(row.ours),
                 difference,
-                row.verdict,
+                row.match,
             )
         )
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

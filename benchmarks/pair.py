@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import glossator
-from glossator.significance import paired_bootstrap
+from glossator.evaluation.significance import paired_bootstrap
 
 BATCH_WORDS = 20_000
 

@@ -28,10 +28,10 @@ from spacy.about import __version__ as spacy_version
 from spacy.tokens import Doc, DocBin
 
 from glossator.builtin.tokenizers import SpacyTokenizer
-from glossator.corpora import Corpus, corpus, read_split
-from glossator.data import has_gold
+from glossator.data.alignment import AlignmentReport
+from glossator.data.corpora import Corpus, corpus, read_split
+from glossator.data.examples import gold_example, has_gold
 from glossator.errors import ConfigError, DataError
-from glossator.gold import AlignmentReport, gold_example
 from glossator.plugins.manager import PluginManager
 
 SCORES_FILE = Path(__file__).with_name("peer_scores.json")

@@ -23,7 +23,7 @@ from rich.table import Table
 from spacy.tokens import Doc, DocBin
 
 import glossator
-from glossator.data import read_files
+from glossator.data.files import read_files
 from glossator.errors import DataError
 from glossator.formats import Record
 from glossator.formats.docbin import DocBinFiles

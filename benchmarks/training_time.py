@@ -24,7 +24,7 @@ from rich.table import Table
 
 from glossator.config.schema import HeadConfig
 from glossator.config.text import read_config
-from glossator.corpora import corpus, recipe
+from glossator.data.corpora import corpus, recipe
 from glossator.errors import ConfigError
 
 # spaCy's table: epoch, step, losses, scores, and last the score by which the best model is chosen

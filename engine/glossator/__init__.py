@@ -16,7 +16,7 @@ from glossator.hookspecs import Command, Format, PipelineRecord, Stage, hookimpl
 if TYPE_CHECKING:
     from glossator.pipeline.loading import load
     from glossator.pipeline.pipeline import Pipeline
-    from glossator.training import train
+    from glossator.training.trainer import train
 
 __all__ = [
     "Command",
@@ -34,7 +34,7 @@ __all__ = [
 _LAZY = {
     "Pipeline": "glossator.pipeline.pipeline",
     "load": "glossator.pipeline.loading",
-    "train": "glossator.training",
+    "train": "glossator.training.trainer",
 }
 
 

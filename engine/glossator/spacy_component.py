@@ -113,7 +113,7 @@ class StageComponent:
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score annotated examples under spaCy's names."""
-        from glossator.scoring import score_layer
+        from glossator.evaluation.scores import score_layer
 
         head = self.head
         exclusive = getattr(head.stage, "exclusive", True)

@@ -16,7 +16,7 @@ import numpy as np
 from spacy.attrs import LOWER, ORTH, SHAPE
 
 from glossator.errors import PipelineError
-from glossator.ml.batching import of_like_length
+from glossator.ml.batching import bucket_by_length
 from glossator.ml.words import Words, words_of
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def padded_sequences(
     Yields:
         Batches; each sequence is in exactly one.
     """
-    for batch in of_like_length(np.maximum(lengths, 1), max_places):
+    for batch in bucket_by_length(np.maximum(lengths, 1), max_places):
         steps = np.arange(max(int(lengths[batch].max()), 1))
         inside = steps < lengths[batch][:, None]
         last = np.maximum(lengths[batch], 1) - 1

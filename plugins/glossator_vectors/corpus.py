@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from spacy.attrs import ORTH
 
-from glossator.ml.batching import by_words
+from glossator.ml.batching import batch_by_words
 from glossator.ml.words import words_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class TokenizedCorpus:
         with ExitStack() as files:
             words_file = files.enter_context(self._words_file.open("ab"))
             lengths_file = files.enter_context(self._lengths_file.open("ab"))
-            for group in by_words(docs, _WORDS_AT_ONCE):
+            for group in batch_by_words(docs, _WORDS_AT_ONCE):
                 ids, lengths = self._numbered(group)
                 words_file.write(ids.tobytes())
                 lengths_file.write(lengths.tobytes())

@@ -59,12 +59,12 @@ def info(
     vectors = open_vectors(folder)
     items: Iterator[Record | DataError] | None = None
     if corpus:
-        from glossator.corpora import corpus as find
+        from glossator.data.corpora import corpus as find
 
         lang = lang or find(corpus).lang
         items = _corpus(settings, corpus, corpora)
     elif texts:
-        from glossator.files import check_there
+        from glossator.data.files import check_there
         from glossator_vectors.texts import read_pieces
 
         check_there(texts)
@@ -114,7 +114,7 @@ def similar(folder: Path, words: tuple[str, ...], top: int, as_json: bool) -> No
 
 
 def _corpus(settings: Settings, name: str, corpora: Path | None) -> Iterator[Record | DataError]:
-    from glossator.corpora import corpus, read_split
+    from glossator.data.corpora import corpus, read_split
 
     found = corpus(name)
     for split in found.splits:

@@ -7,9 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glossator.data import read_file
+from glossator.data.files import input_files, name_of, read_file
 from glossator.errors import DataError, UsageError
-from glossator.files import input_files, name_of
 from glossator.formats.record import Record
 from glossator.formats.shared.text_streams import STANDARD_STREAM, read_lines
 

@@ -23,7 +23,7 @@ import glossator
 from glossator.errors import ConfigError, StageError
 from glossator.stages import Vectors, VectorSpace
 from glossator.testing import CHECKS, check_name, check_stage
-from glossator.training import train
+from glossator.training.trainer import train
 from glossator_keras.bert.classifier import make_classifier
 from glossator_keras.bert.tagger import make_tagger
 

@@ -9,10 +9,11 @@ pytest.importorskip("keras", reason="needs glossator[train]")
 pytest.importorskip("tensorflow", reason="needs glossator[train]")
 
 import glossator
-from glossator.data import read_gold
+from glossator.data.examples import read_gold
+from glossator.data.source import data_source
 from glossator.errors import ConfigError
-from glossator.evaluate import evaluate_head
-from glossator.training import data_source, train
+from glossator.evaluation.evaluate import evaluate_head
+from glossator.training.trainer import train
 
 CONFIG = """
 [glossator]
@@ -65,7 +66,11 @@ def test_each_head_is_scored_on_its_own_labels(folder):
     pipeline = glossator.load(folder)
     for name, metric in (("ner", "ents_f"), ("mood", "cats_acc"), ("tone", "cats_macro_f")):
         head = pipeline.heads[name]
-        gold = read_gold(data_source(pipeline, head, None).records("test"), head.config.layer, pipeline)
+        gold = read_gold(
+            data_source(pipeline.config, head.name, corpora=None, plugins=pipeline.plugins).records("test"),
+            head.config.layer,
+            pipeline.tokenizer,
+        )
         scores = evaluate_head(pipeline, head, gold.examples).scores
         assert scores[metric] > 0.4
         if name != "ner":

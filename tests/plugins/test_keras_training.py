@@ -20,7 +20,7 @@ import glossator
 from glossator.config.text import read_config
 from glossator.errors import PipelineError
 from glossator.pipeline.pipeline import Pipeline
-from glossator.training import train
+from glossator.training.trainer import train
 
 CONFIG = """
 [glossator]
@@ -120,7 +120,7 @@ from pathlib import Path
 import glossator
 from glossator.errors import GlossatorError
 from glossator.config import read_config
-from glossator.training import train
+from glossator.training.trainer import train
 
 source, target, *texts = sys.argv[1:]
 said = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from glossator.config.text import parse_config
-from glossator.progress import Silent
+from glossator.training.progress import Silent
 
 CONFIGS = Path(__file__).parents[1] / "engine" / "configs"
 TWO_HEADS = (CONFIGS / "two_heads.cfg").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import numpy as np
 from spacy.attrs import IS_SPACE, LOWER
 from thinc.api import HashEmbed, Linear, Model, zero_init
 
-from glossator.builtin import learning
+from glossator.builtin import thinc_training as learning
 from glossator.errors import ConfigError, StageError
 from glossator.ml.temperature import fit_temperature
 from glossator.stages import Vectors, VectorSpace

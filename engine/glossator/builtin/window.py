@@ -13,10 +13,10 @@ from thinc.api import Optimizer, Ragged
 
 from glossator.annotations.gold import gold_spans, gold_tags, missing_tokens, without_overlaps
 from glossator.annotations.layer import check_tagger_layer, holds_spans
-from glossator.builtin import learning
+from glossator.builtin import thinc_training as learning
 from glossator.builtin.window_network import build_network
 from glossator.errors import ConfigError, StageError
-from glossator.ml.batching import of_like_length
+from glossator.ml.batching import bucket_by_length
 from glossator.ml.linear_chain import forward_backward, span_posteriors, viterbi
 from glossator.ml.span_scheme import SpanScheme
 from glossator.ml.temperature import fit_temperature, softmax_nll
@@ -228,7 +228,7 @@ class WindowTagger:
         transitions, start, end = scheme.constraints()
         begins = words.sentence_starts[:-1]
         found, posteriors = [], []
-        for batch in of_like_length(words.lengths, DECODE_WORDS):
+        for batch in bucket_by_length(words.lengths, DECODE_WORDS):
             lengths = words.lengths[batch]
             emissions = _padded(logits, begins[batch], lengths)
             best = viterbi(emissions, lengths, transitions, start, end)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from glossator.cli.context import Settings
     from glossator.formats import Writer
     from glossator.formats.record import Record
+    from glossator.jobs.record_stream import Tally
     from glossator.pipeline.pipeline import Pipeline
     from glossator.plugins.manager import PluginManager
-    from glossator.runs import Tally
 
 MOST_ERRORS_SHOWN = 20
 MOST_NAMES_SHOWN = 5
@@ -60,9 +60,9 @@ def annotate(
     the others are annotated all the same (exit code 3).
     """
     with _no_garbage_collection():
-        from glossator.files import check_there, is_stream, sorted_files
+        from glossator.data.files import check_there, is_stream, sorted_files
         from glossator.pipeline.loading import load
-        from glossator.util.messages import first_of
+        from glossator.util.messages import join_first
 
         plugins = settings.plugins()
         check_there(inputs)
@@ -73,7 +73,7 @@ def annotate(
             _check_inputs_are_not_own(inputs, output)
             files, left_out = _without_own(files, output), _without_own(left_out, output)
         if left_out:
-            names = first_of([file.name for file in left_out], MOST_NAMES_SHOWN)
+            names = join_first([file.name for file in left_out], MOST_NAMES_SHOWN)
             click.echo(f"left out for their endings: {names}", err=True)
         reading = Reading(files, from_, options.key_values(from_options, "--from-option"), encoding, plugins)
         loaded = load(pipeline, only=only, without=without, plugins=plugins)
@@ -105,7 +105,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 def _check_inputs_are_not_own(inputs: Sequence[Path], path: Path) -> None:
     """Raise `UsageError` where an input has the name of what the run is to leave."""
-    from glossator.journal import output_at
+    from glossator.jobs.resumable_output import output_at
 
     for given in inputs:
         if output_at(path).is_unfinished(given):
@@ -114,7 +114,7 @@ def _check_inputs_are_not_own(inputs: Sequence[Path], path: Path) -> None:
 
 def _without_own(files: list[Path], path: Path) -> list[Path]:
     """Return the files without those a run that was cut off left in a folder that is an input too."""
-    from glossator.journal import output_at
+    from glossator.jobs.resumable_output import output_at
 
     output = output_at(path)
     return [file for file in files if not output.is_unfinished(file)]
@@ -132,8 +132,7 @@ class Reading:
 
     def items(self) -> Iterator[Record | DataError]:
         """Yield the documents of all files, each saying which file it came from."""
-        from glossator.data import read_file
-        from glossator.files import name_of
+        from glossator.data.files import name_of, read_file
 
         for file in self.files:
             for item in read_file(file, self.format, self.options, self.encoding, self.plugins):
@@ -144,8 +143,8 @@ class Reading:
 
 def _print(pipeline: Pipeline, reading: Reading, to: str) -> Tally:
     from glossator.cli.view import ReadableWriter
-    from glossator.data import open_writer
-    from glossator.runs import Tally
+    from glossator.data.files import open_writer
+    from glossator.jobs.record_stream import Tally
 
     writer: Writer
     if to:
@@ -166,14 +165,14 @@ def _write(
     options_: dict[str, Any],
     resume: bool,
 ) -> Tally:
-    from glossator.data import open_writer
-    from glossator.journal import output_at, run_facts
+    from glossator.data.files import open_writer
+    from glossator.jobs.resumable_output import output_at, run_fingerprint
     from glossator.pipeline.folder import identity
 
     if path.resolve() in {file.resolve() for file in reading.files}:
         raise UsageError(f"{path} is an input too: name another output")
     output = output_at(path)
-    facts = run_facts(identity(pipeline.source), reading.files, options_)
+    facts = run_fingerprint(identity(pipeline.source), reading.files, options_)
     tally = output.open(facts, resume=resume)
     if resume and not tally.read:
         click.echo("there is no run to go on with: starting anew", err=True)
@@ -231,7 +230,7 @@ def _run(
     from rich.console import Console
 
     from glossator.cli.progress import annotating
-    from glossator.runs import annotate_records
+    from glossator.jobs.record_stream import annotate_records
 
     shown = 0
 

@@ -15,10 +15,10 @@ from glossator.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from glossator.cli.context import Settings
+    from glossator.data.alignment import AlignmentReport
     from glossator.formats import Writer
     from glossator.formats.record import Record
-    from glossator.gold import AlignmentReport
-    from glossator.journal import Output
+    from glossator.jobs.resumable_output import Output
     from glossator.plugins.manager import PluginManager
     from glossator.stages import Tokenizer
 
@@ -55,9 +55,9 @@ def convert(
     Spans that do not fall on tokens are repaired or reported, and so is what the format of TARGET
     cannot hold; none is lost silently. TARGET is replaced at the end, if there is anything to write.
     """
-    from glossator.data import open_reader, open_writer
+    from glossator.data.files import open_reader, open_writer
     from glossator.formats.shared.text_streams import STANDARD_STREAM
-    from glossator.journal import output_at
+    from glossator.jobs.resumable_output import output_at
     from glossator.pipeline.pipeline import Pipeline
 
     plugins = settings.plugins()
@@ -95,7 +95,7 @@ def _convert_to_file(
     items: Iterator[Record | DataError], tokenizer: Tokenizer, output: Output, to: str, plugins: PluginManager
 ) -> Converted:
     """Write beside the target, and put that in its place once it is whole and holds a document."""
-    from glossator.data import open_writer
+    from glossator.data.files import open_writer
 
     try:
         writer = open_writer(output.part, to, plugins, final=output.path)
@@ -112,9 +112,9 @@ def _convert_to_file(
 
 def _convert(items: Iterator[Record | DataError], tokenizer: Tokenizer, writer: Writer, to: str) -> Converted:
     from glossator.annotations.read import count_annotations
-    from glossator.data import document_error
+    from glossator.data.alignment import AlignmentReport
+    from glossator.data.examples import document_error, gold_doc
     from glossator.formats.shared.supported_layers import REMEDY, not_held
-    from glossator.gold import AlignmentReport, gold_doc
 
     converted = Converted(AlignmentReport())
     try:

@@ -12,7 +12,7 @@ from glossator.cli import options
 
 if TYPE_CHECKING:
     from glossator.cli.context import Settings
-    from glossator.crossvalidation import CrossValidation
+    from glossator.training.cross_validation import CrossValidation
 
 
 @click.command(name="cross-validate")
@@ -40,11 +40,11 @@ def cross_validate(
     """
     from rich.console import Console
 
+    from glossator.cli.options import config_file
     from glossator.cli.progress import TrainingView
-    from glossator.cli.train import config_file
     from glossator.config.overrides import parse_override
     from glossator.config.text import read_config
-    from glossator.crossvalidation import cross_validate as run
+    from glossator.training.cross_validation import cross_validate as run
 
     changes = dict(parse_override(text) for text in overrides)
     described = read_config(config_file(config), changes)

@@ -55,13 +55,14 @@ def distil(
     """
     from rich.console import Console
 
+    from glossator.cli.options import config_file
     from glossator.cli.progress import TrainingView
-    from glossator.cli.train import config_file, finish
+    from glossator.cli.training_results import finish
     from glossator.config.overrides import parse_override
     from glossator.config.text import read_config
-    from glossator.data import read_files
-    from glossator.distillation import distil as run
+    from glossator.data.files import read_files
     from glossator.pipeline.loading import load
+    from glossator.training.distillation import distil as run
 
     plugins = settings.plugins()
     described = read_config(config_file(config), dict(parse_override(text) for text in overrides))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from glossator.cli.context import Settings
-    from glossator.data import GoldData
-    from glossator.evaluate import Evaluation
+    from glossator.data.examples import GoldData
+    from glossator.evaluation.evaluate import Evaluation
     from glossator.formats.record import Record
     from glossator.pipeline.head import Head
     from glossator.pipeline.pipeline import Pipeline
@@ -69,8 +69,9 @@ def evaluate(
     Gold tokens are taken as they stand, unless --retokenize. Each head's `ece` says how far the
     probabilities it gives are from the shares that are right; --report shows it in detail.
     """
-    from glossator.data import DataSource, options_for, read_files, read_gold
-    from glossator.files import is_stream
+    from glossator.data.examples import read_gold
+    from glossator.data.files import is_stream, options_for, read_files
+    from glossator.data.source import DataSource
     from glossator.pipeline.loading import load
 
     if gold and split:
@@ -103,7 +104,7 @@ def evaluate(
     results: dict[str, Evaluation] = {}
     failed = 0
     for head in heads:
-        data = read_gold(_with_raw_text(records(head), retokenize), head.config.layer, loaded)
+        data = read_gold(_with_raw_text(records(head), retokenize), head.config.layer, loaded.tokenizer)
         if gold and head.config.kind == "classifier":
             _keep_own_categories(data, head, loaded)
         failed += len(data.errors)
@@ -136,7 +137,7 @@ def _has_split(pipeline: Pipeline, head: Head, split: str) -> bool:
 
 
 def _evaluate(pipeline: Pipeline, head: Head, data: GoldData, retokenize: bool) -> Evaluation:
-    from glossator.evaluate import evaluate_from_raw_text, evaluate_head
+    from glossator.evaluation.evaluate import evaluate_from_raw_text, evaluate_head
 
     if retokenize and head.config.layer != "cats":
         return evaluate_from_raw_text(pipeline, head, [example.reference for example in data.examples])
@@ -163,7 +164,7 @@ def _warn(head: Head, data: GoldData) -> None:
 
 
 def _keep_own_categories(data: GoldData, head: Head, pipeline: Pipeline) -> None:
-    from glossator.gold_categories import own_categories
+    from glossator.evaluation.evaluate import own_categories
     from glossator.pipeline.loading import other_classifiers
 
     foreign = other_classifiers(pipeline, head)
@@ -174,7 +175,7 @@ def _keep_own_categories(data: GoldData, head: Head, pipeline: Pipeline) -> None
 
 
 def _warn_of_categories(head: Head, data: GoldData) -> None:
-    from glossator.gold_categories import never_denied, unknown_categories
+    from glossator.data.categories import has_no_negatives, unknown_categories
 
     gold = [example.reference.cats for example in data.examples]
     if head.config.kind != "classifier" or not gold:
@@ -183,7 +184,7 @@ def _warn_of_categories(head: Head, data: GoldData) -> None:
         outside = head.exclusive and head.thresholds
         become = "count as out of scope" if outside else "cannot be found by it"
         click.echo(f"{head.name}: categories of the gold that it does not know {become}: {unknown}", err=True)
-    if not head.exclusive and never_denied(gold):
+    if not head.exclusive and has_no_negatives(gold):
         click.echo(
             f"{head.name}: the gold says of no category that it does not hold, so everything that is found "
             "is right: name those that do not hold with 0.0 (in a table, by the options label_separator "
@@ -205,17 +206,17 @@ def _as_json(results: Mapping[str, Evaluation]) -> dict[str, Any]:
 
 
 def _write_report(folder: Path, head: Head, data: GoldData, result: Evaluation) -> None:
-    from glossator.report import error_counts, write_report
+    from glossator.evaluation.report import error_counts, write_report
 
     gold = [example.reference for example in data.examples]
     written = write_report(folder, head.name, head.config.layer, result, gold)
-    errors = ", ".join(f"{count:,} {kind}" for kind, count in error_counts(result.verdicts).items())
+    errors = ", ".join(f"{count:,} {kind}" for kind, count in error_counts(result.matches).items())
     files = ", ".join(path.name for path in written)
     click.echo(f"{head.name}: {errors or 'no errors'}; {folder}: {files}", err=True)
 
 
 def _say_without_pictures() -> None:
-    from glossator.plots import can_draw
+    from glossator.evaluation.plots import can_draw
 
     if not can_draw():
         click.echo("pictures need matplotlib: pip install 'glossator[plots]'", err=True)

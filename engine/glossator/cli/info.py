@@ -42,7 +42,7 @@ def _print(meta: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from glossator.util.messages import first_of
+    from glossator.util.messages import join_first
 
     title = Text(f"{meta['name']} {meta['version']} ({meta['lang']})")
     table = Table("head", "writes", "stage", "plugin", "dev score", "labels", title=title)
@@ -55,7 +55,7 @@ def _print(meta: dict[str, Any]) -> None:
             head["stage"],
             f"{head['plugin']} {head['version']}",
             "–" if score is None else f"{score:.4f}",
-            Text(first_of(head["labels"], MOST_LABELS_SHOWN)),
+            Text(join_first(head["labels"], MOST_LABELS_SHOWN)),
         )
     console = Console()
     console.print(table)

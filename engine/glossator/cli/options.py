@@ -66,3 +66,13 @@ def key_values(pairs: Sequence[str], option: str) -> dict[str, Any]:
             raise UsageError(f"{option} {pair}: write it as KEY=VALUE")
         values[key] = parse_value(value)
     return values
+
+
+def config_file(name: str) -> Path:
+    """Return the config of a file's, pipeline folder's or recipe's name."""
+    from glossator.data.corpora import recipe
+
+    path = Path(name)
+    if (path / "config.cfg").is_file():
+        return path / "config.cfg"
+    return path if path.is_file() or path.suffix == ".cfg" or len(path.parts) > 1 else recipe(name)

@@ -17,8 +17,8 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from glossator.checkpoints import Epoch
-    from glossator.runs import Tally
+    from glossator.jobs.record_stream import Tally
+    from glossator.training.checkpoints import Epoch
 
 SPARKS = "▁▂▃▄▅▆▇█"
 MOST_SPARKS = 20

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from glossator.calibration import ReliabilityBin
-    from glossator.evaluate import Evaluation
+    from glossator.evaluation.evaluate import Evaluation
+    from glossator.evaluation.matching import Confusion
+    from glossator.evaluation.reliability import ReliabilityBin
     from glossator.pipeline.head import Head
-    from glossator.verdicts import Confusion
 
 MOST_LABELS_SHOWN = 20
 WIDEST = 10_000
@@ -24,7 +24,7 @@ WIDEST = 10_000
 def print_scores(console: Console, head: Head, result: Evaluation) -> None:
     """Print all scores of a head, those of single labels in tables of their own."""
     console.print(_scores(head.name, head.config.layer, result))
-    counts = Counter(verdict.gold.label for verdict in result.verdicts if verdict.gold)
+    counts = Counter(match.gold.label for match in result.matches if match.gold)
     for name, rows in result.scores.items():
         if isinstance(rows, Mapping) and all(isinstance(row, Mapping) for row in rows.values()):
             console.print(_per_label(name, rows, counts, head.thresholds))

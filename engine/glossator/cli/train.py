@@ -9,13 +9,12 @@ import click
 from click.core import ParameterSource
 
 from glossator.cli import options
+from glossator.cli.options import config_file
+from glossator.cli.training_results import finish
 from glossator.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from glossator.cli.context import Settings
-    from glossator.training import TrainingResult
 
 # Parameters that describe a pipeline where there is no CONFIG to do it, and how they are typed.
 FILE_OPTIONS = {
@@ -77,7 +76,7 @@ def train(
     from glossator.config.overrides import parse_override, with_overrides
     from glossator.config.sections import config_from_dict
     from glossator.config.text import read_config
-    from glossator.training import train as train_pipeline
+    from glossator.training.trainer import train as train_pipeline
 
     changes = dict(parse_override(text) for text in overrides)
     stages = [stage for stage in (config, tagger, classifier) if stage]
@@ -112,16 +111,6 @@ def _check_no_file_options(context: click.Context) -> None:
             )
 
 
-def config_file(name: str) -> Path:
-    """Return the config of a file's, pipeline folder's or recipe's name."""
-    from glossator.corpora import recipe
-
-    path = Path(name)
-    if (path / "config.cfg").is_file():
-        return path / "config.cfg"
-    return path if path.is_file() or path.suffix == ".cfg" or len(path.parts) > 1 else recipe(name)
-
-
 def _data(
     train_file: Path | None, dev_file: Path | None, from_: str, from_options: tuple[str, ...], encoding: str
 ) -> dict[str, Any]:
@@ -147,31 +136,3 @@ def _sections(
     else:
         head = {"classifiers": {name: {"stage": classifier}}}
     return {"glossator": {"lang": lang}, **head, "data": {name: data}}
-
-
-def finish(result: TrainingResult, output: Path, console: Console) -> None:
-    """Print how each head fared, and end the command as the run ended."""
-    _report(result, output, console)
-    if result.interrupted:
-        raise click.exceptions.Exit(130)
-    if result.failed:
-        raise click.exceptions.Exit(3)
-
-
-def _report(result: TrainingResult, output: Path, console: Console) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from glossator.scoring import main_score
-
-    table = Table("head", "stage", "score", "best on dev", "each seed", "epochs", title=Text(str(output)))
-    for name, seeds in result.heads.items():
-        best = max(seeds, key=lambda seed: seed.score)
-        scores = ", ".join(f"{seed.score:.4f}" for seed in seeds)
-        head = result.pipeline.heads[name]
-        metric = main_score(head.config.layer, exclusive=head.exclusive)
-        table.add_row(name, head.config.stage, metric, f"{best.score:.4f}", scores, str(len(best.epochs)))
-    if result.heads:
-        console.print(table)
-    if result.interrupted:
-        console.print("interrupted: the pipeline is the best so far; --resume goes on", style="yellow")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
-def by_words(items: Iterable[tuple[Item, int]], max_words: int) -> Iterator[list[Item]]:
+def batch_by_words(items: Iterable[tuple[Item, int]], max_words: int) -> Iterator[list[Item]]:
     """Group consecutive items, given with their sizes in words, into batches of at most `max_words`.
 
     An item larger than that is a batch of its own. Order is kept.
@@ -31,7 +31,7 @@ def by_words(items: Iterable[tuple[Item, int]], max_words: int) -> Iterator[list
         yield batch
 
 
-def of_like_length(lengths: NDArray[Any] | Sequence[int], max_words: int) -> list[NDArray[np.intp]]:
+def bucket_by_length(lengths: NDArray[Any] | Sequence[int], max_words: int) -> list[NDArray[np.intp]]:
     """Cut sequences into batches of like length, to be padded with little waste.
 
     Args:
@@ -68,7 +68,7 @@ def shuffled_batches(
     order = np.argsort(blurred, kind="stable")
     batches = [
         np.asarray(batch, dtype=np.intp)
-        for batch in by_words(((index, int(sizes[index])) for index in order), max_words)
+        for batch in batch_by_words(((index, int(sizes[index])) for index in order), max_words)
     ]
     generator.shuffle(batches)
     return batches

@@ -24,7 +24,7 @@ THRESHOLD = 0.5
 Thresholds = Mapping[str, float]
 
 
-def held(
+def apply_thresholds(
     probabilities: Floats, labels: Sequence[str], thresholds: Thresholds, *, exclusive: bool
 ) -> list[list[str]]:
     """Return, for each document, the categories that hold, the likeliest first.
@@ -41,10 +41,12 @@ def held(
     return [[labels[column] for column in row[ok].tolist()] for row, ok in zip(ranked, passed, strict=True)]
 
 
-def holding(probabilities: Mapping[str, float], thresholds: Thresholds, *, exclusive: bool) -> list[str]:
+def labels_that_hold(
+    probabilities: Mapping[str, float], thresholds: Thresholds, *, exclusive: bool
+) -> list[str]:
     """Return the same for one document, its probabilities given by label."""
     row = np.asarray([list(probabilities.values())], dtype=np.float64)
-    return held(row, list(probabilities), thresholds, exclusive=exclusive)[0]
+    return apply_thresholds(row, list(probabilities), thresholds, exclusive=exclusive)[0]
 
 
 def choose_thresholds(

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 
 from glossator.annotations.layer import holds_spans
 from glossator.errors import GlossatorError, StageError
-from glossator.ml.batching import by_words, chunk_bounds
+from glossator.ml.batching import batch_by_words, chunk_bounds
 from glossator.stages import Embedder, ScoredSpan, TableEmbedder, TokenTags, Vectors, VectorSpace
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Batch:
             yield list(self.docs)
             return
         chunks = ((_chunk(self.docs[i], start, end), end - start) for i, start, end in self._pieces())
-        yield from by_words(chunks, 2 * CHUNK_WORDS)
+        yield from batch_by_words(chunks, 2 * CHUNK_WORDS)
 
     def _pieces(self) -> Iterable[tuple[int, int, int]]:
         return ((i, start, end) for i, bounds in enumerate(self._bounds) for start, end in bounds)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.errors import ConfigError
-from glossator.ml.thresholds import held
+from glossator.ml.thresholds import apply_thresholds
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -26,8 +26,8 @@ class Head:
         config: Its description.
         stage: The stage.
         plugin: Which plugin it is from.
-        thresholds: For a classifier, from which probability each label holds, as `thresholds.held` takes
-            it; without its prefix.
+        thresholds: For a classifier, from which probability each label holds, see
+            `ml.thresholds.apply_thresholds`; labels are without its prefix.
     """
 
     config: HeadConfig
@@ -50,11 +50,11 @@ class Head:
         """Whether a document has at most one of its labels."""
         return bool(getattr(self.stage, "exclusive", True))
 
-    def held(self, probabilities: Any) -> list[list[str]]:
+    def apply_thresholds(self, probabilities: Any) -> list[list[str]]:
         """Return which of a classifier's labels hold, the likeliest first, by its (docs, labels) answers."""
         labels = self.stage.labels
         rows = np.asarray(probabilities, dtype=np.float64).reshape(len(probabilities), len(labels))
-        found = held(rows, labels, self.thresholds, exclusive=self.exclusive)
+        found = apply_thresholds(rows, labels, self.thresholds, exclusive=self.exclusive)
         return [[self.config.prefix + label for label in of_doc] for of_doc in found]
 
     def described(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Head:
         return f"{self.config.kind} {self.name!r} (stage {self.config.stage!r}, plugin {self.plugin.name!r})"
 
 
-def check_parted(labels: Mapping[str, Iterable[str]]) -> None:
+def check_labels_disjoint(labels: Mapping[str, Iterable[str]]) -> None:
     """Raise `ConfigError` for a label that two classifiers write to `doc.cats`.
 
     Args:

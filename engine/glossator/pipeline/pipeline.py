@@ -25,15 +25,15 @@ from glossator.config.schema import HeadConfig, PipelineConfig, StageConfig
 from glossator.config.sections import check_embedder, check_name, head_config
 from glossator.errors import ConfigError, GlossatorError, StageError, UsageError
 from glossator.hookspecs import Kind, Stage
-from glossator.ml.batching import by_words
+from glossator.ml.batching import batch_by_words
 from glossator.pipeline import folder, golden
 from glossator.pipeline.batch import Batch
-from glossator.pipeline.head import Head, check_parted
+from glossator.pipeline.head import Head, check_labels_disjoint
 from glossator.plugins.building import build
 from glossator.plugins.declared import Plugin
 from glossator.plugins.manager import PluginManager
 from glossator.stages import Embedder, TableEmbedder, Tokenizer, Vectors, VectorSpace
-from glossator.util.prefetch import map_ahead
+from glossator.util.prefetch import prefetch_map
 
 if TYPE_CHECKING:
     from spacy.vocab import Vocab
@@ -222,8 +222,8 @@ class Pipeline:
 
         docs = map(self._doc_of, texts)
         # An empty Doc counts too, or a stream of them would be one endless batch.
-        batches = by_words(((doc, max(len(doc), 1)) for doc in docs), batch_words)
-        with closing(map_ahead(annotated, batches)) as done:
+        batches = batch_by_words(((doc, max(len(doc), 1)) for doc in docs), batch_words)
+        with closing(prefetch_map(annotated, batches)) as done:
             for batch in done:
                 yield from batch
 
@@ -243,8 +243,8 @@ class Pipeline:
                 predictions = self.predict(head, batch)
                 self._write(head, docs, predictions)
                 if head.config.kind == "classifier":
-                    for of_doc, held in zip(categories, head.held(predictions), strict=True):
-                        of_doc[head.name] = held
+                    for of_doc, labels in zip(categories, head.apply_thresholds(predictions), strict=True):
+                        of_doc[head.name] = labels
             if self.tensor:
                 write_tensors(docs, batch.embedded(self.tensor))
             for doc, of_doc in zip(docs, categories, strict=True):
@@ -324,7 +324,7 @@ class Pipeline:
         for head in self.heads.values():
             check_labels(head.config.layer, head.stage.labels)
         classifiers = [head for head in self.heads.values() if head.config.kind == "classifier"]
-        check_parted({head.name: head.labels for head in classifiers})
+        check_labels_disjoint({head.name: head.labels for head in classifiers})
 
     def save(self, path: str | Path, *, attachments: Mapping[str, bytes] | None = None) -> None:
         """Save to a folder, whole or not at all: a folder that is there is replaced at the end.

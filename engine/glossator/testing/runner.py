@@ -11,7 +11,10 @@ from glossator.errors import ConfigError, UsageError
 from glossator.hookspecs import Kind, Stage
 from glossator.plugins.building import FAILURES
 from glossator.plugins.manager import PluginManager
-from glossator.testing import declaring, learning, predicting, saving, tokenizing
+from glossator.testing.checks import declaration as declaring
+from glossator.testing.checks import learning, saving
+from glossator.testing.checks import prediction as predicting
+from glossator.testing.checks import tokenization as tokenizing
 from glossator.testing.outcome import CheckResult, Failed, NotApplicable
 from glossator.testing.subject import Subject
 from glossator.testing.trial import Trial

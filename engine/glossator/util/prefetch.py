@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 TURN_SECONDS = 0.0002
 
 
-def map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+def prefetch_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in order, working on one while its neighbours are in hand.
 
     The function is called in one other thread, for one item at a time, in a copy of the caller's

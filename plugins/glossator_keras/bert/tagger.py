@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from glossator.ml.batching import of_like_length
+from glossator.ml.batching import bucket_by_length
 from glossator_keras.bert.checkpoint import BertConfig
 from glossator_keras.bert.network import build_tagger, tagger_trial_inputs
 from glossator_keras.bert.pieces import EncodedPieces
@@ -250,5 +250,5 @@ def _words_in_windows(
 
 def _sentences(words: Words) -> Iterator[Sentences]:
     starts = words.sentence_starts
-    for batch in of_like_length(words.lengths, DECODE_PLACES):
+    for batch in bucket_by_length(words.lengths, DECODE_PLACES):
         yield _laid_out(starts[batch], starts[batch + 1])

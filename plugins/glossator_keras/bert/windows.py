@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glossator.ml.batching import of_like_length
+from glossator.ml.batching import bucket_by_length
 from glossator_keras.bert.pieces import SPECIAL
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def padded_windows(
     Yields:
         Batches; each window is in exactly one.
     """
-    for batch in of_like_length(lengths + SPECIAL, max_places):
+    for batch in bucket_by_length(lengths + SPECIAL, max_places):
         size = lengths[batch][:, None]
         steps = np.arange(int(size.max()) + SPECIAL)
         places = starts[batch][:, None] + steps - 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glossator.calibration import expected_calibration_error, reliability
+from glossator.evaluation.reliability import expected_calibration_error, reliability
 from glossator.ml.temperature import fit_temperature, softmax_nll
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from glossator.config.schema import DataConfig
-from glossator.data import DataSource, read_files
+from glossator.data.files import read_files
+from glossator.data.source import DataSource
 from glossator.errors import DataError, UsageError
 from glossator.formats.clinc import Clinc
 from glossator.formats.labelled_text import ClassFiles, ClassFolders, LabelledLines
@@ -101,16 +102,16 @@ def test_a_folder_stands_for_the_files_below_it(folders, plugins):
 
 def test_the_sum_of_a_folder_tells_any_change(folders, plugins):
     data = source(folders, plugins)
-    sums = [data.sums("train")]
+    sums = [data.checksums("train")]
     assert list(sums[0]) == ["train"]
     written(folders / "train/.x/1.txt", "Hidden files do not count.")
-    assert data.sums("train") == sums[0]
+    assert data.checksums("train") == sums[0]
     written(folders / "train/sad/1.txt", "Rain.")
-    sums.append(data.sums("train"))
+    sums.append(data.checksums("train"))
     (folders / "train/sad/1.txt").rename(folders / "train/glad/3.txt")
-    sums.append(data.sums("train"))
+    sums.append(data.checksums("train"))
     (folders / "train/glad/3.txt").unlink()
-    sums.append(data.sums("train"))
+    sums.append(data.checksums("train"))
     assert len({found["train"] for found in sums}) == 4
 
 

@@ -13,6 +13,7 @@ from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from glossator.data.examples import record_doc
 from glossator.errors import DataError
 from glossator.formats import FileFormat
 from glossator.formats.conll import Columns
@@ -21,7 +22,6 @@ from glossator.formats.docbin import DocBinFiles
 from glossator.formats.iob2 import Iob2
 from glossator.formats.jsonl import OWN_FIELDS, JsonLines
 from glossator.formats.record import CharSpan, GoldTokens, Record
-from glossator.gold import record_doc
 
 # The machine may be busy, and the first draw of any character reads all of Unicode.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

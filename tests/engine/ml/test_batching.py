@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from glossator.ml.batching import by_words, chunk_bounds, of_like_length, shuffled_batches
+from glossator.ml.batching import batch_by_words, bucket_by_length, chunk_bounds, shuffled_batches
 
 VOCAB = spacy.blank("en").vocab
 SIZES = st.lists(st.integers(0, 40), max_size=60)
@@ -15,7 +15,7 @@ BOUNDS = st.integers(1, 100)
 
 @given(SIZES, BOUNDS)
 def test_consecutive_batches_keep_order_stay_in_bounds_and_are_as_few_as_greed_allows(sizes, most):
-    batches = list(by_words(enumerate(sizes), most))
+    batches = list(batch_by_words(enumerate(sizes), most))
     assert [item for batch in batches for item in batch] == list(range(len(sizes)))
     totals = [sum(sizes[item] for item in batch) for batch in batches]
     for batch, total, following in zip(batches, totals, [*batches[1:], None], strict=False):
@@ -29,12 +29,12 @@ def test_consecutive_batches_are_made_as_the_stream_comes():
         yield from ((i, 5) for i in range(3))
         raise AssertionError("read further than needed")
 
-    assert next(iter(by_words(stream(), 10))) == [0, 1]
+    assert next(iter(batch_by_words(stream(), 10))) == [0, 1]
 
 
 @given(SIZES, BOUNDS)
 def test_batches_of_like_length_hold_each_once_in_bounds_and_sorted(lengths, most):
-    batches = of_like_length(lengths, most)
+    batches = bucket_by_length(lengths, most)
     order = [int(i) for batch in batches for i in batch]
     assert sorted(order) == list(range(len(lengths)))
     assert [lengths[i] for i in order] == sorted(lengths)
@@ -44,7 +44,7 @@ def test_batches_of_like_length_hold_each_once_in_bounds_and_sorted(lengths, mos
 
 def test_batches_of_like_length_waste_little():
     lengths = np.random.default_rng(0).integers(1, 60, size=500)
-    batches = of_like_length(lengths, 1000)
+    batches = bucket_by_length(lengths, 1000)
     places = sum(len(batch) * lengths[batch].max() for batch in batches)
     assert places < 1.15 * lengths.sum()
     assert len(batches) < 25

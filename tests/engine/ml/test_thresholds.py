@@ -14,7 +14,7 @@ from glossator.ml.thresholds import (
     best_f1_threshold,
     best_rejection_threshold,
     choose_thresholds,
-    holding,
+    labels_that_hold,
 )
 
 NLP = spacy.blank("en")
@@ -69,11 +69,11 @@ def is_in_scope(kind):
 
 def test_which_categories_hold():
     probabilities = {"A": 0.3, "B": 0.6, "C": 0.1}
-    assert holding(probabilities, {}, exclusive=True) == ["B"]
-    assert holding(probabilities, dict.fromkeys("ABC", 0.7), exclusive=True) == []
-    assert holding(probabilities, {}, exclusive=False) == ["B"]
-    assert holding(probabilities, {"A": 0.3, "C": 0.2}, exclusive=False) == ["B", "A"]
-    assert holding({}, {}, exclusive=True) == []
+    assert labels_that_hold(probabilities, {}, exclusive=True) == ["B"]
+    assert labels_that_hold(probabilities, dict.fromkeys("ABC", 0.7), exclusive=True) == []
+    assert labels_that_hold(probabilities, {}, exclusive=False) == ["B"]
+    assert labels_that_hold(probabilities, {"A": 0.3, "C": 0.2}, exclusive=False) == ["B", "A"]
+    assert labels_that_hold({}, {}, exclusive=True) == []
 
 
 def annotated(guesses, truths):

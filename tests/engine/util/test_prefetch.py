@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glossator.util.prefetch import map_ahead
+from glossator.util.prefetch import prefetch_map
 
 
 class Batch:
@@ -53,7 +53,9 @@ def test_it_is_map_whatever_fails_where(count, bad, items_fail):
 
     error = Broken() if items_fail else None
     before = threading.active_count()
-    assert outcome(map_ahead(square, counting(count, error))) == outcome(map(square, counting(count, error)))
+    assert outcome(prefetch_map(square, counting(count, error))) == outcome(
+        map(square, counting(count, error))
+    )
     assert threading.active_count() == before
 
 
@@ -61,7 +63,7 @@ def test_it_is_map_whatever_fails_where(count, bad, items_fail):
 @given(st.integers(1, 6), st.integers(0, 5))
 def test_closing_it_leaves_no_thread(count, taken):
     before = threading.active_count()
-    with closing(map_ahead(str, range(count))) as results:
+    with closing(prefetch_map(str, range(count))) as results:
         for _ in zip(range(taken), results, strict=False):
             pass
     assert threading.active_count() == before
@@ -70,7 +72,7 @@ def test_closing_it_leaves_no_thread(count, taken):
 @pytest.mark.parametrize("count", range(5))
 def test_an_interrupt_while_reading_ends_it_at_once(count):
     before = threading.active_count()
-    came, error = outcome(map_ahead(str, counting(count, KeyboardInterrupt())))
+    came, error = outcome(prefetch_map(str, counting(count, KeyboardInterrupt())))
     assert error is KeyboardInterrupt
     assert came == [str(number) for number in range(max(0, count - 1))]
     assert threading.active_count() == before
@@ -91,7 +93,7 @@ def test_the_next_is_drawn_and_the_last_is_in_hand_while_one_is_worked_on():
             assert drawn[number + 1].wait(60)
         return number
 
-    for number in map_ahead(work, items()):
+    for number in prefetch_map(work, items()):
         in_hand[number].set()
 
 
@@ -104,14 +106,14 @@ def test_calls_are_made_one_at_a_time_in_one_other_thread():
         working.release()
         return number
 
-    assert list(map_ahead(work, range(50))) == list(range(50))
+    assert list(prefetch_map(work, range(50))) == list(range(50))
     assert len(callers) == 1
     assert threading.current_thread() not in callers
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_single_item_needs_no_thread(count):
-    threads = list(map_ahead(lambda _: threading.current_thread(), range(count)))
+    threads = list(prefetch_map(lambda _: threading.current_thread(), range(count)))
     assert threads == [threading.current_thread()] * count
 
 
@@ -130,7 +132,7 @@ def test_three_are_alive_at_a_time():
 
     gc.disable()
     try:
-        for batch in map_ahead(lambda batch: batch, batches()):
+        for batch in prefetch_map(lambda batch: batch, batches()):
             assert batch in alive
     finally:
         gc.enable()
@@ -140,12 +142,12 @@ def test_three_are_alive_at_a_time():
 def test_the_function_sees_the_caller_s_context():
     setting: contextvars.ContextVar[str] = contextvars.ContextVar("setting", default="unset")
     setting.set("the caller's")
-    assert list(map_ahead(lambda _: setting.get(), range(3))) == ["the caller's"] * 3
+    assert list(prefetch_map(lambda _: setting.get(), range(3))) == ["the caller's"] * 3
 
 
 def test_turns_at_the_interpreter_are_short_only_meanwhile():
     usual = sys.getswitchinterval()
-    first, second = map_ahead(str, range(5)), map_ahead(str, range(5))
+    first, second = prefetch_map(str, range(5)), prefetch_map(str, range(5))
     next(first)
     next(second)
     assert sys.getswitchinterval() < usual

@@ -1,0 +1,41 @@
+"""What a training came to, printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from glossator.training.trainer import TrainingResult
+
+
+def finish(result: TrainingResult, output: Path, console: Console) -> None:
+    """Print how each head fared, and end the command as the run ended."""
+    _report(result, output, console)
+    if result.interrupted:
+        raise click.exceptions.Exit(130)
+    if result.failed:
+        raise click.exceptions.Exit(3)
+
+
+def _report(result: TrainingResult, output: Path, console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from glossator.evaluation.scores import main_score
+
+    table = Table("head", "stage", "score", "best on dev", "each seed", "epochs", title=Text(str(output)))
+    for name, seeds in result.heads.items():
+        best = max(seeds, key=lambda seed: seed.score)
+        scores = ", ".join(f"{seed.score:.4f}" for seed in seeds)
+        head = result.pipeline.heads[name]
+        metric = main_score(head.config.layer, exclusive=head.exclusive)
+        table.add_row(name, head.config.stage, metric, f"{best.score:.4f}", scores, str(len(best.epochs)))
+    if result.heads:
+        console.print(table)
+    if result.interrupted:
+        console.print("interrupted: the pipeline is the best so far; --resume goes on", style="yellow")

@@ -1,0 +1,1 @@
+"""Labelled data: corpora, files, and gold examples on a pipeline's tokens."""

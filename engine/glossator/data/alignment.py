@@ -1,0 +1,173 @@
+"""Gold annotations on their way from characters to tokens, with an account of what became of each span."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from spacy.tokens import Doc, Span
+
+from glossator.annotations.layer import spans_key
+from glossator.formats.record import CharSpan
+
+if TYPE_CHECKING:
+    from glossator.formats.record import Record
+
+LISTED = 20
+
+
+class AlignmentCase(NamedTuple):
+    """A gold span that did not fall on the tokens, and what was done."""
+
+    file: str
+    line: int | None
+    text: str
+    label: str
+    action: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.text!r} ({self.label}): {self.action}"
+
+
+@dataclass(slots=True)
+class AlignmentReport:
+    """How the gold spans of some documents came to their tokens.
+
+    Attributes:
+        exact: Spans whose ends were ends of tokens.
+        repaired: Spans that were made to end where tokens end.
+        impossible: Spans that were left out.
+        repaired_cases: The first `LISTED` of those.
+        impossible_cases: The first `LISTED` of those.
+    """
+
+    exact: int = 0
+    repaired: int = 0
+    impossible: int = 0
+    repaired_cases: list[AlignmentCase] = field(default_factory=list)
+    impossible_cases: list[AlignmentCase] = field(default_factory=list)
+
+    def add_repaired(self, case: AlignmentCase) -> None:
+        """Count a repaired span."""
+        self.repaired += 1
+        self.repaired_cases = [*self.repaired_cases, case][:LISTED]
+
+    def add_impossible(self, case: AlignmentCase) -> None:
+        """Count a span that was left out."""
+        self.impossible += 1
+        self.impossible_cases = [*self.impossible_cases, case][:LISTED]
+
+    def merge(self, other: AlignmentReport) -> None:
+        """Add the account of other documents to this one."""
+        self.exact += other.exact
+        self.repaired += other.repaired
+        self.impossible += other.impossible
+        self.repaired_cases = [*self.repaired_cases, *other.repaired_cases][:LISTED]
+        self.impossible_cases = [*self.impossible_cases, *other.impossible_cases][:LISTED]
+
+    def summary(self) -> str:
+        """Return one line of counts, and one for each listed span."""
+        total = self.exact + self.repaired + self.impossible
+        lines = [
+            f"{total} gold spans: {self.exact} exact, {self.repaired} repaired, {self.impossible} impossible",
+            *_listed("repaired", self.repaired, self.repaired_cases),
+            *_listed("impossible", self.impossible, self.impossible_cases),
+        ]
+        return "\n".join(lines)
+
+
+def _listed(kind: str, count: int, cases: Sequence[AlignmentCase]) -> list[str]:
+    more = [f"  ... and {count - len(cases)} more {kind}"] if count > len(cases) else []
+    return [*(f"  {kind}: {case}" for case in cases), *more]
+
+
+def _gold_spans(record: Record, layer: str) -> Sequence[CharSpan] | None:
+    if record.doc is None or layer == "ents":
+        return record.spans
+    key = spans_key(layer)
+    if key not in record.doc.spans:
+        return None
+    return [CharSpan(span.start_char, span.end_char, span.label_) for span in record.doc.spans[key]]
+
+
+def set_gold_spans(doc: Doc, layer: str, record: Record, report: AlignmentReport) -> None:
+    """Set the gold spans of one layer on the tokens of a Doc, and account for each in `report`."""
+    gold = _gold_spans(record, layer)
+    if gold is None:
+        return
+    placed = _on_tokens(doc, gold, record, report)
+    if layer == "ents":
+        placed = _without_overlaps(placed, record, report)
+    for span in placed:
+        _report_placed(doc, span, record, report)
+    spans = [Span(doc, span.start, span.end, label=span.gold.label) for span in placed]
+    if layer == "ents":
+        doc.set_ents(spans, missing=_unknown_tokens(doc, record))
+    else:
+        doc.spans[spans_key(layer)] = spans
+
+
+def _unknown_tokens(doc: Doc, record: Record) -> list[Span]:
+    """Return the tokens of which a record's own Doc does not say whether they are entities."""
+    said = record.doc if record.doc is not None else ()
+    return [doc[token.i : token.i + 1] for token in said if token.ent_iob == 0]
+
+
+class _Placed(NamedTuple):
+    """A gold span on the tokens [start, end)."""
+
+    start: int
+    end: int
+    gold: CharSpan
+
+
+def _on_tokens(doc: Doc, gold: Sequence[CharSpan], record: Record, report: AlignmentReport) -> list[_Placed]:
+    """Return the spans on the fewest tokens that hold all they have but outer white space."""
+    token_starts = [token.idx for token in doc]
+    token_ends = [token.idx + len(token) for token in doc]
+    placed = []
+    for span in gold:
+        inside = 0 <= span.start < span.end <= len(record.text)
+        covered = record.text[span.start : span.end] if inside else ""
+        if not covered.strip():
+            action = "only white space" if covered else f"empty or outside the text: {span.start}:{span.end}"
+            report.add_impossible(_case(record, span, f"left out, {action}"))
+            continue
+        start = span.start + len(covered) - len(covered.lstrip())
+        end = start + len(covered.strip())
+        placed.append(_Placed(bisect_right(token_ends, start), bisect_left(token_starts, end), span))
+    return placed
+
+
+def _without_overlaps(placed: list[_Placed], record: Record, report: AlignmentReport) -> list[_Placed]:
+    """Return the spans without those that overlap a longer one, or one as long that came first."""
+    owner: dict[int, _Placed] = {}
+    kept = []
+    for span in sorted(placed, key=lambda span: span.start - span.end):
+        rival = next((owner[place] for place in range(span.start, span.end) if place in owner), None)
+        if rival is None:
+            kept.append(span)
+            owner.update(dict.fromkeys(range(span.start, span.end), span))
+        else:
+            action = f"left out, overlaps {_text(record, rival.gold)!r} ({rival.gold.label})"
+            report.add_impossible(_case(record, span.gold, action))
+    return sorted(kept)
+
+
+def _report_placed(doc: Doc, span: _Placed, record: Record, report: AlignmentReport) -> None:
+    tokens = doc[span.start : span.end]
+    if (tokens.start_char, tokens.end_char) == (span.gold.start, span.gold.end):
+        report.exact += 1
+    else:
+        report.add_repaired(_case(record, span.gold, f"became {tokens.text!r}"))
+
+
+def _case(record: Record, span: CharSpan, action: str) -> AlignmentCase:
+    return AlignmentCase(record.file, record.line, _text(record, span), span.label, action)
+
+
+def _text(record: Record, span: CharSpan) -> str:
+    return record.text[max(0, span.start) : max(0, span.end)]

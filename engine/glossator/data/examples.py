@@ -1,0 +1,174 @@
+"""Records turned into Docs and gold examples, with all that went wrong on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from glossator.annotations.read import annotated, count_annotations
+from glossator.data.alignment import AlignmentReport, set_gold_spans
+from glossator.errors import DataError, GlossatorError
+
+if TYPE_CHECKING:
+    from spacy.vocab import Vocab
+
+    from glossator.formats.record import GoldTokens, Record
+    from glossator.stages import Tokenizer
+
+
+SOURCE = "glossator.place"  # where a reference's `user_data` has the file and line it came from
+
+
+def rehome(doc: Doc, vocab: Vocab) -> Doc:
+    """Return the Doc on another vocab, with all its annotations; the same Doc if it is there already."""
+    if doc.vocab is vocab:
+        return doc
+    # What `user_data` holds need not be serializable to move.
+    moved = Doc(vocab).from_bytes(doc.to_bytes(exclude=["user_data"]))
+    moved.user_data.update(doc.user_data)
+    return moved
+
+
+def record_doc(record: Record, tokenizer: Tokenizer) -> Doc:
+    """Return the Doc of a record: its own Doc, else its own tokens, else its text tokenized.
+
+    It is on the tokenizer's vocab. Tokens of a file that says nothing of sentences are one sentence.
+    """
+    if record.doc is not None:
+        return rehome(record.doc, tokenizer("").vocab)
+    if record.tokens is not None:
+        return _doc_of_tokens(record.tokens, tokenizer("").vocab)
+    return tokenizer(record.text)
+
+
+def gold_example(record: Record, layer: str, tokenizer: Tokenizer, report: AlignmentReport) -> Example:
+    """Return an Example of one layer: a Doc without annotations, and the same tokens with the gold ones.
+
+    Both have the sentence starts of `record_doc`. What the record does not annotate stays missing. The gold
+    side knows its `SOURCE`.
+
+    Args:
+        record: The document.
+        layer: "ents", "spans:KEY", "tag", "pos" or "cats".
+        tokenizer: Makes the tokens where the record has none.
+        report: Gets the account of each span.
+    """
+    doc = record_doc(record, tokenizer)
+    predicted = doc if record.doc is None else _unannotated(doc)
+    reference = _unannotated(doc)
+    reference.user_data[SOURCE] = (record.file, record.line)
+    _annotate(reference, layer, record, report)
+    return Example(predicted, reference)
+
+
+def gold_doc(record: Record, tokenizer: Tokenizer, report: AlignmentReport) -> Doc:
+    """Return the Doc of a record with all the record says of it: entities, tags and categories.
+
+    A record that has a Doc of its own gives that, with whatever it says; its spans are
+    on tokens already. Arguments as in `gold_example`.
+    """
+    doc = record_doc(record, tokenizer)
+    if record.doc is not None:
+        counts = count_annotations(doc)
+        report.exact += counts["ents"] + counts["spans"]
+    else:
+        for layer in ("ents", "tag", "pos", "cats"):
+            _annotate(doc, layer, record, report)
+    return doc
+
+
+def _annotate(doc: Doc, layer: str, record: Record, report: AlignmentReport) -> None:
+    if layer == "cats":
+        doc.cats = dict(record.cats or {})
+    elif layer in ("tag", "pos"):
+        _set_tags(doc, layer, _gold_tags(record, layer))
+    else:
+        set_gold_spans(doc, layer, record, report)
+
+
+def _doc_of_tokens(tokens: GoldTokens, vocab: Vocab) -> Doc:
+    starts = {0} if tokens.sent_starts is None else set(tokens.sent_starts)
+    sent_starts: list[bool | int | None] = [place in starts for place in range(len(tokens.words))]
+    return Doc(vocab, words=tokens.words, spaces=tokens.spaces, sent_starts=sent_starts)
+
+
+def _unannotated(doc: Doc) -> Doc:
+    words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]
+    sent_starts: list[bool | int | None] | None = None
+    if doc.has_annotation("SENT_START"):
+        sent_starts = [token.is_sent_start for token in doc]
+    return Doc(doc.vocab, words=words, spaces=spaces, sent_starts=sent_starts)
+
+
+def _gold_tags(record: Record, layer: str) -> Sequence[str]:
+    """Return a tag a token, "" for those without; nothing where the record has none."""
+    if record.doc is not None:
+        return [token.tag_ if layer == "tag" else token.pos_ for token in record.doc]
+    if record.tokens is None:
+        return []
+    return (record.tokens.tags if layer == "tag" else record.tokens.pos) or []
+
+
+def _set_tags(doc: Doc, layer: str, tags: Sequence[str]) -> None:
+    for token, tag in zip(doc, tags, strict=False):
+        if tag:
+            setattr(token, f"{layer}_", tag)
+
+
+@dataclass(slots=True)
+class GoldData:
+    """The examples of one head.
+
+    Attributes:
+        examples: Unannotated Docs with their gold references.
+        errors: What could not be read; the rest was.
+        alignment: How gold spans fell on tokens.
+        silent: Documents whose gold says nothing on the head's layer.
+    """
+
+    examples: list[Example] = field(default_factory=list)
+    errors: list[DataError] = field(default_factory=list)
+    alignment: AlignmentReport = field(default_factory=AlignmentReport)
+    silent: int = 0
+
+
+def read_gold(records: Iterable[Record | DataError], layer: str, tokenizer: Tokenizer) -> GoldData:
+    """Turn records into examples of one layer, on the tokenizer's vocab; those without it are left out."""
+    data = GoldData()
+    for record in records:
+        if isinstance(record, DataError):
+            data.errors.append(record)
+        elif not has_gold(record, layer):
+            data.silent += 1
+        else:
+            try:
+                data.examples.append(gold_example(record, layer, tokenizer, data.alignment))
+            except Exception as error:  # a stranger's tokenizer may raise anything
+                data.errors.append(document_error(record, error))
+    return data
+
+
+def document_error(record: Record, error: Exception) -> DataError:
+    """Return the error of a document with the place it came from."""
+    if isinstance(error, DataError) and error.file:
+        return error
+    text = str(error) if isinstance(error, GlossatorError) else f"{type(error).__name__}: {error}"
+    wrapped = DataError(text, file=record.file, line=record.line)
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def has_gold(record: Record, layer: str) -> bool:
+    """Whether a record says anything on a layer."""
+    if record.doc is not None:
+        return annotated(record.doc, layer)
+    if layer == "cats":
+        return record.cats is not None
+    if layer in ("tag", "pos"):
+        tokens = record.tokens
+        return tokens is not None and (tokens.tags if layer == "tag" else tokens.pos) is not None
+    return record.spans is not None

@@ -1,0 +1,1 @@
+"""Scoring a pipeline on gold data: matches, scores, calibration, significance, reports."""

@@ -1,0 +1,181 @@
+"""How good a pipeline's heads are: each annotates gold documents and is scored on its own layer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from spacy.training import Example
+
+from glossator.annotations.layer import holds_spans, spans_key
+from glossator.annotations.write import clear_ents, write_cats, write_spans, write_tags
+from glossator.data.categories import Cats, binarize
+from glossator.evaluation.matching import (
+    Confusion,
+    Match,
+    confusion,
+    match_categories,
+    match_spans,
+    scores_and_truth,
+)
+from glossator.evaluation.reliability import CENTRED_BINS, ReliabilityBin, calibration_error, reliability
+from glossator.evaluation.scores import retokenized_scores, score_layer
+from glossator.ml.batching import batch_by_words
+from glossator.pipeline.batch import Batch
+from glossator.pipeline.loading import Foreign
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+    from glossator.pipeline.head import Head
+    from glossator.pipeline.pipeline import Pipeline
+
+
+BATCH_WORDS = 20_000
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """How one head did.
+
+    Attributes:
+        scores: By spaCy's names, `words_per_second`, and `ece`: the expected calibration error over
+            the rows of `reliability`.
+        documents: How many were scored.
+        words: How many tokens they have.
+        matches: What became of each prediction.
+        reliability: How often the head was right, by the probability it gave (`CENTRED_BINS`): to a
+            span or a word's tag; to the likeliest category or, where there may be several, to each.
+        confusion: Which tag or category was taken for which; None for spans and where there may be
+            several categories.
+    """
+
+    scores: dict[str, Any] = field(default_factory=dict)
+    documents: int = 0
+    words: int = 0
+    matches: list[Match] = field(default_factory=list)
+    reliability: list[ReliabilityBin] = field(default_factory=list)
+    confusion: Confusion | None = None
+
+
+def evaluate_head(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> Evaluation:
+    """Let a head annotate the predicted side of examples, on gold tokens, and score it.
+
+    Classifiers are scored on their own labels, without their prefix.
+    """
+    examples = binarized(head, examples)
+    gold, docs = [example.reference for example in examples], [example.predicted for example in examples]
+    seconds = _timed_annotation(pipeline, head, docs)
+    return _evaluation(head, layer_scores(head, examples), gold, docs, seconds)
+
+
+def evaluate_from_raw_text(pipeline: Pipeline, head: Head, gold: Sequence[Doc]) -> Evaluation:
+    """Tokenize the gold Docs' texts anew, annotate them and score by the CoNLL-18 rule."""
+    started = time.perf_counter()
+    docs = [pipeline.tokenizer(doc.text) for doc in gold]
+    seconds = time.perf_counter() - started + _timed_annotation(pipeline, head, docs)
+    return _evaluation(head, dict(retokenized_scores(gold, docs, head.config.layer)), gold, docs, seconds)
+
+
+def annotate_layer(pipeline: Pipeline, head: Head, docs: Sequence[Doc]) -> None:
+    """Write one head's layer to Docs, in place of what stood there; categories get no prefix."""
+    for batch, predictions in _predictions(pipeline, head, docs):
+        for doc, prediction in zip(batch, predictions, strict=True):
+            _write(doc, head, prediction)
+
+
+def binarized(head: Head, examples: Sequence[Example]) -> list[Example]:
+    """Return the examples, with gold categories that hold or do not where it gives probabilities."""
+    return [_with_binarized(example, exclusive=head.exclusive) for example in examples]
+
+
+def _with_binarized(example: Example, *, exclusive: bool) -> Example:
+    cats = binarize(example.reference.cats, exclusive=exclusive)
+    if cats == example.reference.cats:
+        return example
+    gold = example.reference.copy()  # the example may be learned from, probabilities and all
+    gold.cats = cats
+    return Example(example.predicted, gold)
+
+
+def _predictions(
+    pipeline: Pipeline, head: Head, docs: Sequence[Doc]
+) -> Iterator[tuple[Sequence[Doc], Sequence[Any]]]:
+    for batch in batch_by_words(((doc, len(doc)) for doc in docs), BATCH_WORDS):
+        yield batch, pipeline.predict(head, Batch(batch, pipeline.embedders))
+
+
+def _write(doc: Doc, head: Head, prediction: Any) -> None:
+    layer = head.config.layer
+    if layer == "cats":
+        doc.cats.clear()
+        write_cats(doc, head.stage.labels, prediction)
+    elif holds_spans(layer):
+        if layer == "ents":
+            clear_ents(doc)
+        write_spans(doc, head.name, layer, prediction)
+    else:
+        write_tags(doc, head.name, layer, prediction, head.stage.labels)
+
+
+def _timed_annotation(pipeline: Pipeline, head: Head, docs: Sequence[Doc]) -> float:
+    started = time.perf_counter()
+    annotate_layer(pipeline, head, docs)
+    return time.perf_counter() - started
+
+
+def layer_scores(head: Head, examples: Sequence[Example]) -> dict[str, Any]:
+    """Return the scores of a head whose answers stand on the predicted side of examples."""
+    return score_layer(
+        examples,
+        head.config.layer,
+        labels=head.stage.labels,
+        exclusive=head.exclusive,
+        thresholds=head.thresholds,
+    )
+
+
+def _matches(head: Head, gold: Sequence[Doc], docs: Sequence[Doc]) -> list[Match]:
+    layer = head.config.layer
+    if layer == "cats":
+        return match_categories(
+            gold, docs, head.stage.labels, exclusive=head.exclusive, thresholds=head.thresholds
+        )
+    key = spans_key(layer) if layer.startswith("spans:") else head.name
+    return match_spans(gold, docs, layer, key)
+
+
+def _evaluation(
+    head: Head, scores: dict[str, Any], gold: Sequence[Doc], docs: Sequence[Doc], seconds: float
+) -> Evaluation:
+    words = sum(len(doc) for doc in docs)
+    matches = _matches(head, gold, docs)
+    rows = reliability(*scores_and_truth(matches), CENTRED_BINS)
+    measured = {
+        "ece": calibration_error(rows) if rows else None,
+        "words_per_second": words / seconds if seconds > 0 else 0.0,
+    }
+    one_label = head.exclusive and not holds_spans(head.config.layer)
+    return Evaluation(
+        scores={**scores, **measured},
+        documents=len(docs),
+        words=words,
+        matches=matches,
+        reliability=rows,
+        confusion=confusion(matches) if one_label else None,
+    )
+
+
+def own_categories(gold: Cats, head: Head, foreign: Foreign) -> dict[str, float]:
+    """Return what gold says of a head's categories, without its prefix, if it may speak of other heads', too.
+
+    A category that another head writes, or that begins with its prefix, is not its own; one that nobody
+    writes may be anybody's.
+    """
+    return {
+        label.removeprefix(head.config.prefix): value
+        for label, value in gold.items()
+        if label in head.labels or not (label in foreign.labels or label.startswith(foreign.prefixes))
+    }

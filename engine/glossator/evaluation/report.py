@@ -1,0 +1,123 @@
+"""What an evaluation leaves in a folder, head by head: scores, every error, pictures."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glossator.data.examples import SOURCE
+from glossator.evaluation.matching import ERROR_KINDS, Kind, Labelled, Match
+from glossator.evaluation.plots import confusion_picture, reliability_diagram
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+    from glossator.evaluation.evaluate import Evaluation
+
+
+def write_report(
+    folder: Path, head: str, layer: str, evaluation: Evaluation, gold: Sequence[Doc]
+) -> list[Path]:
+    """Write a head's files, in place of older ones: HEAD.json, HEAD.errors.jsonl and pictures.
+
+    HEAD.json has the scores, the rows of `reliability` and the confusion matrix; HEAD.errors.jsonl
+    a line an error, as `error_rows` gives them. HEAD.reliability.png and HEAD.confusion.png
+    need matplotlib.
+
+    Args:
+        folder: The folder; it is made where it is missing.
+        head: The head's name.
+        layer: The layer it writes.
+        evaluation: How it did.
+        gold: The gold Docs it was scored on.
+
+    Returns:
+        The files written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    errors = "".join(
+        f"{json.dumps(row, ensure_ascii=False)}\n" for row in error_rows(evaluation.matches, layer, gold)
+    )
+    contents = {
+        f"{head}.json": (json.dumps(summary(head, layer, evaluation), indent=2) + "\n").encode(),
+        f"{head}.errors.jsonl": errors.encode(),
+        f"{head}.reliability.png": reliability_diagram(head, evaluation.reliability),
+        f"{head}.confusion.png": confusion_picture(head, evaluation.confusion),
+    }
+    written = [(folder / name, content) for name, content in contents.items() if content is not None]
+    for path, content in written:
+        path.write_bytes(content)
+    return [path for path, _ in written]
+
+
+def summary(head: str, layer: str, evaluation: Evaluation) -> dict[str, Any]:
+    """Return what HEAD.json holds; `confusion` is None where `evaluation.confusion` is."""
+    confusion = evaluation.confusion
+    return {
+        "head": head,
+        "layer": layer,
+        "documents": evaluation.documents,
+        "words": evaluation.words,
+        "scores": evaluation.scores,
+        "errors": error_counts(evaluation.matches),
+        "reliability": [row._asdict() for row in evaluation.reliability],
+        "confusion": confusion and {"labels": confusion.labels, "counts": confusion.counts.tolist()},
+    }
+
+
+def error_counts(matches: Sequence[Match]) -> dict[Kind, int]:
+    """Return how many errors of each kind there are; kinds there are none of are left out."""
+    counts = Counter(match.kind for match in matches)
+    return {kind: counts[kind] for kind in ERROR_KINDS if counts[kind]}
+
+
+def error_rows(matches: Sequence[Match], layer: str, gold: Sequence[Doc]) -> Iterator[dict[str, Any]]:
+    """Yield every error, what the head was surest of first and spans it missed last.
+
+    A row has `document` (counted from 1), the `file` and `line` it came from, `kind`, `score`, `predicted`,
+    `gold` and the `text` they stand in: the sentence or, for categories, the whole document. `predicted` and
+    `gold` have a `label` and, but for categories, their `text` and where it starts and ends in the row's.
+    """
+    for match in sorted((one for one in matches if not one.is_correct), key=_doubt):
+        doc = gold[match.document]
+        start, end = (0, len(doc.text)) if layer == "cats" else _sentences(doc, match)
+        file, line = doc.user_data.get(SOURCE, ("", None))
+        yield {
+            "document": match.document + 1,
+            "file": file,
+            "line": line,
+            "kind": match.kind,
+            "score": match.score,
+            "predicted": _side(match.predicted, doc, start, layer),
+            "gold": _side(match.gold, doc, start, layer),
+            "text": doc.text[start:end],
+        }
+
+
+def _doubt(match: Match) -> float:
+    """How unsure the head was of its error: 1 less the probability of what it decided."""
+    if match.score is None:
+        return 1.0
+    return match.score if match.predicted is None else 1.0 - match.score
+
+
+def _sentences(doc: Doc, match: Match) -> tuple[int, int]:
+    """Return the characters [start, end) of the sentences that hold a match's spans."""
+    sides = [side for side in (match.gold, match.predicted) if side]
+    start, end = min(side.start for side in sides), max(side.end for side in sides)
+    span = doc.char_span(start, end, alignment_mode="expand")
+    if span is None or not doc.has_annotation("SENT_START"):
+        return 0, len(doc.text)
+    return span[0].sent.start_char, span[-1].sent.end_char
+
+
+def _side(labelled: Labelled | None, doc: Doc, offset: int, layer: str) -> dict[str, Any] | None:
+    if labelled is None:
+        return None
+    start, end, label = labelled
+    if layer == "cats":
+        return {"label": label}
+    return {"label": label, "text": doc.text[start:end], "start": start - offset, "end": end - offset}

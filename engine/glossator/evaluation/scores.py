@@ -1,0 +1,248 @@
+"""How well a layer was annotated: spaCy's own scores, under spaCy's own names.
+
+White-space tokens and missing gold count as they do in spaCy. A score that cannot be told, since
+the gold says nothing on the layer, is None.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.scorer import PRFScore, ROCAUCScore, Scorer, get_ner_prf
+
+from glossator.annotations.layer import check_tagger_layer, holds_spans, spans_key
+from glossator.annotations.read import annotated, is_missing, tag_of
+from glossator.errors import DataError
+from glossator.evaluation.matching import NO_THRESHOLDS, Match, match_categories
+from glossator.ml.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+    from spacy.training import Example
+
+Unit = tuple[int, int, str]
+
+
+def main_score(layer: str, *, exclusive: bool = True) -> str:
+    """Return the name of the score that training selects by; `exclusive` is for `cats` alone."""
+    if layer == "cats":
+        return "cats_macro_f" if exclusive else "cats_macro_auc"
+    return f"{_prefix(layer)}_f" if holds_spans(layer) else f"{layer}_acc"
+
+
+def score_layer(
+    examples: Sequence[Example],
+    layer: str,
+    *,
+    labels: Sequence[str] = (),
+    exclusive: bool = True,
+    thresholds: Thresholds = NO_THRESHOLDS,
+) -> dict[str, Any]:
+    """Score one layer of predicted Docs against their references.
+
+    Args:
+        examples: Annotated Docs and gold ones.
+        layer: `ents`, `spans:KEY`, `tag`, `pos` or `cats`.
+        labels: For `cats`, the categories to score.
+        exclusive: For `cats`, whether a document has at most one.
+        thresholds: For `cats`, from which probability each holds; see `thresholds.labels_that_hold`.
+
+    Returns:
+        spaCy's scores and, for `cats`, the accuracy `cats_acc`: the share of documents with nothing
+        but the right categories, of those whose gold says anything. Exclusive `cats` with thresholds also
+        have `cats_in_scope_acc`, how often the likeliest is right where any is, and of finding out which
+        documents are out of scope precision, recall, F1 (`oos_p`, `oos_r`, `oos_f`) and the area under the
+        ROC curve (`oos_auc`) of the likeliest's probability.
+
+    Raises:
+        DataError: Where exclusive categories were predicted for some documents only.
+    """
+    if layer == "cats":
+        return _score_cats(examples, labels, exclusive, thresholds)
+    check_tagger_layer(layer)
+    if layer == "ents":
+        return get_ner_prf(examples)
+    if holds_spans(layer):
+        return _score_spans(examples, spans_key(layer))
+    return Scorer.score_token_attr(examples, layer)
+
+
+def retokenized_scores(gold: Sequence[Doc], predicted: Sequence[Doc], layer: str) -> dict[str, float | None]:
+    """Score Docs of the same texts that were tokenized differently, as the CoNLL 2018 shared task did.
+
+    Characters other than white space are the common ground: words and spans are the same where they
+    cover the same characters. What lies where the gold says nothing is not scored.
+
+    Args:
+        gold: The gold Docs.
+        predicted: The annotated Docs, in the same order; their white space may differ.
+        layer: `ents`, `spans:KEY`, `tag` or `pos`.
+
+    Returns:
+        Precision, recall and F1 of the words (`token_p`, `token_r`, `token_f`) and of the layer, e.g.
+        `tag_f`: of words with their tags, or of spans with their labels.
+
+    Raises:
+        DataError: Where the texts are not the same but for white space.
+    """
+    check_tagger_layer(layer)
+    if len(gold) != len(predicted):
+        raise DataError(f"{len(gold)} gold documents cannot be compared with {len(predicted)} predicted ones")
+    words, labelled = PRFScore(), PRFScore()
+    for number, (reference, guess) in enumerate(zip(gold, predicted, strict=True), start=1):
+        _check_same_text(reference, guess, number)
+        there, here = _offsets(reference), _offsets(guess)
+        words.score_set(_words(guess, here), _words(reference, there))
+        if annotated(reference, layer):
+            known = _known(reference, layer, there)
+            labelled.score_set(_units(guess, layer, here, known), _units(reference, layer, there, known))
+    return _named("token", words) | _named(_prefix(layer), labelled)
+
+
+def _score_cats(
+    examples: Sequence[Example], labels: Sequence[str], exclusive: bool, thresholds: Thresholds
+) -> dict[str, Any]:
+    if exclusive:
+        _check_all_classified(examples, labels)
+    scores = Scorer.score_cats(
+        examples, "cats", labels=labels, multi_label=not exclusive, getter=_positive if exclusive else getattr
+    )
+    gold, predicted = [example.reference for example in examples], [example.predicted for example in examples]
+    judge = functools.partial(match_categories, gold, predicted, labels, exclusive=exclusive)
+    matches = judge(thresholds=thresholds)
+    if not exclusive:
+        scores |= _by_thresholds(matches, labels)
+    elif thresholds:
+        likeliest = [match for match in judge() if match.gold and match.gold.label in labels]
+        scores |= {"cats_in_scope_acc": _accuracy(likeliest), **_out_of_scope(matches, predicted, labels)}
+    return {**scores, "cats_acc": _accuracy(matches)}
+
+
+def _positive(doc: Doc, attribute: str) -> dict[str, float]:
+    """Return categories without those that do not hold, of which spaCy would take one for the right one."""
+    return {label: value for label, value in getattr(doc, attribute).items() if value > 0}
+
+
+def _by_thresholds(matches: Sequence[Match], labels: Sequence[str]) -> dict[str, Any]:
+    """Return spaCy's scores of categories that may be several, each with its own threshold."""
+    by_label = {label: PRFScore() for label in labels}
+    micro = PRFScore()
+    for match in matches:
+        side = match.gold or match.predicted
+        if side:
+            found = [{match.document} if each else set() for each in (match.predicted, match.gold)]
+            by_label[side.label].score_set(*found)
+            micro.score_set(*found)
+    if not matches:
+        return {}
+    per_label = {label: score.to_dict() for label, score in by_label.items()}
+    macro = {
+        f"cats_macro_{part}": sum(row[part] for row in per_label.values()) / len(labels) for part in "prf"
+    }
+    micros = {f"cats_micro_{part}": value for part, value in micro.to_dict().items()}
+    return {**micros, **macro, "cats_f_per_type": per_label}
+
+
+def _out_of_scope(
+    matches: Sequence[Match], predicted: Sequence[Doc], labels: Sequence[str]
+) -> dict[str, float | None]:
+    found = PRFScore()
+    found.score_set(
+        {match.document for match in matches if match.predicted is None},
+        {match.document for match in matches if match.gold is None},
+    )
+    doubt = [1 - max(predicted[match.document].cats[label] for label in labels) for match in matches]
+    outside = [match.gold is None for match in matches]
+    area = ROCAUCScore()
+    for value, is_outside in zip(doubt, outside, strict=True):
+        area.score_set(value, is_outside)
+    return {**_named("oos", found), "oos_auc": area.score if len(set(outside)) == 2 else None}
+
+
+def _accuracy(matches: Sequence[Match]) -> float | None:
+    """Return the share of documents without a wrong match."""
+    judged = {match.document for match in matches}
+    wrong = {match.document for match in matches if not match.is_correct}
+    return 1 - len(wrong) / len(judged) if judged else None
+
+
+def _check_all_classified(examples: Sequence[Example], labels: Sequence[str]) -> None:
+    # spaCy's Scorer fails on such a document with an IndexError that names nothing
+    for number, example in enumerate(examples, start=1):
+        if example.reference.cats and not example.predicted.cats.keys() & set(labels):
+            raise DataError(
+                f"document {number} of {len(examples)} has gold categories but none of {', '.join(labels)} "
+                "was predicted for it: annotate it, or leave it out of the evaluation"
+            )
+
+
+def _score_spans(examples: Sequence[Example], key: str) -> dict[str, Any]:
+    return Scorer.score_spans(
+        examples,
+        f"spans_{key}",
+        getter=lambda doc, _: doc.spans.get(key, []),
+        has_annotation=lambda doc: key in doc.spans,
+        allow_overlap=True,
+    )
+
+
+def _prefix(layer: str) -> str:
+    return f"spans_{spans_key(layer)}" if layer.startswith("spans:") else layer
+
+
+def _named(prefix: str, score: PRFScore) -> dict[str, float | None]:
+    values = {"p": score.precision, "r": score.recall, "f": score.fscore}
+    return {f"{prefix}_{name}": value if len(score) else None for name, value in values.items()}
+
+
+def _check_same_text(gold: Doc, predicted: Doc, number: int) -> None:
+    there, here = "".join(gold.text.split()), "".join(predicted.text.split())
+    if there != here:
+        at = next(
+            (i for i, (a, b) in enumerate(zip(there, here, strict=False)) if a != b),
+            min(len(there), len(here)),
+        )
+        raise DataError(
+            f"document {number}: gold and predicted texts differ in more than white space, first at "
+            f"{there[at : at + 20]!r} and {here[at : at + 20]!r}: compare files made from the same texts"
+        )
+
+
+def _offsets(doc: Doc) -> NDArray[np.intp]:
+    """Return how many characters other than white space precede each character of the text, and its end."""
+    visible = [not character.isspace() for character in doc.text]
+    return np.concatenate(([0], np.cumsum(visible, dtype=np.intp)))
+
+
+def _words(doc: Doc, offsets: NDArray[np.intp]) -> set[tuple[int, int]]:
+    ranges = {(int(offsets[token.idx]), int(offsets[token.idx + len(token)])) for token in doc}
+    return {(start, end) for start, end in ranges if start < end}
+
+
+def _known(gold: Doc, layer: str, offsets: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return, for each character other than white space, whether the gold says anything of it."""
+    known = np.ones(offsets[-1], dtype=bool)
+    for token in gold:
+        if is_missing(token, layer):
+            known[offsets[token.idx] : offsets[token.idx + len(token)]] = False
+    return known
+
+
+def _units(doc: Doc, layer: str, offsets: NDArray[np.intp], known: NDArray[np.bool_]) -> set[Unit]:
+    """Return what is scored, as characters other than white space from start to end, and label."""
+    units = (
+        (int(offsets[start]), int(offsets[end]), label) for start, end, label in _annotations(doc, layer)
+    )
+    return {(start, end, label) for start, end, label in units if start < end and known[start:end].all()}
+
+
+def _annotations(doc: Doc, layer: str) -> Iterable[Unit]:
+    if not holds_spans(layer):
+        return [(token.idx, token.idx + len(token), tag_of(token, layer)) for token in doc]
+    key = spans_key(layer)
+    spans = doc.ents if layer == "ents" else doc.spans.get(key, [])
+    return [(span.start_char, span.end_char, span.label_) for span in spans]

@@ -1,0 +1,1 @@
+"""Work on whole collections of files: resumable, isolated document by document, in constant memory."""

@@ -1,0 +1,177 @@
+"""k-fold cross-validation: every labelled document is predicted once, by a head that never saw it.
+
+For data without a test set, as the figures of older papers are given (Kim 2014 on `mr`). The training and dev
+sets of a config are put together and dealt out in folds; each fold in turn is the test set, the next one
+the dev set by which everything is chosen, and the others are learned from.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glossator.config.schema import PipelineConfig
+from glossator.data.examples import read_gold
+from glossator.data.source import data_source
+from glossator.errors import DataError, UsageError
+from glossator.evaluation.evaluate import evaluate_head
+from glossator.pipeline.head import Head
+from glossator.pipeline.pipeline import Pipeline
+from glossator.training.checkpoints import Checkpoints
+from glossator.training.frozen_vectors import frozen_vectors
+from glossator.training.loop import fit
+from glossator.training.progress import Silent, TrainingProgress
+from glossator.training.task import calibrate_head, head_task, is_trainable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from spacy.training import Example
+
+    from glossator.plugins.manager import PluginManager
+
+LEAST_FOLDS = 3  # one to learn from, one to choose by, one to score
+
+
+@dataclass(slots=True)
+class CrossValidation:
+    """What cross-validation came to.
+
+    Attributes:
+        folds: For each head, the scores on each fold, by spaCy's names.
+        documents: For each head, how many documents were dealt out.
+        failed: Documents that could not be read.
+    """
+
+    folds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    documents: dict[str, int] = field(default_factory=dict)
+    failed: int = 0
+
+    def summary(self, head: str) -> dict[str, tuple[float, float]]:
+        """Return the mean and the standard deviation of each score that is a number in every fold."""
+        columns: dict[str, list[float]] = {}
+        for fold in self.folds[head]:
+            for name, value in fold.items():
+                if isinstance(value, float):
+                    columns.setdefault(name, []).append(value)
+        return {
+            name: (mean(values), stdev(values))
+            for name, values in columns.items()
+            if len(values) == len(self.folds[head])
+        }
+
+
+def cross_validate(
+    config: PipelineConfig,
+    *,
+    folds: int,
+    corpora: str | Path | None = None,
+    plugins: PluginManager | None = None,
+    progress: TrainingProgress | None = None,
+) -> CrossValidation:
+    """Train and score each head of a config once for each fold; nothing is saved.
+
+    Args:
+        config: The pipeline and where its data is. The test set is not opened.
+        folds: How many.
+        corpora: The folder of corpora; by default the one `GLOSSATOR_CORPORA` names.
+        plugins: Where stages and formats are looked up; by default all that are installed.
+        progress: Hears how it goes.
+
+    Raises:
+        ConfigError: The config cannot be built or lacks data for a head.
+        DataError: There are fewer documents than folds.
+        UsageError: There are fewer than three folds.
+    """
+    if folds < LEAST_FOLDS:
+        raise UsageError(f"--folds {folds}: it takes {LEAST_FOLDS}: to learn from, to choose by, to score")
+    pipeline = Pipeline.from_config(config, plugins=plugins).prepare()
+    result = CrossValidation()
+    hears = progress or Silent()
+    for head in pipeline.heads.values():
+        if is_trainable(head):
+            examples = _examples(pipeline, head, Path(corpora) if corpora else None, result, hears)
+            if len(examples) < folds:
+                raise DataError(f"{head.name!r} has {len(examples)} documents, too few for {folds} folds")
+            result.documents[head.name] = len(examples)
+            with tempfile.TemporaryDirectory() as folder:
+                result.folds[head.name] = _scores(pipeline, head, examples, folds, Path(folder), hears)
+    return result
+
+
+def deal(examples: Sequence[Example], folds: int, seed: int) -> NDArray[np.intp]:
+    """Return the (examples,) fold of each: as many in each, and of each category too, as near as may be."""
+    shuffled = np.random.default_rng(seed).permutation(len(examples))
+    ranked = sorted(shuffled.tolist(), key=lambda number: _categories(examples[number]))
+    fold = np.empty(len(examples), dtype=np.intp)
+    fold[ranked] = np.arange(len(examples)) % folds
+    return fold
+
+
+def _categories(example: Example) -> list[str]:
+    return sorted(label for label, value in example.reference.cats.items() if value > 0)
+
+
+def _examples(
+    pipeline: Pipeline, head: Head, corpora: Path | None, result: CrossValidation, progress: TrainingProgress
+) -> list[Example]:
+    source = data_source(pipeline.config, head.name, corpora=corpora, plugins=pipeline.plugins)
+    records = chain.from_iterable(source.records(split) for split in ("train", "dev"))
+    data = read_gold(records, head.config.layer, pipeline.tokenizer)
+    result.failed += len(data.errors)
+    for error in data.errors:
+        progress.message(f"failed: {error}")
+    return data.examples
+
+
+def _scores(
+    pipeline: Pipeline,
+    head: Head,
+    examples: Sequence[Example],
+    folds: int,
+    folder: Path,
+    progress: TrainingProgress,
+) -> list[dict[str, Any]]:
+    docs = [example.predicted for example in examples]
+    fold_of = deal(examples, folds, pipeline.config.seed)
+    scores = []
+    with frozen_vectors(pipeline, head.config.vectors, docs, folder):
+        for fold in range(folds):
+            progress.message(f"{head.name}: fold {fold + 1} of {folds}")
+            turn = (fold_of - fold) % folds
+            scores.append(_scores_on(pipeline, head, examples, turn, folder / f"fold-{fold}", progress))
+    return scores
+
+
+def _scores_on(
+    pipeline: Pipeline,
+    head: Head,
+    examples: Sequence[Example],
+    turn: NDArray[np.intp],
+    folder: Path,
+    progress: TrainingProgress,
+) -> dict[str, Any]:
+    """Train a head and score it; `turn` is 0 for the test set, 1 for the dev set."""
+    turns = list(zip(turn.tolist(), examples, strict=True))
+    test, dev = ([example for number, example in turns if number == wanted] for wanted in (0, 1))
+    train = [example for number, example in turns if number > 1]
+    config = pipeline.config
+    finished = fit(
+        head_task(pipeline, head, train, dev),
+        config.training,
+        seed=config.seed,
+        checkpoints=Checkpoints(folder),
+        progress=progress,
+    )
+    if not finished:  # the score of a fold cut short would be none
+        raise KeyboardInterrupt
+    shutil.rmtree(folder)
+    calibrate_head(pipeline, head, dev)
+    return evaluate_head(pipeline, head, test).scores

@@ -1,0 +1,131 @@
+"""The training loop of one head: batches, early stop, the best epoch, and going on after a stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glossator.errors import GlossatorError, StageError
+from glossator.ml.batching import shuffled_batches
+from glossator.stages import Updatable
+from glossator.training.checkpoints import Checkpoints, Epoch
+from glossator.training.task import Task
+
+if TYPE_CHECKING:
+    from glossator.config.schema import TrainingConfig
+    from glossator.training.progress import TrainingProgress
+
+
+BATCHES = 20  # an epoch's at least,
+SMALL_BATCH = 200  # unless they would have fewer words than this
+
+
+def fit(
+    task: Task, training: TrainingConfig, *, seed: int, checkpoints: Checkpoints, progress: TrainingProgress
+) -> bool:
+    """Train a head until its dev score stops rising, and bring it to its best epoch.
+
+    Goes on from the last of `checkpoints`. The order of batches depends on the seed and the
+    epoch's number alone, so a run that was cut off ends where an undisturbed one does.
+
+    Returns:
+        False where a keyboard interrupt ended it early: the stage is then at its best epoch so
+        far or, before the first was over, as it stood.
+
+    Raises:
+        KeyboardInterrupt: The stage was not even initialized, or learns at once and had not.
+        StageError: The stage failed, or its loss is no number.
+    """
+    sizes = [max(len(example.predicted), 1) for example in task.examples]
+    in_epochs = isinstance(task.stage, Updatable)
+    progress.head_started(task.name, seed, sum(sizes), training.max_epochs if in_epochs else 0)
+    if checkpoints.epochs:
+        progress.message(f"{task.name} seed {seed}: going on after epoch {len(checkpoints.epochs)}")
+    if checkpoints.finished:
+        checkpoints.restore_best(task.stage)
+        return True
+    if not in_epochs:
+        _learn_at_once(task, seed)
+        return True
+    with _failures_named(task):
+        task.stage.initialize(task.examples, task.space, seed=seed)
+    try:
+        _learn_in_epochs(task, training, sizes, seed, checkpoints, progress)
+    except KeyboardInterrupt:
+        checkpoints.restore_best(task.stage)
+        return False
+    return True
+
+
+def _learn_in_epochs(
+    task: Task,
+    training: TrainingConfig,
+    sizes: Sequence[int],
+    seed: int,
+    checkpoints: Checkpoints,
+    progress: TrainingProgress,
+) -> None:
+    if checkpoints.epochs:
+        checkpoints.restore_last(task.stage)
+    most_words = _batch_words(training, sum(sizes))
+    while not _is_over(checkpoints, training):
+        started = time.monotonic()
+        number = len(checkpoints.epochs) + 1
+        batches = shuffled_batches(sizes, most_words, np.random.default_rng([seed, number]))
+        loss = _learn(task, batches, sizes, progress)
+        epoch = Epoch(number=number, loss=loss, score=task.score(), seconds=time.monotonic() - started)
+        checkpoints.add(epoch, task.stage, task.stage.training_state())
+        progress.epoch_done(epoch, best=checkpoints.best == epoch)
+    checkpoints.restore_best(task.stage)
+    checkpoints.finish()
+
+
+def _batch_words(training: TrainingConfig, words: int) -> int:
+    """Return how many words a batch has at most: few where there are few, lest an epoch be a step or two."""
+    return min(training.batch_words, max(words // BATCHES, SMALL_BATCH))
+
+
+def _learn_at_once(task: Task, seed: int) -> None:
+    vectors = task.vectors([example.predicted for example in task.examples])
+    with _failures_named(task):
+        task.stage.fit(task.examples, vectors, seed=seed)
+
+
+@contextmanager
+def _failures_named(task: Task) -> Iterator[None]:
+    try:
+        yield
+    except GlossatorError:
+        raise
+    except Exception as error:
+        raise StageError(f"[{task.section}] failed in training: {type(error).__name__}: {error}") from error
+
+
+def _is_over(checkpoints: Checkpoints, training: TrainingConfig) -> bool:
+    return (
+        len(checkpoints.epochs) >= training.max_epochs or checkpoints.epochs_without_gain >= training.patience
+    )
+
+
+def _learn(
+    task: Task, batches: Sequence[np.ndarray], sizes: Sequence[int], progress: TrainingProgress
+) -> float:
+    """Learn from each batch once and return the mean loss."""
+    losses = []
+    for batch in batches:
+        examples = [task.examples[i] for i in batch]
+        vectors = task.vectors([example.predicted for example in examples])
+        with _failures_named(task):
+            loss = task.stage.update(examples, vectors)
+        if not np.isfinite(loss):
+            raise StageError(
+                f"[{task.section}] the loss became {loss}: try a smaller learning rate, where the stage "
+                f"has that setting (--set {task.section}.learn_rate=...)"
+            )
+        losses.append(loss)
+        progress.batch_done(sum(sizes[i] for i in batch))
+    return float(np.mean(losses))

@@ -1,0 +1,381 @@
+"""Training a pipeline: each head on its own data, its best seed kept, everything saved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+from glossator.config.schema import PipelineConfig
+from glossator.config.text import config_to_text
+from glossator.data.categories import named_categories, unknown_categories
+from glossator.data.examples import GoldData, read_gold
+from glossator.data.source import DataSource, data_source
+from glossator.errors import DataError, PipelineError, UsageError
+from glossator.evaluation.plots import training_curves
+from glossator.formats.record import Record
+from glossator.pipeline.folder import check_replaceable, is_pipeline, read_meta
+from glossator.pipeline.head import Head, check_labels_disjoint
+from glossator.pipeline.loading import load
+from glossator.pipeline.pipeline import Pipeline
+from glossator.training.checkpoints import PROGRESS, Checkpoints, Epoch
+from glossator.training.frozen_vectors import frozen_vectors
+from glossator.training.loop import fit
+from glossator.training.progress import Silent, TrainingProgress
+from glossator.training.task import calibrate_head, dev_score, head_task, is_trainable
+from glossator.util.files import replace_file
+
+if TYPE_CHECKING:
+    from glossator.plugins.manager import PluginManager
+
+MOST_ERRORS_SHOWN = 5
+FINGERPRINT = "fingerprint"  # in the folder of every run
+
+DataSums = dict[str, dict[str, dict[str, str]]]  # head, split, file name: SHA-256
+# Called with the heads that learn; its answer is by their names.
+MakeSilver = Callable[[Sequence[Head]], Mapping[str, Sequence[Record]]]
+
+
+@dataclass(slots=True)
+class SeedResult:
+    """How one head fared with one seed."""
+
+    seed: int
+    score: float
+    epochs: list[Epoch] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TrainingResult:
+    """What a training run came to.
+
+    Attributes:
+        pipeline: The pipeline, at its best.
+        heads: For each head that learned, how each seed fared; the best is in the pipeline.
+        interrupted: Whether a keyboard interrupt ended it early.
+        failed: Documents of the training and dev sets that could not be read.
+    """
+
+    pipeline: Pipeline
+    heads: dict[str, list[SeedResult]] = field(default_factory=dict)
+    interrupted: bool = False
+    failed: int = 0
+
+
+def train(
+    config: PipelineConfig,
+    output: str | Path,
+    *,
+    corpora: str | Path | None = None,
+    seeds: int = 1,
+    resume: bool = False,
+    plugins: PluginManager | None = None,
+    progress: TrainingProgress | None = None,
+    silver: MakeSilver | None = None,
+) -> TrainingResult:
+    """Train a pipeline and save it.
+
+    Each head that learns does so by itself, on its own training and dev sets; the test set is
+    never opened. Everything is chosen on the dev set: the best epoch, the best of `seeds`, the
+    calibration. What is needed to resume lies in a folder beside `output` until the end. A keyboard
+    interrupt ends the run early, with what is learned by then saved.
+
+    Args:
+        config: The pipeline and where its data is.
+        output: The folder to save to.
+        corpora: The folder of corpora; by default the one `GLOSSATOR_CORPORA` names.
+        seeds: How many seeds to try for each head, counted from the config's.
+        resume: Go on with a run that was cut off, or leave its output as it is if it was finished; without
+            it, start anew.
+        plugins: Where stages and formats are looked up; by default all that are installed.
+        progress: Hears how it goes.
+        silver: Makes more to learn from, that a teacher labels; nothing is chosen by it. It is called once
+            nothing else can be wrong, for it may take hours.
+
+    Raises:
+        ConfigError: The config cannot be built or lacks data for a head.
+        DataError: There is nothing to learn from.
+        KeyboardInterrupt: It came before anything was learned; nothing is saved.
+        PipelineError: `resume`, and the run that was cut off had another config or other data; or
+            `output` holds something that is no pipeline.
+    """
+    if seeds < 1:
+        raise UsageError(f"seeds must be at least 1, not {seeds}")
+    check_replaceable(Path(output))
+    _check_left_by_a_run(_run_folder(Path(output)))
+    run = TrainingRun(
+        pipeline=Pipeline.from_config(config, plugins=plugins).prepare(),
+        folder=_run_folder(Path(output)),
+        corpora=Path(corpora) if corpora is not None else None,
+        progress=progress or Silent(),
+    )
+    heads = [head for head in run.pipeline.heads.values() if is_trainable(head)]
+    run.find_data(heads)
+    if silver is not None:
+        run.silver = silver(heads)
+    run.identify(seeds)
+    if resume and run.is_finished(Path(output)):
+        run.progress.message(f"{output} is what this run came to: there is nothing left to do")
+        return TrainingResult(pipeline=load(Path(output), plugins=run.pipeline.plugins))
+    run.open(resume=resume)
+    try:
+        result = run.train(heads, seeds)
+    except BaseException:
+        run.discard_if_empty()
+        raise
+    run.pipeline.meta |= _report(result, run.data_sums)
+    if not result.interrupted:
+        run.pipeline.meta["run"] = run.fingerprint
+    run.pipeline.save(output, attachments=_log_files(list(log_rows(result))))
+    if not result.interrupted:
+        shutil.rmtree(run.folder)
+    return result
+
+
+def log_rows(result: TrainingResult) -> Iterable[dict[str, Any]]:
+    """Yield a row for every epoch of every head and seed."""
+    for head, seeds in result.heads.items():
+        for seed in seeds:
+            for epoch in seed.epochs:
+                yield {"head": head, "seed": seed.seed, **asdict(epoch)}
+
+
+def _log_files(rows: list[dict[str, Any]]) -> dict[str, bytes]:
+    log = "".join(f"{json.dumps(row)}\n" for row in rows)
+    picture = training_curves(rows)
+    return {"training.jsonl": log.encode()} | ({"training.png": picture} if picture else {})
+
+
+@dataclass(slots=True)
+class TrainingRun:
+    """A training run under way."""
+
+    pipeline: Pipeline
+    folder: Path
+    corpora: Path | None
+    progress: TrainingProgress
+    silver: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    data_sums: DataSums = field(default_factory=dict)
+    fingerprint: str = ""
+    failed: int = 0
+
+    def source(self, head: Head) -> DataSource:
+        """Return where a head's data is."""
+        return data_source(
+            self.pipeline.config, head.name, corpora=self.corpora, plugins=self.pipeline.plugins
+        )
+
+    def find_data(self, heads: Sequence[Head]) -> None:
+        """Find the training and dev sets of heads, and note what they are."""
+        for head in heads:
+            source = self.source(head)
+            self.data_sums[head.name] = {split: source.checksums(split) for split in ("train", "dev")}
+            for split in ("train", "dev"):
+                source.check(split)  # before another head has learned for hours
+        self._check_parted([head for head in heads if head.config.kind == "classifier"])
+
+    def _check_parted(self, classifiers: Sequence[Head]) -> None:
+        if len(classifiers) < 2:
+            return
+        labels = {}
+        for head in classifiers:
+            records = self.source(head).records("train")
+            labels[head.name] = {head.config.prefix + label for label in named_categories(records)}
+        check_labels_disjoint(labels)
+
+    def identify(self, seeds: int) -> None:
+        """Note what makes two runs the same: config, data and seeds."""
+        silver = [_facts(record) for records in self.silver.values() for record in records]
+        facts = json.dumps([config_to_text(self.pipeline.config), self.data_sums, seeds, silver])
+        self.fingerprint = hashlib.sha256(facts.encode()).hexdigest()
+
+    def is_finished(self, output: Path) -> bool:
+        """Whether the output is what the same run has come to."""
+        if self.folder.exists() or not is_pipeline(output):
+            return False
+        try:
+            return bool(read_meta(output).get("run") == self.fingerprint)
+        except PipelineError:  # of another version
+            return False
+
+    def open(self, *, resume: bool) -> None:
+        """Find the run's folder as it should be: empty, or left by the same run."""
+        file = self.folder / FINGERPRINT
+        if resume and file.is_file():
+            if file.read_text(encoding="utf-8") != self.fingerprint:
+                raise PipelineError(
+                    f"{self.folder} was left by a run with another config, other data or other seeds: "
+                    "undo the change, or train without --resume"
+                )
+            return
+        if resume:
+            self.progress.message("there is no run to resume: starting anew")
+        elif file.is_file():
+            self.progress.message(f"{self.folder}, left by a run that was cut off, is dropped: no --resume")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        replace_file(file, self.fingerprint)
+
+    def train(self, heads: Iterable[Head], seeds: int) -> TrainingResult:
+        """Train head after head, until an interrupt; raise that where nothing is learned by then."""
+        result = TrainingResult(pipeline=self.pipeline)
+        for head in heads:
+            if result.interrupted:
+                self.leave_out(head)
+                continue
+            try:
+                result.heads[head.name], finished = self.train_head(head, seeds)
+            except KeyboardInterrupt:
+                self.leave_out(head)
+                finished = False
+            result.interrupted = not finished
+        if result.interrupted and not self.pipeline.heads:
+            self.progress.message("nothing is learned yet, so no pipeline is saved")
+            raise KeyboardInterrupt
+        result.failed = self.failed
+        return result
+
+    def discard_if_empty(self) -> None:
+        """Remove the run's folder unless it holds something to go on from."""
+        if not any(self.folder.rglob(PROGRESS)):
+            shutil.rmtree(self.folder)
+
+    def leave_out(self, head: Head) -> None:
+        """Take a head that has learned nothing out of the pipeline."""
+        self.pipeline.remove(head.name)
+        self.progress.message(f"{head.name} was not reached and is left out")
+
+    def train_head(self, head: Head, seeds: int) -> tuple[list[SeedResult], bool]:
+        """Train a head with each seed and leave it at the best; also return whether all were finished."""
+        train, dev = self._gold(head, "train"), self._gold(head, "dev")
+        if head.config.kind == "classifier":
+            self._say_what_is_unknown(head, train, dev)
+        docs = [example.predicted for example in (*train.examples, *dev.examples)]
+        folder = self.folder / head.name
+        folder.mkdir(exist_ok=True)
+        with frozen_vectors(self.pipeline, head.config.vectors, docs, folder):
+            return self._try_seeds(head, train, dev, seeds, folder)
+
+    def _say_what_is_unknown(self, head: Head, train: GoldData, dev: GoldData) -> None:
+        learned = {label for example in train.examples for label in example.reference.cats}
+        unknown = unknown_categories([example.reference.cats for example in dev.examples], learned)
+        if unknown:
+            become = "their documents count as out of scope" if head.exclusive else "they are left out"
+            self.progress.message(f"{head.name}, dev: the training set lacks {unknown}: {become}")
+
+    def _try_seeds(
+        self, head: Head, train: GoldData, dev: GoldData, seeds: int, folder: Path
+    ) -> tuple[list[SeedResult], bool]:
+        pipeline = self.pipeline
+        task = head_task(pipeline, head, train.examples, dev.examples)
+        results: list[SeedResult] = []
+        finished = True
+        first = pipeline.config.seed
+        for seed in range(first, first + seeds):
+            checkpoints = Checkpoints(folder / f"seed-{seed}")
+            try:
+                finished = fit(
+                    task,
+                    pipeline.config.training,
+                    seed=seed,
+                    checkpoints=checkpoints,
+                    progress=self.progress,
+                )
+            except KeyboardInterrupt:
+                if not results:
+                    raise
+                finished = False
+                break
+            results.append(self._result(head, seed, checkpoints, dev, folder))
+            if not finished:
+                break
+        self._restore_best(head, results, folder)
+        calibrate_head(pipeline, head, dev.examples)
+        return results, finished
+
+    def _result(
+        self, head: Head, seed: int, checkpoints: Checkpoints, dev: GoldData, folder: Path
+    ) -> SeedResult:
+        best = checkpoints.best
+        score = best.score if best else dev_score(self.pipeline, head, dev.examples)
+        kept = folder / f"best-of-seed-{seed}"
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir()
+        head.stage.to_disk(kept)
+        return SeedResult(seed=seed, score=score, epochs=list(checkpoints.epochs))
+
+    def _restore_best(self, head: Head, results: Sequence[SeedResult], folder: Path) -> None:
+        best = max(results, key=lambda result: result.score)
+        head.stage.from_disk(folder / f"best-of-seed-{best.seed}")
+
+    def _gold(self, head: Head, split: str) -> GoldData:
+        source = self.source(head)
+        more = self.silver.get(head.name, ()) if split == "train" else ()
+        data = read_gold(chain(source.records(split), more), head.config.layer, self.pipeline.tokenizer)
+        self.failed += len(data.errors)
+        report_errors(data.errors, f"{head.name}, {split}", self.progress)
+        if data.silent and data.examples:
+            self.progress.message(
+                f"{head.name}, {split}: {len(data.examples):,} documents have gold {head.config.layer!r}, "
+                f"{data.silent:,} have none and are left out"
+            )
+        if data.alignment.repaired or data.alignment.impossible:
+            self.progress.message(f"{head.name}, {split}: {data.alignment.summary()}")
+        if not data.examples:
+            files = ", ".join(str(file) for file in source.files(split))
+            raise DataError(
+                f"the {split} set of {head.name!r} ({files}) has no document with gold {head.config.layer!r}"
+            )
+        return data
+
+
+def report_errors(errors: Sequence[DataError], where: str, progress: TrainingProgress) -> None:
+    """Say what cannot be read: the first errors one by one, and how many there are."""
+    for error in errors[:MOST_ERRORS_SHOWN]:
+        progress.message(f"failed: {error}")
+    if errors:
+        progress.message(f"{where}: {len(errors):,} documents cannot be read and are left out")
+
+
+def _run_folder(output: Path) -> Path:
+    if output.name in ("", ".."):
+        output = output.resolve()
+    return output.with_name(f"{output.name}.training")
+
+
+def _check_left_by_a_run(folder: Path) -> None:
+    """Raise `UsageError` where something that no run left has the name of a run's folder."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if folder.exists() and not (folder / FINGERPRINT).is_file():
+        raise UsageError(
+            f"{folder} is in the way, for a run keeps there what it needs to be resumed: "
+            "move it, or name another output"
+        )
+
+
+def _facts(record: Record) -> list[Any]:
+    """Return what can be learned from a record that a teacher labelled, of JSON's types."""
+    tokens = record.tokens
+    tags = [tokens.words, tokens.tags, tokens.pos] if tokens else None
+    return [record.text, record.spans, record.cats, tags]
+
+
+def _report(result: TrainingResult, data_sums: DataSums) -> dict[str, Any]:
+    return {
+        "scores": {
+            head: {
+                "dev": max(seed.score for seed in seeds),
+                "dev_mean": mean(seed.score for seed in seeds),
+                "seeds": {str(seed.seed): seed.score for seed in seeds},
+            }
+            for head, seeds in result.heads.items()
+        },
+        "data": data_sums,
+    }

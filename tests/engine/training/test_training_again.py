@@ -1,0 +1,82 @@
+"""Training a pipeline again from its own folder, with stages that do not learn beside those that do."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training_runs import config_of, weights_of
+
+import glossator
+from glossator.training.trainer import train
+
+GAZETTEER = """
+[glossator]
+lang = "en"
+stages = ["cities", "mood"]
+
+[taggers.cities]
+stage = "gazetteer"
+write = "spans:cities"
+phrases = "lists/cities.jsonl"
+
+[classifiers.mood]
+stage = "bow"
+rows = 500
+
+[data.mood]
+train = "lists/train.jsonl"
+dev = "lists/dev.jsonl"
+
+[training]
+max_epochs = 1
+"""
+
+
+@pytest.fixture
+def with_gazetteer(tmp_path, samples_folder) -> Path:
+    home = tmp_path / "home"
+    (home / "lists").mkdir(parents=True)
+    (home / "lists" / "cities.jsonl").write_text('{"label": "CITY", "phrase": "New York"}\n')
+    for split in ("train", "dev"):
+        shutil.copy(samples_folder / f"reviews.{split}.jsonl", home / "lists" / f"{split}.jsonl")
+    result = train(config_of(GAZETTEER, home), tmp_path / "first")
+    assert list(result.heads) == ["mood"]
+    return tmp_path / "first"
+
+
+def finds_cities(pipeline: Path) -> bool:
+    doc = glossator.load(pipeline)("She moved to New York in May.")
+    return [(span.text, span.label_) for span in doc.spans["cities"]] == [("New York", "CITY")]
+
+
+def test_a_stage_that_does_not_learn_is_saved_beside_those_that_do(with_gazetteer, tmp_path, monkeypatch):
+    (tmp_path / "home" / "lists" / "cities.jsonl").unlink()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.move(with_gazetteer, elsewhere / "moved")
+    monkeypatch.chdir("/")
+    assert finds_cities(elsewhere / "moved")
+
+
+def test_a_pipeline_is_trained_again_from_its_own_folder(with_gazetteer, tmp_path, cli):
+    ended = cli("train", with_gazetteer, "-o", tmp_path / "deeper" / "second")
+    assert ended.code == 0, ended.err
+    (tmp_path / "home" / "lists" / "cities.jsonl").unlink()  # from here on there are only copies
+    ended = cli("train", tmp_path / "deeper" / "second", "-o", tmp_path / "third")
+    assert ended.code == 0, ended.err
+    for again in (tmp_path / "deeper" / "second", tmp_path / "third"):
+        assert finds_cities(again)
+        left, right = weights_of(with_gazetteer), weights_of(again)
+        assert all(np.array_equal(left[name], right[name]) for name in left)
+
+
+def test_a_pipeline_is_trained_again_in_place(with_gazetteer, tmp_path, cli):
+    before = weights_of(with_gazetteer)
+    ended = cli("train", with_gazetteer, "-o", with_gazetteer, "--set", "glossator.seed=5")
+    assert ended.code == 0, ended.err
+    assert finds_cities(with_gazetteer)
+    after = weights_of(with_gazetteer)
+    assert any(not np.array_equal(before[name], after[name]) for name in before)
