@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from glossator.errors import DataError
+from glossator_vectors.folder.writer import Fault, Rows
 from glossator_vectors.opening import header_of, read_block
-from glossator_vectors.writing import Fault, Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

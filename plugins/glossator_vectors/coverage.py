@@ -13,7 +13,7 @@ from spacy.strings import get_string_id
 if TYPE_CHECKING:
     from glossator.builtin.tokenizers import SpacyTokenizer
     from glossator.formats.record import Record
-    from glossator_vectors.folder import WordVectors
+    from glossator_vectors.folder.word_vectors import WordVectors
 
 Way = Literal["exact", "lower", "subwords", "missing"]
 WAYS: tuple[Way, ...] = get_args(Way)

@@ -15,9 +15,10 @@ import numpy as np
 from spacy.tokens import Doc
 
 from glossator.errors import DataError, UsageError
-from glossator_vectors.folder import Facts
+from glossator_vectors.folder.atomic import new_folder
+from glossator_vectors.folder.metadata import Facts
+from glossator_vectors.folder.writer import Rows, VectorWriter
 from glossator_vectors.generalizing import MAX_N, MIN_N, check_scipy, fit_ngrams
-from glossator_vectors.writing import Rows, VectorWriter, new_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.errors import StageError
-from glossator_vectors.subwords import ngrams
+from glossator_vectors.folder.subwords import ngrams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

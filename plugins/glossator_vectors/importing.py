@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from glossator.errors import DataError, UsageError
-from glossator_vectors.folder import Facts
+from glossator_vectors.folder.atomic import new_folder
+from glossator_vectors.folder.metadata import Facts
+from glossator_vectors.folder.writer import Fault, Rows, VectorWriter
 from glossator_vectors.opening import FORMATS, Format, format_of, open_file
-from glossator_vectors.writing import Fault, Rows, VectorWriter, new_folder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from glossator_vectors.coverage import keys_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from glossator_vectors.folder import WordVectors
+    from glossator_vectors.folder.word_vectors import WordVectors
 
 _ROWS_AT_ONCE = 50_000
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from glossator.cli.context import Settings
     from glossator.formats.record import Record
     from glossator_vectors.coverage import Coverage
-    from glossator_vectors.folder import WordVectors
+    from glossator_vectors.folder.word_vectors import WordVectors
     from glossator_vectors.reading import Reading
 
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
@@ -51,7 +51,7 @@ def info(
     as_json: bool,
 ) -> None:
     """Show what the vectors in FOLDER are, and how many of a text's words have one."""
-    from glossator_vectors.folder import open_vectors
+    from glossator_vectors.folder.word_vectors import open_vectors
     from glossator_vectors.reading import Reading
 
     if corpus and texts:
@@ -89,7 +89,7 @@ def info(
 @_json
 def similar(folder: Path, words: tuple[str, ...], top: int, as_json: bool) -> None:
     """Show the words whose vectors in FOLDER are nearest, by cosine, to that of each of WORDS."""
-    from glossator_vectors.folder import open_vectors
+    from glossator_vectors.folder.word_vectors import open_vectors
     from glossator_vectors.neighbours import neighbours
 
     vectors = open_vectors(folder)

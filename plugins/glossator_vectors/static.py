@@ -11,15 +11,16 @@ from spacy.attrs import LOWER, ORTH
 
 from glossator.errors import ConfigError, StageError
 from glossator.words import Words, words_of
-from glossator_vectors.folder import FACTS, REMEDY, WordVectors, open_vectors
-from glossator_vectors.writing import copy_folder
+from glossator_vectors.folder.atomic import copy_folder
+from glossator_vectors.folder.metadata import FACTS, REMEDY
+from glossator_vectors.folder.word_vectors import WordVectors, open_vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc
     from thinc.types import Floats2d, Ints1d
 
-    from glossator_vectors.subwords import SubWords
+    from glossator_vectors.folder.subwords import SubWords
 
 # Vectors made of sub-words that are remembered: 8 MB at a width of 128.
 MOST_REMEMBERED = 16_384

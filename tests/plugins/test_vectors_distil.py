@@ -13,9 +13,9 @@ import glossator
 from glossator.errors import DataError, StageError, UsageError
 from glossator.pipeline import Pipeline
 from glossator_vectors.distilling import distil_vectors, frequency_weights, principal_components
-from glossator_vectors.folder import open_vectors
+from glossator_vectors.folder.subwords import ngrams
+from glossator_vectors.folder.word_vectors import open_vectors
 from glossator_vectors.generalizing import MAX_N, MIN_N, PENALTY, conjugate_gradients
-from glossator_vectors.subwords import ngrams
 
 
 @settings(max_examples=50, deadline=None)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from glossator.errors import DataError, UsageError
 from glossator_vectors import textfile
-from glossator_vectors.folder import open_vectors
+from glossator_vectors.folder.word_vectors import open_vectors
 from glossator_vectors.importing import import_vectors
 from glossator_vectors.opening import format_of
 

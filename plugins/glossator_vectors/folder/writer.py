@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,8 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 from spacy.strings import get_string_id
 
-from glossator.errors import UsageError
-from glossator_vectors.folder import BUCKETS, FACTS, KEYS, ROWS, TABLE, WORDS, Facts
+from glossator_vectors.folder.metadata import BUCKETS, FACTS, KEYS, ROWS, TABLE, WORDS, Facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -125,43 +121,3 @@ class VectorWriter:
         shape = (self.count + 1, self.width)
         header: Any = {"descr": "<f4", "fortran_order": False, "shape": shape}
         npy.write_array_header_1_0(self._table, header)
-
-
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """Make a folder of vectors whole or not at all: yields where to write, and puts it in place at the end.
-
-    Raises:
-        UsageError: `path` holds something that is no folder of vectors.
-    """
-    path = path.resolve()
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path} is a file: name a folder for the vectors")
-    if path.is_dir() and any(path.iterdir()) and not (path / FACTS).is_file():
-        raise UsageError(f"{path} holds something that is no folder of vectors: name another folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        _put_in_place(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def copy_folder(source: Path, target: Path, names: Sequence[str]) -> None:
-    """Copy files to another folder, by hard links where the file system has them: they never change."""
-    for name in names:
-        try:
-            os.link(source / name, target / name)
-        except OSError:
-            shutil.copyfile(source / name, target / name)
-
-
-def _put_in_place(new: Path, path: Path) -> None:
-    previous = path.with_name(f".{path.name}.{os.getpid()}.previous")
-    if path.exists():
-        path.rename(previous)
-    new.rename(path)
-    shutil.rmtree(previous, ignore_errors=True)
