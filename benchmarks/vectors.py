@@ -35,7 +35,7 @@ LINES_AT_ONCE = 1000
 MEASURED_IMPORT = """
 import json, resource, sys, time
 from pathlib import Path
-from glossator_vectors.importing import import_vectors
+from glossator_vectors.files.importing import import_vectors
 started = time.perf_counter()
 done = import_vectors(Path(sys.argv[1]), Path(sys.argv[2]))
 seconds = time.perf_counter() - started

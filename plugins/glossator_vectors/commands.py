@@ -114,7 +114,7 @@ def import_(file: Path, format_: Any, licence: str, output: Path) -> None:
     """
     from rich.console import Console
 
-    from glossator_vectors.importing import import_vectors
+    from glossator_vectors.files.importing import import_vectors
     from glossator_vectors.views import importing
 
     with importing(Console(stderr=True)) as on_words:

@@ -17,11 +17,11 @@ from typing import Any, Literal, get_args
 from glossator.builtin.tokenizers import SpacyTokenizer
 from glossator.errors import DataError, UsageError
 from glossator_vectors.corpus import TokenizedCorpus
+from glossator_vectors.files.gensimfiles import GensimVectors, need_gensim
+from glossator_vectors.files.vector_file import finish_folder
 from glossator_vectors.folder.atomic import new_folder
 from glossator_vectors.folder.metadata import Facts
 from glossator_vectors.folder.writer import Fault, VectorWriter
-from glossator_vectors.gensimfiles import GensimVectors, need_gensim
-from glossator_vectors.importing import finish_folder
 
 Method = Literal["word2vec", "fasttext"]
 METHODS: tuple[Method, ...] = get_args(Method)

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glossator.errors import DataError, UsageError
-from glossator_vectors import textfile
+from glossator_vectors.files import textfile
+from glossator_vectors.files.formats import format_of
+from glossator_vectors.files.importing import import_vectors
 from glossator_vectors.folder.word_vectors import open_vectors
-from glossator_vectors.importing import import_vectors
-from glossator_vectors.opening import format_of
 
 WORDS = ["the", "kettle", "Ostrava", "naïve", "🙂", "NOUN", "don't"]
 VALUES = np.round(np.random.default_rng(1).normal(size=(len(WORDS), 4)), 4).astype(np.float32)

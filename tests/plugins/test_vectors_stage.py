@@ -19,10 +19,10 @@ from glossator.plugins import PluginManager
 from glossator.stages import TableEmbedder
 from glossator.testing import CHECKS, check_name, check_stage
 from glossator_vectors import static
+from glossator_vectors.files.importing import import_vectors
 from glossator_vectors.folder.subwords import ngrams
 from glossator_vectors.folder.word_vectors import open_vectors
 from glossator_vectors.hashed import HashVectors
-from glossator_vectors.importing import import_vectors
 from glossator_vectors.static import StaticVectors
 
 TABLE = {"the": [1, 0], "The": [0, 1], "mill": [2, 2], "NOUN": [3, 1], "\u00a0": [9, 9], "Brook": [5, 5]}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from glossator.errors import DataError
+from glossator_vectors.files.formats import header_of
+from glossator_vectors.files.opening import read_block
 from glossator_vectors.folder.writer import Fault, Rows
-from glossator_vectors.opening import header_of, read_block
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,40 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from glossator.errors import DataError, UsageError
+from glossator_vectors.files.binaryfile import BinaryVectors
+from glossator_vectors.files.formats import FORMATS, Format, format_of
+from glossator_vectors.files.gensimfiles import read_fasttext, read_gensim
+from glossator_vectors.files.opening import open_file
+from glossator_vectors.files.textfile import TextVectors
+from glossator_vectors.files.vector_file import VectorFile, finish_folder
 from glossator_vectors.folder.atomic import new_folder
 from glossator_vectors.folder.metadata import Facts
-from glossator_vectors.folder.writer import Fault, Rows, VectorWriter
-from glossator_vectors.opening import FORMATS, Format, format_of, open_file
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from glossator_vectors.folder.writer import Fault, VectorWriter
 
 MOST_FAULTS_KEPT = 1000
-
-
-class VectorFile(Protocol):
-    """A file of vectors that is being read.
-
-    Attributes:
-        width: Numbers in a vector.
-        promised: How many words it says it has; None where it says nothing.
-        subwords: {"min_n": ..., "max_n": ...} of its character n-grams; None where it has none.
-        buckets: (buckets, width) vectors of n-grams.
-    """
-
-    width: int
-    promised: int | None
-    subwords: dict[str, int] | None
-    buckets: NDArray[np.float32] | None
-
-    def __iter__(self) -> Iterator[Rows | Fault]:
-        """Yield blocks of words with their vectors, and what is left out."""
 
 
 @dataclass(slots=True)
@@ -110,14 +91,6 @@ def import_vectors(
     return result
 
 
-def finish_folder(writer: VectorWriter, facts: Facts, file: VectorFile) -> None:
-    """Finish a folder, with the vectors of n-grams where the file has some."""
-    if file.subwords is not None and file.buckets is not None:
-        writer.add_buckets(file.buckets)
-        facts = replace(facts, subwords=file.subwords)
-    writer.finish(facts)
-
-
 def _write(file: VectorFile, writer: VectorWriter, result: Imported, on_words: Callable[[int], None]) -> None:
     for item in file:
         faults = [item] if isinstance(item, Fault) else writer.add(item)
@@ -130,12 +103,8 @@ def _write(file: VectorFile, writer: VectorWriter, result: Imported, on_words: C
 @contextmanager
 def _opened(path: Path, format: Format) -> Iterator[VectorFile]:
     if format in ("fasttext", "gensim"):
-        from glossator_vectors.gensimfiles import read_fasttext, read_gensim
-
         yield read_fasttext(path) if format == "fasttext" else read_gensim(path)
         return
-    from glossator_vectors.binaryfile import BinaryVectors
-    from glossator_vectors.textfile import TextVectors
 
     with open_file(path) as stream:
         if format == "word2vec-binary":

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.errors import DataError, PluginError
+from glossator_vectors.files.opening import DAMAGES, is_packed, open_file
 from glossator_vectors.folder.writer import Fault, Rows
-from glossator_vectors.opening import DAMAGES, is_packed, open_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

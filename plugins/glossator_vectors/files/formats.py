@@ -1,75 +1,19 @@
-"""Files of vectors: opened, compressed or not, and told apart by their content."""
+"""The formats of files of vectors, told apart by their content."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
-import zlib
 from pathlib import Path
-from typing import BinaryIO, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 from glossator.errors import DataError, UsageError
+from glossator_vectors.files.opening import open_file, read_block
 
 Format = Literal["glove", "word2vec", "word2vec-binary", "fasttext", "gensim"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-# What reading a compressed file raises where it is damaged or cut off.
-DAMAGES = (EOFError, OSError, zlib.error, lzma.LZMAError)
-
 FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 _LINES_TRIED = 20
 _HEAD_BYTES = 1 << 20
-
-
-def open_file(path: Path) -> BinaryIO:
-    """Open a file, gzip, bzip2 and xz unpacked.
-
-    Raises:
-        DataError: It cannot be read, or is packed in another way.
-    """
-    try:
-        with path.open("rb") as file:
-            start = file.read(6)
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror or error}", file=str(path)) from error
-    if not start:
-        raise DataError("is empty", file=str(path))
-    if start.startswith(b"PK\x03\x04"):
-        raise DataError("is a zip archive: unpack it, and name the file inside", file=str(path))
-    if start.startswith(b"\x1f\x8b"):
-        return cast(BinaryIO, gzip.open(path))
-    if start.startswith(b"BZh"):
-        return cast(BinaryIO, bz2.open(path))
-    if start.startswith(b"\xfd7zXZ\x00"):
-        return cast(BinaryIO, lzma.open(path))
-    return path.open("rb")
-
-
-def read_block(file: BinaryIO, size: int) -> tuple[bytes, Exception | None]:
-    """Return about the next `size` bytes, less only at the end, and the error that ended the file, if any.
-
-    `read` would lose what was unpacked before the error.
-    """
-    pieces: list[bytes] = []
-    missing = size
-    while missing > 0:
-        try:
-            piece = cast(io.BufferedReader, file).read1(missing)
-        except DAMAGES as error:
-            return b"".join(pieces), error
-        if not piece:
-            break
-        pieces.append(piece)
-        missing -= len(piece)
-    return b"".join(pieces), None
-
-
-def is_packed(path: Path) -> bool:
-    """Whether a file is compressed."""
-    with open_file(path) as file:
-        return not isinstance(file, io.BufferedReader)
 
 
 def format_of(path: Path) -> Format:
