@@ -24,12 +24,12 @@ def glossator_embedders() -> Iterable[glossator.Stage]:
     """Declare the embedders."""
     yield glossator.Stage(
         name="vectors",
-        factory="glossator_vectors.static:StaticVectors",
+        factory="glossator_vectors.embedders.static:StaticVectors",
         summary="vectors of words from a folder of `glossator vectors train` or `import`",
     )
     yield glossator.Stage(
         name="hash",
-        factory="glossator_vectors.hashed:HashVectors",
+        factory="glossator_vectors.embedders.hashed:HashVectors",
         summary="a random vector for each lower-cased word, made from its hash",
     )
 

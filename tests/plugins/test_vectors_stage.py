@@ -18,12 +18,12 @@ from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.plugins import PluginManager
 from glossator.stages import TableEmbedder
 from glossator.testing import CHECKS, check_name, check_stage
-from glossator_vectors import static
+from glossator_vectors.embedders import static
+from glossator_vectors.embedders.hashed import HashVectors
+from glossator_vectors.embedders.static import StaticVectors
 from glossator_vectors.files.importing import import_vectors
 from glossator_vectors.folder.subwords import ngrams
 from glossator_vectors.folder.word_vectors import open_vectors
-from glossator_vectors.hashed import HashVectors
-from glossator_vectors.static import StaticVectors
 
 TABLE = {"the": [1, 0], "The": [0, 1], "mill": [2, 2], "NOUN": [3, 1], "\u00a0": [9, 9], "Brook": [5, 5]}
 
@@ -194,7 +194,7 @@ import sys
 from pathlib import Path
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
-from glossator_vectors.static import StaticVectors
+from glossator_vectors.embedders.static import StaticVectors
 stage = StaticVectors(path="x")
 stage.from_disk(Path({str(folder)!r}))
 stage.width
