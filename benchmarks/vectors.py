@@ -25,7 +25,7 @@ from glossator.errors import DataError
 from glossator.pipeline import Pipeline
 from glossator.plugins import PluginManager
 from glossator_vectors.corpus import TokenizedCorpus
-from glossator_vectors.texts import read_pieces
+from glossator_vectors.texts.paragraphs import read_pieces
 from glossator_vectors.training import TrainingSettings, train_vectors
 
 SENTENCE = "Marta Lindqvist took the early ferry from Ostrava."

@@ -73,7 +73,7 @@ def train(
     from rich.console import Console
 
     from glossator.files import check_there
-    from glossator_vectors.texts import read_pieces
+    from glossator_vectors.texts.paragraphs import read_pieces
     from glossator_vectors.training import TrainingSettings, train_vectors
     from glossator_vectors.views import training
 

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-import numpy as np
-from spacy.strings import get_string_id
-
-if TYPE_CHECKING:
-    from glossator.builtin.tokenizers import SpacyTokenizer
-    from glossator.formats.record import Record
-    from glossator_vectors.folder.word_vectors import WordVectors
+from glossator_vectors.folder.word_vectors import WordVectors, keys_of
 
 Way = Literal["exact", "lower", "subwords", "missing"]
 WAYS: tuple[Way, ...] = get_args(Way)
@@ -78,25 +72,3 @@ def ways_of(vectors: WordVectors, words: list[str]) -> list[Way]:
         else "missing"
         for word, is_exact, is_lower in zip(words, exact.tolist(), lower.tolist(), strict=True)
     ]
-
-
-def keys_of(words: Iterable[str]) -> np.ndarray:
-    """Return spaCy's hash of each word."""
-    return np.fromiter((get_string_id(word) for word in words), dtype=np.uint64)
-
-
-def count_words(records: Iterable[Record], tokenizer: SpacyTokenizer) -> Counter[str]:
-    """Return how often each word occurs in documents, white space left out."""
-    counts: Counter[str] = Counter()
-    for record in records:
-        counts.update(_words(record, tokenizer))
-        tokenizer.forget_words()
-    return counts
-
-
-def _words(record: Record, tokenizer: SpacyTokenizer) -> Iterator[str]:
-    """Yield a document's words: its own tokens where the file has them."""
-    if record.tokens is not None:
-        return (word for word in record.tokens.words if not word.isspace())
-    doc = record.doc if record.doc is not None else tokenizer(record.text)
-    return (token.text for token in doc if not token.is_space)

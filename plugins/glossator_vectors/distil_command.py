@@ -66,10 +66,10 @@ def distil(
 
     from glossator.builtin.tokenizers import SpacyTokenizer
     from glossator.pipeline import Pipeline
-    from glossator_vectors.coverage import count_words
     from glossator_vectors.distilling import distil_vectors
     from glossator_vectors.reading import Reading
-    from glossator_vectors.texts import read_pieces
+    from glossator_vectors.texts.paragraphs import read_pieces
+    from glossator_vectors.texts.word_counts import count_words
     from glossator_vectors.views import importing
 
     if not texts and words is None:

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from glossator.errors import DataError
-from glossator_vectors.coverage import keys_of
+from glossator_vectors.folder.word_vectors import WordVectors, keys_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from glossator_vectors.folder.word_vectors import WordVectors
 
 _ROWS_AT_ONCE = 50_000
 

@@ -65,7 +65,7 @@ def info(
         items = _corpus(settings, corpus, corpora)
     elif texts:
         from glossator.files import check_there
-        from glossator_vectors.texts import read_pieces
+        from glossator_vectors.texts.paragraphs import read_pieces
 
         check_there(texts)
         from_settings = options.key_values(from_options, "--from-option")
@@ -124,7 +124,8 @@ def _corpus(settings: Settings, name: str, corpora: Path | None) -> Iterator[Rec
 
 def _coverage(vectors: WordVectors, reading: Reading, lang: str) -> Coverage:
     from glossator.builtin.tokenizers import SpacyTokenizer
-    from glossator_vectors.coverage import count_words, coverage
+    from glossator_vectors.coverage import coverage
+    from glossator_vectors.texts.word_counts import count_words
 
     return coverage(vectors, count_words(reading.good(), SpacyTokenizer(lang)))
 

@@ -21,10 +21,10 @@ from glossator.cli import main
 from glossator.errors import DataError, UsageError
 from glossator.plugins import PluginManager
 from glossator_vectors import corpus as corpus_module
-from glossator_vectors import texts as texts_module
 from glossator_vectors.corpus import TokenizedCorpus
 from glossator_vectors.folder.word_vectors import open_vectors
-from glossator_vectors.texts import read_pieces
+from glossator_vectors.texts import paragraphs as texts_module
+from glossator_vectors.texts.paragraphs import read_pieces
 from glossator_vectors.training import BUCKETS, TrainingSettings, TrainingView, train_vectors
 
 TEXTS = [

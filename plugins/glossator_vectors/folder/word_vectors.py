@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import numpy as np
+from spacy.strings import get_string_id
 
 from glossator.errors import PipelineError
 from glossator_vectors.folder.metadata import (
@@ -123,3 +125,8 @@ def open_vectors(folder: Path) -> WordVectors:
         facts = read_facts(folder) if known is None else known.facts
         check_sizes(folder, facts)
         return _open.setdefault(key, known or WordVectors(folder, facts))
+
+
+def keys_of(words: Iterable[str]) -> NDArray[np.uint64]:
+    """Return spaCy's hash of each word."""
+    return np.fromiter((get_string_id(word) for word in words), dtype=np.uint64)
