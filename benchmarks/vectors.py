@@ -24,9 +24,10 @@ from glossator.builtin.tokenizers import SpacyTokenizer
 from glossator.errors import DataError
 from glossator.pipeline import Pipeline
 from glossator.plugins import PluginManager
-from glossator_vectors.corpus import TokenizedCorpus
 from glossator_vectors.texts.paragraphs import read_pieces
-from glossator_vectors.training import TrainingSettings, train_vectors
+from glossator_vectors.training.settings import TrainingSettings
+from glossator_vectors.training.tokenized_corpus import TokenizedCorpus
+from glossator_vectors.training.trainer import train_vectors
 
 SENTENCE = "Marta Lindqvist took the early ferry from Ostrava."
 IMPORT_BAR, START_BAR, ROUNDS = 60.0, 1.0, 5

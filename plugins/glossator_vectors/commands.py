@@ -74,7 +74,8 @@ def train(
 
     from glossator.files import check_there
     from glossator_vectors.texts.paragraphs import read_pieces
-    from glossator_vectors.training import TrainingSettings, train_vectors
+    from glossator_vectors.training.settings import TrainingSettings
+    from glossator_vectors.training.trainer import train_vectors
     from glossator_vectors.views import training
 
     wanted = TrainingSettings(skip_gram=sg, **chosen)

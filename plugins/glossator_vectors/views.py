@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from glossator_vectors.training import TrainingView
+from glossator_vectors.training.progress import TrainingView
 
 
 @contextmanager

@@ -20,12 +20,14 @@ from glossator.builtin.tokenizers import SpacyTokenizer
 from glossator.cli import main
 from glossator.errors import DataError, UsageError
 from glossator.plugins import PluginManager
-from glossator_vectors import corpus as corpus_module
-from glossator_vectors.corpus import TokenizedCorpus
 from glossator_vectors.folder.word_vectors import open_vectors
 from glossator_vectors.texts import paragraphs as texts_module
 from glossator_vectors.texts.paragraphs import read_pieces
-from glossator_vectors.training import BUCKETS, TrainingSettings, TrainingView, train_vectors
+from glossator_vectors.training import tokenized_corpus as corpus_module
+from glossator_vectors.training.progress import TrainingView
+from glossator_vectors.training.settings import TrainingSettings
+from glossator_vectors.training.tokenized_corpus import TokenizedCorpus
+from glossator_vectors.training.trainer import BUCKETS, train_vectors
 
 TEXTS = [
     "The miller's boat left Ostrava.  It carried\nbarley, and it came back empty.",

@@ -12,71 +12,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from glossator.builtin.tokenizers import SpacyTokenizer
-from glossator.errors import DataError, UsageError
-from glossator_vectors.corpus import TokenizedCorpus
+from glossator.errors import DataError
 from glossator_vectors.files.gensimfiles import GensimVectors, need_gensim
 from glossator_vectors.files.vector_file import finish_folder
 from glossator_vectors.folder.atomic import new_folder
 from glossator_vectors.folder.metadata import Facts
 from glossator_vectors.folder.writer import Fault, VectorWriter
-
-Method = Literal["word2vec", "fasttext"]
-METHODS: tuple[Method, ...] = get_args(Method)
+from glossator_vectors.training.progress import TrainingView
+from glossator_vectors.training.settings import TrainingSettings
+from glossator_vectors.training.tokenized_corpus import TokenizedCorpus
 
 # fastText's own two million would make every folder of width 128 a gigabyte; a few books have some
 # 100,000 different n-grams.
 BUCKETS = 200_000
-LARGEST_SEED = 2**32 - 1  # of numpy's older generator, which gensim draws from
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingSettings:
-    """How vectors are trained.
-
-    Attributes:
-        method: "word2vec" or "fasttext".
-        width: Numbers in a vector.
-        window: Words to the left and to the right that a word is learned from.
-        min_count: Words that occur less often get no vector.
-        epochs: Passes over the corpus.
-        skip_gram: Whether a word predicts its neighbours (skip-gram), not they it (CBOW).
-        seed: Where the randomness starts; with one worker the same seed gives the same vectors.
-        workers: Threads.
-    """
-
-    method: Method = "word2vec"
-    width: int = 128
-    window: int = 5
-    min_count: int = 5
-    epochs: int = 5
-    skip_gram: bool = False
-    seed: int = 0
-    workers: int = 1
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise UsageError(f"method {self.method!r}: there are {', '.join(METHODS)}")
-        for name in ("width", "window", "min_count", "epochs", "workers"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise UsageError(f"seed must be from 0 to {LARGEST_SEED}, not {self.seed}")
-
-
-class TrainingView:
-    """Hears how a training goes; this one says nothing."""
-
-    def tokenized(self, words: int) -> None:
-        """So many words are tokenized."""
-
-    def training(self, words: int) -> None:
-        """Training begins; it will go over so many words, all epochs together."""
-
-    def trained(self, words: int) -> None:
-        """So many more words were handed to gensim."""
 
 
 @dataclass(frozen=True, slots=True)
