@@ -66,7 +66,7 @@ def distil(
 
     from glossator.builtin.tokenizers import SpacyTokenizer
     from glossator.pipeline import Pipeline
-    from glossator_vectors.distilling import distil_vectors
+    from glossator_vectors.distillation.distil import distil_vectors
     from glossator_vectors.reading import Reading
     from glossator_vectors.texts.paragraphs import read_pieces
     from glossator_vectors.texts.word_counts import count_words

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 import glossator
 from glossator.errors import DataError, StageError, UsageError
 from glossator.pipeline import Pipeline
-from glossator_vectors.distilling import distil_vectors, frequency_weights, principal_components
+from glossator_vectors.distillation.distil import distil_vectors, frequency_weights, principal_components
+from glossator_vectors.distillation.ngram_fitting import MAX_N, MIN_N, PENALTY, conjugate_gradients
 from glossator_vectors.folder.subwords import ngrams
 from glossator_vectors.folder.word_vectors import open_vectors
-from glossator_vectors.generalizing import MAX_N, MIN_N, PENALTY, conjugate_gradients
 
 
 @settings(max_examples=50, deadline=None)

@@ -15,10 +15,10 @@ import numpy as np
 from spacy.tokens import Doc
 
 from glossator.errors import DataError, UsageError
+from glossator_vectors.distillation.ngram_fitting import MAX_N, MIN_N, check_scipy, fit_ngrams
 from glossator_vectors.folder.atomic import new_folder
 from glossator_vectors.folder.metadata import Facts
 from glossator_vectors.folder.writer import Rows, VectorWriter
-from glossator_vectors.generalizing import MAX_N, MIN_N, check_scipy, fit_ngrams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
