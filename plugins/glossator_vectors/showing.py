@@ -15,7 +15,7 @@ from glossator.errors import DataError, UsageError
 if TYPE_CHECKING:
     from glossator.cli.context import Settings
     from glossator.formats.record import Record
-    from glossator_vectors.coverage import Coverage
+    from glossator_vectors.analysis.coverage import Coverage
     from glossator_vectors.folder.word_vectors import WordVectors
     from glossator_vectors.reading import Reading
 
@@ -89,8 +89,8 @@ def info(
 @_json
 def similar(folder: Path, words: tuple[str, ...], top: int, as_json: bool) -> None:
     """Show the words whose vectors in FOLDER are nearest, by cosine, to that of each of WORDS."""
+    from glossator_vectors.analysis.neighbours import neighbours
     from glossator_vectors.folder.word_vectors import open_vectors
-    from glossator_vectors.neighbours import neighbours
 
     vectors = open_vectors(folder)
     found, unknown = {}, []
@@ -124,7 +124,7 @@ def _corpus(settings: Settings, name: str, corpora: Path | None) -> Iterator[Rec
 
 def _coverage(vectors: WordVectors, reading: Reading, lang: str) -> Coverage:
     from glossator.builtin.tokenizers import SpacyTokenizer
-    from glossator_vectors.coverage import coverage
+    from glossator_vectors.analysis.coverage import coverage
     from glossator_vectors.texts.word_counts import count_words
 
     return coverage(vectors, count_words(reading.good(), SpacyTokenizer(lang)))

@@ -13,12 +13,12 @@ from gensim.models import FastText
 from gensim.models.fasttext import ft_ngram_hashes, save_facebook_model
 
 from glossator.errors import DataError
-from glossator_vectors.coverage import ways_of
+from glossator_vectors.analysis.coverage import ways_of
+from glossator_vectors.analysis.neighbours import neighbours
 from glossator_vectors.files.importing import import_vectors
 from glossator_vectors.folder import subwords
 from glossator_vectors.folder.subwords import ngrams
 from glossator_vectors.folder.word_vectors import open_vectors
-from glossator_vectors.neighbours import neighbours
 
 SENTENCES = [
     ["the", "miller", "walked", "to", "the", "mill", "with", "two", "sacks", "of", "barley"],
