@@ -24,7 +24,7 @@ from glossator.builtin.tokenizers import SpacyTokenizer
 from glossator.errors import DataError
 from glossator.pipeline import Pipeline
 from glossator.plugins import PluginManager
-from glossator_vectors.texts.paragraphs import read_pieces
+from glossator_vectors.texts.paragraphs import read_paragraphs
 from glossator_vectors.training.settings import TrainingSettings
 from glossator_vectors.training.tokenized_corpus import TokenizedCorpus
 from glossator_vectors.training.trainer import train_vectors
@@ -121,7 +121,7 @@ def plain_seconds(sentences: list[list[str]], settings: TrainingSettings) -> flo
 
 def pieces(texts: Sequence[Path]) -> Iterator[str]:
     """Yield the texts as `vectors train` reads them."""
-    for item in read_pieces(texts, "", {}, "utf-8", PluginManager.from_environment()):
+    for item in read_paragraphs(texts, "", {}, "utf-8", PluginManager.from_environment()):
         if not isinstance(item, DataError):
             yield item.text
 

@@ -58,10 +58,10 @@ def test_words_get_the_vectors_that_the_model_gives_them_by_themselves(model, tm
     assert (done.count, done.width) == (3, 8)
     vectors = open_vectors(tmp_path / "v")
     assert vectors.words == ["sea", "ship", "gold"]
-    given = np.concatenate(
+    embedded = np.concatenate(
         [embedder.embed([glossator.Pipeline("en").tokenizer(word)])[0] for word in vectors.words]
     )
-    wanted = np.linalg.norm(given[:, None] - given[None], axis=2)
+    wanted = np.linalg.norm(embedded[:, None] - embedded[None], axis=2)
     found = np.linalg.norm(vectors.table[1:, None] - vectors.table[None, 1:], axis=2)
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
@@ -85,8 +85,8 @@ def test_unknown_words_are_put_together_from_known_ones(model, tmp_path):
     vectors = open_vectors(tmp_path / "v")
     grams = vectors.subwords
     # The vectors of the n-grams are those of the least penalized squares, solved here as equations.
-    owners, places = ngrams(vectors.words, MIN_N, MAX_N, len(grams.table))
-    used, columns = np.unique(places, return_inverse=True)
+    owners, buckets = ngrams(vectors.words, MIN_N, MAX_N, len(grams.table))
+    used, columns = np.unique(buckets, return_inverse=True)
     means = np.zeros((len(vectors.words), len(used)))
     np.add.at(means, (owners, columns), 1 / np.bincount(owners)[owners])
     equations = means.T @ means + PENALTY * np.eye(len(used))
@@ -102,7 +102,7 @@ def test_what_cannot_be_made_is_refused(model, tmp_path):
     embedder, vocab = model
     with pytest.raises(DataError, match="no words"):
         distil_vectors(embedder, vocab, {" ": 1}, tmp_path / "v", width=2)
-    with pytest.raises(UsageError, match="at most so many"):
+    with pytest.raises(UsageError, match="must be from 1 to 8"):
         distil_vectors(embedder, vocab, {"sea": 1}, tmp_path / "v", width=9)
     assert not (tmp_path / "v").exists()
 
@@ -111,7 +111,7 @@ def test_an_output_that_cannot_be_is_refused_before_the_model_works(model, tmp_p
     embedder, vocab = model
     (tmp_path / "notes.txt").write_text("Mine.")
     done: list[int] = []
-    with pytest.raises(UsageError, match="holds something that is no folder of vectors"):
+    with pytest.raises(UsageError, match="is not empty and not a folder of vectors"):
         distil_vectors(embedder, vocab, {"sea": 1}, tmp_path, width=2, on_words=done.append)
     assert not done
 

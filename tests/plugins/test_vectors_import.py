@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from glossator.errors import DataError, UsageError
 from glossator_vectors.files import textfile
-from glossator_vectors.files.formats import format_of
+from glossator_vectors.files.formats import detect_format
 from glossator_vectors.files.importing import import_vectors
 from glossator_vectors.folder.word_vectors import open_vectors
 
@@ -71,7 +71,7 @@ def binary(words, values, end=b"\n"):
 )
 def test_formats_are_told_apart_and_read(tmp_path, content, format_):
     result, found = imported(tmp_path, content)
-    assert (result.format, result.width, result.kept, result.left_out, result.missing) == (
+    assert (result.format, result.width, result.kept, result.skipped, result.missing) == (
         format_,
         4,
         7,
@@ -85,7 +85,7 @@ def test_formats_are_told_apart_and_read(tmp_path, content, format_):
 @pytest.mark.parametrize("content", [GLOVE.encode(), binary(WORDS, VALUES)])
 def test_compressed_files_are_unpacked(tmp_path, pack, content):
     result, found = imported(tmp_path, pack(content), name="no-telling-ending")
-    assert result.left_out == 0
+    assert result.skipped == 0
     assert_whole(found)
 
 
@@ -94,21 +94,21 @@ def test_a_packed_file_that_is_cut_off_keeps_what_came_before(tmp_path):
     packed = gzip.compress(many.encode())
     result, found = imported(tmp_path, packed[: len(packed) // 2])
     assert 0 < len(found) < 3000
-    assert "cannot be unpacked" in result.faults[-1].reason
+    assert "cannot be decompressed" in result.faults[-1].reason
     np.testing.assert_array_equal(found["w9"], VALUES[2])
 
 
 DAMAGED = [
     ("lamp 0.1 0.2 0.3", "3 numbers, not 4"),
     ("lamp 0.1 0.2 0.3 0.4 0.5", "more than 4 numbers"),
-    ("lamp 0.1 0.2 x 0.4", "'x' is no number"),
-    ("lamp 0.1 0.2-0.3 0.3 0.4", "'0.2-0.3' is no number"),
+    ("lamp 0.1 0.2 x 0.4", "'x' is not a number"),
+    ("lamp 0.1 0.2-0.3 0.3 0.4", "'0.2-0.3' is not a number"),
     ("lamp 0.1  0.3 0.4", "3 numbers, not 4"),
     ("lamp 0.1 nan 0.3 0.4", "not finite"),
     ("lamp 0.1 1e99 0.3 0.4", "not finite"),
     (" 0.1 0.2 0.3 0.4", "3 numbers, not 4"),
     ("lamp", "0 numbers, not 4"),
-    ("the 0.1 0.2 0.3 0.4", "'the' was there before"),
+    ("the 0.1 0.2 0.3 0.4", "'the' is repeated"),
     ("\udcff\udcfe 0.1 0.2 0.3 0.4", "not UTF-8"),
 ]
 
@@ -122,9 +122,9 @@ def test_a_damaged_line_is_told_by_number_and_costs_no_other(tmp_path, bad, reas
     content = ("\n".join(lines) + "\n").encode(errors="surrogateescape")
     result, found = imported(tmp_path, content)
     assert_whole(found)
-    assert (result.kept, result.left_out, result.missing) == (7, 1, 0)
+    assert (result.kept, result.skipped, result.missing) == (7, 1, 0)
     [fault] = result.faults
-    assert fault.place == 4 + headed
+    assert fault.position == 4 + headed
     assert reason in fault.reason
 
 
@@ -132,13 +132,13 @@ def test_two_wrong_lines_whose_numbers_add_up_are_both_found(tmp_path):
     content = f"{GLOVE}lamp 0.1 0.2 0.3\nshade 0.1 0.2 0.3 0.4 0.5\n"
     result, found = imported(tmp_path, content)
     assert_whole(found)
-    assert [fault.place for fault in result.faults] == [8, 9]
+    assert [fault.position for fault in result.faults] == [8, 9]
 
 
 def test_words_may_hold_blanks(tmp_path):
     content = f"{GLOVE}. . . 1 2 3 4\nat name@example.org 5 6 7 8\n"
     result, found = imported(tmp_path, content)
-    assert result.left_out == 0
+    assert result.skipped == 0
     assert list(found)[-2:] == [". . .", "at name@example.org"]
     assert found[". . ."].tolist() == [1, 2, 3, 4]
     assert found["at name@example.org"].tolist() == [5, 6, 7, 8]
@@ -147,7 +147,7 @@ def test_words_may_hold_blanks(tmp_path):
 def test_a_word_may_hold_what_ends_lines_elsewhere(tmp_path):
     words = ["a\rb", "c\u2028d", "e\x85f"]
     result, found = imported(tmp_path, GLOVE + "".join(f"{word} 1 2 3 4\n" for word in words))
-    assert (result.left_out, list(found)) == (0, WORDS + words)
+    assert (result.skipped, list(found)) == (0, WORDS + words)
 
 
 def test_a_header_that_promises_more_is_told(tmp_path):
@@ -162,7 +162,7 @@ def test_lines_keep_their_numbers_over_blocks(tmp_path, monkeypatch):
     lines = [line(f"w{i}", VALUES[i % 7]) for i in range(60)]
     lines[bad] = "oops 1 2"
     result, found = imported(tmp_path, "\n".join(lines))
-    assert [fault.place for fault in result.faults] == [bad + 1]
+    assert [fault.position for fault in result.faults] == [bad + 1]
     assert len(found) == 59
     np.testing.assert_array_equal(found["w59"], VALUES[59 % 7])
 
@@ -178,14 +178,14 @@ def test_a_word_with_a_blank_ends_a_binary_file(tmp_path):
     values = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
     result, found = imported(tmp_path, binary(words, values, end=b""))
     assert list(found) == WORDS[:4]
-    assert "holds a blank" in result.faults[-1].reason
+    assert "contains a blank" in result.faults[-1].reason
 
 
 def test_a_binary_word_that_is_not_finite_is_left_out(tmp_path):
     values = VALUES.copy()
     values[2, 1] = np.inf
     result, found = imported(tmp_path, binary(WORDS, values))
-    assert [fault.place for fault in result.faults] == [3]
+    assert [fault.position for fault in result.faults] == [3]
     assert list(found) == [*WORDS[:2], *WORDS[3:]]
 
 
@@ -193,7 +193,7 @@ def test_the_width_is_what_most_lines_have(tmp_path):
     result, found = imported(tmp_path, f". . 1 2 3 4\nbroken 1\n{GLOVE}")
     assert result.width == 4
     assert next(iter(found)) == ". ."
-    assert [fault.place for fault in result.faults] == [2]
+    assert [fault.position for fault in result.faults] == [2]
 
 
 def test_a_format_can_be_named(tmp_path):
@@ -209,7 +209,7 @@ def test_a_format_can_be_named(tmp_path):
     [
         (b"", DataError, "is empty"),
         (b"just a letter\nto a friend\n", UsageError, "not a file of vectors"),
-        (b"lamp nan nan\n", DataError, "no vector that could be kept"),
+        (b"lamp nan nan\n", DataError, "holds no valid vector"),
     ],
 )
 def test_what_holds_no_vectors_is_refused_and_leaves_nothing(tmp_path, content, error, message):
@@ -228,7 +228,7 @@ def test_a_zip_archive_is_named(tmp_path):
 def test_other_folders_are_not_overwritten_and_those_of_vectors_are(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "letters.txt").write_text("mine")
-    with pytest.raises(UsageError, match="no folder of vectors"):
+    with pytest.raises(UsageError, match="not a folder of vectors"):
         imported(tmp_path, GLOVE)
     (tmp_path / "out" / "letters.txt").unlink()
     imported(tmp_path, "lamp 1 2\nshade 3 4\n")
@@ -252,7 +252,7 @@ def test_gensims_own_files(tmp_path, count):
     saved_by_gensim(tmp_path / "saved.kv", words, values)
     result = import_vectors(tmp_path / "saved.kv", tmp_path / "out")
     vectors = open_vectors(tmp_path / "out")
-    assert (result.format, result.kept, vectors.facts.count) == ("gensim", count, count)
+    assert (result.format, result.kept, vectors.metadata.count) == ("gensim", count, count)
     assert vectors.words == words
     np.testing.assert_array_equal(vectors.table[1:], values)
 
@@ -263,7 +263,7 @@ def test_gensim_writes_what_is_read(tmp_path):
         vectors.save_word2vec_format(str(tmp_path / "w2v"), binary=binary_)
         import_vectors(tmp_path / "w2v", tmp_path / "out")
         np.testing.assert_allclose(open_vectors(tmp_path / "out").table[1:], VALUES, atol=1e-7)
-    assert format_of(tmp_path / "w2v") == "word2vec-binary"
+    assert detect_format(tmp_path / "w2v") == "word2vec-binary"
 
 
 def test_whole_models_of_gensim(tmp_path):
@@ -322,5 +322,5 @@ def test_any_vectors_come_back(tmp_path_factory, table, headed, as_binary):
         content = f"{len(table)} 3\n{body}" if headed else body
         format_ = "word2vec" if headed else "glove"
     result, found = imported(tmp_path_factory.mktemp("any"), content, format=format_)
-    assert (result.left_out, list(found)) == (0, list(table))
+    assert (result.skipped, list(found)) == (0, list(table))
     np.testing.assert_array_equal(np.stack(list(found.values())), values)

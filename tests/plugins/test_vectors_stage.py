@@ -116,11 +116,11 @@ def test_what_is_remembered_of_subwords_is_bounded_and_right(with_subwords, monk
     stage = prepared(with_subwords)
     words = [f"word{i % 37}" for i in range(200)]
     wanted = stage.embed([doc_of(*words)])[0]
-    monkeypatch.setattr(static, "MOST_REMEMBERED", 10)
+    monkeypatch.setattr(static, "MAX_CACHED", 10)
     for start in range(0, 200, 5):
         part = stage.embed([doc_of(*words[start : start + 5])])[0]
         np.testing.assert_allclose(part, wanted[start : start + 5], atol=1e-6)
-        assert len(stage._remembered) <= 10 + 5
+        assert len(stage._cache) <= 10 + 5
 
 
 def test_the_path_counts_from_the_config_and_a_saved_pipeline_holds_its_own_copy(folder, tmp_path):
@@ -218,14 +218,14 @@ def test_damage_names_the_file_and_the_remedy(folder, tmp_path, name):
 def test_a_table_of_another_shape_is_refused(folder, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
-    facts = json.loads((broken / "vectors.json").read_text())
-    (broken / "vectors.json").write_text(json.dumps({**facts, "width": 3}))
+    metadata = json.loads((broken / "vectors.json").read_text())
+    (broken / "vectors.json").write_text(json.dumps({**metadata, "width": 3}))
     with pytest.raises(PipelineError, match=r"table\.npy"):
         prepared(broken).embed([doc_of("mill")])
 
 
 def test_a_stage_without_vectors_says_so(tmp_path):
-    with pytest.raises(ConfigError, match=r"no folder .*glossator vectors train"):
+    with pytest.raises(ConfigError, match=r"does not exist.*glossator vectors train"):
         StaticVectors(path="nowhere").prepare(tmp_path)
     with pytest.raises(StageError, match="prepare"):
         _ = StaticVectors(path="nowhere").width

@@ -13,8 +13,8 @@ from gensim.models import FastText
 from gensim.models.fasttext import ft_ngram_hashes, save_facebook_model
 
 from glossator.errors import DataError
-from glossator_vectors.analysis.coverage import ways_of
-from glossator_vectors.analysis.neighbours import neighbours
+from glossator_vectors.analysis.coverage import lookup_kinds
+from glossator_vectors.analysis.neighbours import nearest_words
 from glossator_vectors.files.importing import import_vectors
 from glossator_vectors.folder import subwords
 from glossator_vectors.folder.subwords import ngrams
@@ -71,19 +71,19 @@ def test_known_words_keep_their_own_vectors(vectors, model):
 
 def test_many_ngrams_are_summed_in_parts(vectors, monkeypatch):
     whole = vectors.subwords.vectors(UNSEEN)
-    monkeypatch.setattr(subwords, "NGRAMS_AT_ONCE", 7)
+    monkeypatch.setattr(subwords, "NGRAM_BATCH_SIZE", 7)
     np.testing.assert_allclose(vectors.subwords.vectors(UNSEEN), whole, atol=1e-5)
 
 
 def test_neighbours_are_those_of_gensim(vectors, model):
     for word in ("mill", "windmill"):
-        near = neighbours(vectors, word, 5)
+        near = nearest_words(vectors, word, 5)
         assert [n.word for n in near] == [w for w, _ in model.wv.most_similar(word, topn=5)]
         assert near[0].cosine == pytest.approx(model.wv.most_similar(word, topn=1)[0][1], abs=1e-5)
 
 
 def test_ways_words_are_found(vectors):
-    assert ways_of(vectors, ["mill", "MILL", "windmill"]) == ["exact", "lower", "subwords"]
+    assert lookup_kinds(vectors, ["mill", "MILL", "windmill"]) == ["exact", "lower", "subwords"]
 
 
 def test_a_damaged_bin_is_an_error(model, tmp_path):

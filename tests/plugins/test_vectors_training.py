@@ -22,9 +22,9 @@ from glossator.errors import DataError, UsageError
 from glossator.plugins import PluginManager
 from glossator_vectors.folder.word_vectors import open_vectors
 from glossator_vectors.texts import paragraphs as texts_module
-from glossator_vectors.texts.paragraphs import read_pieces
+from glossator_vectors.texts.paragraphs import read_paragraphs
 from glossator_vectors.training import tokenized_corpus as corpus_module
-from glossator_vectors.training.progress import TrainingView
+from glossator_vectors.training.progress import TrainingProgress
 from glossator_vectors.training.settings import TrainingSettings
 from glossator_vectors.training.tokenized_corpus import TokenizedCorpus
 from glossator_vectors.training.trainer import BUCKETS, train_vectors
@@ -53,8 +53,8 @@ def wanted_sentences():
 
 @pytest.mark.parametrize("at_once", [1, 7, 20_000])
 def test_the_corpus_on_disk_is_the_sentences_in_order(tmp_path, monkeypatch, at_once):
-    monkeypatch.setattr(corpus_module, "_WORDS_AT_ONCE", at_once)
-    monkeypatch.setattr(corpus_module, "_SENTENCES_AT_ONCE", 3)
+    monkeypatch.setattr(corpus_module, "_WORD_BATCH_SIZE", at_once)
+    monkeypatch.setattr(corpus_module, "_SENTENCE_BATCH_SIZE", 3)
     corpus = TokenizedCorpus(tmp_path)
     heard = []
     corpus.add(TEXTS[:5], SpacyTokenizer("en"), heard.append)
@@ -69,7 +69,7 @@ def test_the_corpus_on_disk_is_the_sentences_in_order(tmp_path, monkeypatch, at_
 
 
 def test_sentences_that_gensim_would_cut_off_are_parted(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus_module, "LONGEST_SENTENCE", 4)
+    monkeypatch.setattr(corpus_module, "MAX_SENTENCE_LENGTH", 4)
     corpus = TokenizedCorpus(tmp_path)
     corpus.add(["a b c d e f g h i", "j k"], SpacyTokenizer("xx"))
     assert [" ".join(sentence) for sentence in corpus] == ["a b c d", "e f g h", "i", "j k"]
@@ -102,7 +102,11 @@ def test_the_vectors_are_those_of_plain_gensim(tmp_path, method, skip_gram):
     assert vectors.words == plain.wv.index_to_key
     np.testing.assert_array_equal(vectors.table[1:], plain.wv.vectors)
     assert done.count == len(plain.wv)
-    assert (vectors.facts.licence, vectors.facts.source, vectors.facts.lang) == ("CC0", "a test", "en")
+    assert (vectors.metadata.licence, vectors.metadata.source, vectors.metadata.lang) == (
+        "CC0",
+        "a test",
+        "en",
+    )
     if method == "fasttext":
         [made] = vectors.subwords.vectors(["millers"])
         np.testing.assert_allclose(made, plain.wv["millers"], atol=1e-6)
@@ -111,18 +115,18 @@ def test_the_vectors_are_those_of_plain_gensim(tmp_path, method, skip_gram):
 
 
 def test_progress_hears_every_word_of_every_epoch(tmp_path):
-    class Heard(TrainingView):
-        total = told = 0
+    class Recorded(TrainingProgress):
+        total = trained_words = 0
 
-        def training(self, words):
+        def training_started(self, words):
             self.total = words
 
         def trained(self, words):
-            self.told += words
+            self.trained_words += words
 
-    view = Heard()
-    done = train_vectors(TEXTS, tmp_path / "out", TrainingSettings(**SMALL), view=view)
-    assert view.total == view.told == 2 * done.words
+    heard = Recorded()
+    done = train_vectors(TEXTS, tmp_path / "out", TrainingSettings(**SMALL), progress=heard)
+    assert heard.total == heard.trained_words == 2 * done.words
 
 
 def test_too_little_text_is_an_error_that_leaves_nothing(tmp_path):
@@ -138,11 +142,11 @@ def test_settings_are_checked(wrong):
 
 
 def test_plain_text_comes_in_paragraphs(tmp_path, monkeypatch):
-    monkeypatch.setattr(texts_module, "LONGEST_PIECE", 12)
+    monkeypatch.setattr(texts_module, "MAX_PARAGRAPH_LENGTH", 12)
     content = "One line\r\nand the next.\r\n\r\n\r\n  \r\nThree\r\nfour\r\nfive six seven\r\neight"
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + content.encode())
     (tmp_path / "b.jsonl").write_text('{"text": "whole\\n\\ndocument"}\n')
-    records = list(read_pieces([tmp_path], "", {}, "utf-8", PluginManager.from_environment()))
+    records = list(read_paragraphs([tmp_path], "", {}, "utf-8", PluginManager.from_environment()))
     assert [(record.text, record.line) for record in records] == [
         ("One line\nand the next.", 1),
         ("Three\nfour\nfive six seven", 6),
@@ -183,10 +187,10 @@ def test_train_info_and_similar(cli, book, tmp_path):
     assert code == 0, err
     assert "of width 8" in err
     code, out, _ = cli("vectors", "info", tmp_path / "out", "--text", book, "--json")
-    facts = json.loads(out)
+    metadata = json.loads(out)
     words = [word for sentence in wanted_sentences() for word in sentence]
-    assert (code, facts["licence"], facts["source"], facts["width"]) == (0, "CC0", "book.txt", 8)
-    assert facts["coverage"]["tokens"] == {"exact": len(words), "lower": 0, "subwords": 0, "missing": 0}
+    assert (code, metadata["licence"], metadata["source"], metadata["width"]) == (0, "CC0", "book.txt", 8)
+    assert metadata["coverage"]["tokens"] == {"exact": len(words), "lower": 0, "subwords": 0, "missing": 0}
     code, out, _ = cli("vectors", "similar", tmp_path / "out", "barley", "BOAT", "--top", 3, "--json")
     near = json.loads(out)
     assert code == 0
@@ -222,9 +226,9 @@ def test_import_reports_and_keeps(cli, tmp_path):
     )
     assert code == 3
     assert "v.txt.gz:6: it has 1 numbers, not 2" in err
-    assert "v.txt.gz:7: 'w0' was there before" in err
-    assert "5 words of width 2, 2 left out" in err
-    assert open_vectors(tmp_path / "out").facts.licence == "PDDL"
+    assert "v.txt.gz:7: 'w0' is repeated" in err
+    assert "5 words of width 2, 2 skipped" in err
+    assert open_vectors(tmp_path / "out").metadata.licence == "PDDL"
     code, _, err = cli("vectors", "import", tmp_path / "gone.txt", "-o", tmp_path / "out")
     assert (code, "cannot be read" in err) == (1, True)
 
@@ -240,7 +244,7 @@ def test_coverage_tells_what_is_missing(cli, tmp_path):
     assert [".", 2] in found["missing"]
     assert ["Ravens", 2] in found["missing"]
     code, out, _ = cli("vectors", "info", tmp_path / "out", "--corpus", "samples")
-    assert (code, "not at all" in out) == (0, True)
+    assert (code, "not found" in out) == (0, True)
     assert (
         cli("vectors", "info", tmp_path / "out", "--corpus", "samples", "--text", tmp_path / "t.txt")[0] == 2
     )

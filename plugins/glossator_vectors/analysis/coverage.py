@@ -1,4 +1,4 @@
-"""How many of a text's words have vectors."""
+"""Coverage: how many words of a text have vectors."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from glossator_vectors.folder.word_vectors import WordVectors, keys_of
+from glossator_vectors.folder.word_vectors import WordVectors, word_keys
 
-Way = Literal["exact", "lower", "subwords", "missing"]
-WAYS: tuple[Way, ...] = get_args(Way)
-COMMONEST = 20
+LookupKind = Literal["exact", "lower", "subwords", "missing"]
+LOOKUP_KINDS: tuple[LookupKind, ...] = get_args(LookupKind)
+MAX_MISSING_WORDS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How the words of a text are found.
+    """How the words of a text are looked up.
+
+    Example:
+        coverage = measure_coverage(open_vectors(folder), Counter(["sea", "sea", "ship"]))
+        coverage.tokens  # {"exact": 3, "lower": 0, "subwords": 0, "missing": 0}
 
     Attributes:
-        tokens: Tokens that are found in each way.
-        types: Different words that are found in each way.
-        missing: The commonest words without a vector of their own, with how often each occurs; where
-            there are sub-words, those that they answer for.
+        tokens: Number of tokens by kind of lookup.
+        types: Number of different words by kind of lookup.
+        missing: The most frequent words without a vector of their own, with their counts; includes words
+            whose vectors are computed from sub-words.
     """
 
-    tokens: Mapping[Way, int]
-    types: Mapping[Way, int]
+    tokens: Mapping[LookupKind, int]
+    types: Mapping[LookupKind, int]
     missing: tuple[tuple[str, int], ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -38,30 +42,31 @@ class Coverage:
         }
 
 
-def coverage(vectors: WordVectors, counts: Counter[str]) -> Coverage:
-    """Return how words, given with how often each occurs, are found."""
+def measure_coverage(vectors: WordVectors, counts: Counter[str]) -> Coverage:
+    """Look up words and return the coverage, weighted by their counts."""
     words = list(counts)
-    ways = ways_of(vectors, words)
-    tokens: Counter[Way] = Counter()
-    for word, way in zip(words, ways, strict=True):
-        tokens[way] += counts[word]
-    types = Counter(ways)
-    unknown = Counter(
-        {word: counts[word] for word, way in zip(words, ways, strict=True) if way in ("subwords", "missing")}
-    )
+    kinds = lookup_kinds(vectors, words)
+    tokens: Counter[LookupKind] = Counter()
+    missing: Counter[str] = Counter()
+    for word, kind in zip(words, kinds, strict=True):
+        tokens[kind] += counts[word]
+        if kind in ("subwords", "missing"):
+            missing[word] = counts[word]
+    types = Counter(kinds)
+
     return Coverage(
-        tokens={way: tokens[way] for way in WAYS},
-        types={way: types[way] for way in WAYS},
-        missing=tuple(unknown.most_common(COMMONEST)),
+        tokens={kind: tokens[kind] for kind in LOOKUP_KINDS},
+        types={kind: types[kind] for kind in LOOKUP_KINDS},
+        missing=tuple(missing.most_common(MAX_MISSING_WORDS)),
     )
 
 
-def ways_of(vectors: WordVectors, words: list[str]) -> list[Way]:
-    """Return how each word is found."""
-    exact = vectors.rows(keys_of(words)) > 0
-    lower = vectors.rows(keys_of([word.lower() for word in words])) > 0
-    subwords = vectors.facts.subwords
-    shortest = subwords["min_n"] - 2 if subwords else None  # "<" and ">" count
+def lookup_kinds(vectors: WordVectors, words: list[str]) -> list[LookupKind]:
+    """Return the kind of lookup of each word."""
+    exact = vectors.rows(word_keys(words)) > 0
+    lower = vectors.rows(word_keys([word.lower() for word in words])) > 0
+    subwords = vectors.metadata.subwords
+    shortest = subwords["min_n"] - 2 if subwords else None  # min_n includes "<" and ">"
     return [
         "exact"
         if is_exact

@@ -1,4 +1,4 @@
-"""Vectors of character n-grams whose means come near the vectors of known words, for unknown ones.
+"""Fitting vectors of character n-grams to the vectors of words, to get vectors of unknown words.
 
 Zhao, Mudgal and Liang 2018, "Generalizing word embeddings using bag of subwords"; here the least squares are
 solved by conjugate gradients (Hestenes and Stiefel 1952) instead of stochastic steps.
@@ -19,22 +19,24 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-MIN_N, MAX_N = 2, 6  # characters, the marks around a word included
+MIN_N, MAX_N = 2, 6  # characters, including the marks around a word
 BUCKETS = 100_000
-PENALTY = 0.02  # of an n-gram's square, where a word's error counts 1: rare n-grams stay small
+PENALTY = 0.02  # L2 regularization, which keeps the vectors of rare n-grams small
 STEPS = 20
 
 
-def check_scipy() -> None:
+def require_scipy() -> None:
     """Raise `StageError` unless scipy, which multiplies sparse matrices, can be imported."""
     try:
         import scipy.sparse  # noqa: F401
     except ImportError as error:
-        raise StageError(f"this needs scipy ({error}): pip install 'glossator[vectors]'") from error
+        raise StageError(
+            f"vectors of n-grams need scipy ({error}): pip install 'glossator[vectors]'"
+        ) from error
 
 
 def fit_ngrams(words: Sequence[str], vectors: Floats) -> Floats:
-    """Return the (`BUCKETS`, width) vectors of n-grams from the (words, width) vectors of words."""
+    """Return the (`BUCKETS`, width) vectors of n-grams fitted to the (words, width) vectors of words."""
     means = _means(words)
 
     def penalized(table: Floats) -> Floats:
@@ -45,38 +47,40 @@ def fit_ngrams(words: Sequence[str], vectors: Floats) -> Floats:
 
 
 def conjugate_gradients(product: Callable[[Floats], Floats], wanted: Floats, steps: int) -> Floats:
-    """Return (n, columns) about which `product` is (n, columns) `wanted`, each column by itself.
+    """Solve `product(x) = wanted` for x, (n, columns), independently for each column.
 
     Args:
-        product: A product with a matrix that is symmetric and positive definite.
-        wanted: What it is to come to.
-        steps: How often the product is taken at most.
+        product: Multiplication by a symmetric, positive definite matrix.
+        wanted: The (n, columns) right-hand side.
+        steps: Maximum number of iterations.
     """
     solution = np.zeros_like(wanted)
-    rest = wanted.copy()
-    direction = rest.copy()
-    squares = _squares(rest)
+    residual = wanted.copy()
+    direction = residual.copy()
+    squares = _squares(residual)
+
     for _ in range(steps):
         if not squares.any():
             break
-        moved = product(direction)
-        step = _ratio(squares, (direction * moved).sum(axis=0))
+        image = product(direction)
+        step = _ratio(squares, (direction * image).sum(axis=0))
         solution += step * direction
-        rest -= step * moved
-        before, squares = squares, _squares(rest)
-        direction = rest + _ratio(squares, before) * direction
+        residual -= step * image
+        before, squares = squares, _squares(residual)
+        direction = residual + _ratio(squares, before) * direction
+
     return solution
 
 
 def _means(words: Sequence[str]) -> Any:
-    """Return the sparse (words, `BUCKETS`) matrix that takes the mean of each word's n-grams."""
+    """Return the sparse (words, `BUCKETS`) matrix that averages the n-grams of each word."""
     from scipy.sparse import csr_array
 
-    owners, places = ngrams(words, MIN_N, MAX_N, BUCKETS)
+    owners, buckets = ngrams(words, MIN_N, MAX_N, BUCKETS)
     counts = np.bincount(owners, minlength=len(words))
     ends = np.concatenate([[0], np.cumsum(counts)])
     shares = (1 / counts[owners]).astype(np.float32)
-    return csr_array((shares, places, ends), shape=(len(words), BUCKETS))
+    return csr_array((shares, buckets, ends), shape=(len(words), BUCKETS))
 
 
 def _squares(rows: Floats) -> Floats:
@@ -84,5 +88,5 @@ def _squares(rows: Floats) -> Floats:
 
 
 def _ratio(upper: Floats, lower: Floats) -> Floats:
-    """Return the quotients, 0 where a column is solved."""
+    """Return the quotients, 0 for columns that are already solved."""
     return np.divide(upper, lower, out=np.zeros_like(upper), where=lower > 0)

@@ -1,4 +1,4 @@
-"""Files that gensim reads: its own, and fastText's `.bin`."""
+"""Files that are read by gensim: its own, and fastText's `.bin`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from glossator_vectors.folder.writer import Fault, Rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_WORDS_AT_ONCE = 20_000
+_WORD_BATCH_SIZE = 20_000
 _GENSIM = {
     "gensim.models.keyedvectors": {"KeyedVectors", "Word2VecKeyedVectors", "CompatVocab", "Vocab"},
     "gensim.models.fasttext": {"FastTextKeyedVectors", "FastText"},
@@ -41,25 +41,29 @@ _PYTHON = {
     "builtins": {"bytearray", "dict", "float", "hash", "int", "list", "set"},
     "collections": {"defaultdict"},
 }
-_HARMLESS = {**_GENSIM, **_NUMPY, **_PYTHON}
+# All that a pickle of gensim may name.
+_ALLOWED = {**_GENSIM, **_NUMPY, **_PYTHON}
 
 
 class GensimVectors:
-    """Vectors that gensim has read into memory.
+    """Vectors that gensim holds in memory.
+
+    Example:
+        vectors = GensimVectors(gensim.models.Word2Vec(sentences).wv)
 
     Args:
-        vectors: A `KeyedVectors` or `FastTextKeyedVectors` of gensim's.
+        vectors: gensim's `KeyedVectors` or `FastTextKeyedVectors`.
 
     Attributes:
-        width: Numbers in a vector.
-        promised: How many words there are.
-        subwords: {"min_n": ..., "max_n": ...}, or None if they know no sub-words.
-        buckets: (buckets, width) vectors of n-grams, or None.
+        width: Dimensions of a vector.
+        declared_count: Number of words.
+        subwords: {"min_n": ..., "max_n": ...} of the n-grams, or None.
+        buckets: (buckets, width) vectors of the n-grams, or None.
     """
 
     def __init__(self, vectors: Any) -> None:
         self.width = int(vectors.vector_size)
-        self.promised: int | None = len(vectors.index_to_key)
+        self.declared_count: int | None = len(vectors.index_to_key)
         self._vectors = vectors
         self.subwords: dict[str, int] | None = None
         self.buckets: NDArray[np.float32] | None = None
@@ -68,11 +72,11 @@ class GensimVectors:
             self.buckets = vectors.vectors_ngrams
 
     def __iter__(self) -> Iterator[Rows | Fault]:
-        """Yield blocks of words with their vectors; places are the words' numbers."""
+        """Yield blocks of words with their vectors; positions are the words' indices from 1."""
         words = self._vectors.index_to_key
-        for start in range(0, len(words), _WORDS_AT_ONCE):
-            values = np.asarray(self._vectors.vectors[start : start + _WORDS_AT_ONCE], dtype=np.float32)
-            block = [str(word) for word in words[start : start + _WORDS_AT_ONCE]]
+        for start in range(0, len(words), _WORD_BATCH_SIZE):
+            values = np.asarray(self._vectors.vectors[start : start + _WORD_BATCH_SIZE], dtype=np.float32)
+            block = [str(word) for word in words[start : start + _WORD_BATCH_SIZE]]
             finite = np.isfinite(values).all(axis=1)
             for i in np.flatnonzero(~finite).tolist():
                 yield Fault(start + i + 1, f"a number of {block[i]!r} is not finite")
@@ -81,13 +85,13 @@ class GensimVectors:
 
 
 def read_fasttext(path: Path) -> GensimVectors:
-    """Read a `.bin` of fastText.
+    """Read a `.bin` file of fastText.
 
     Raises:
-        DataError: gensim cannot read it.
+        DataError: gensim cannot read the file.
         PluginError: gensim is not installed.
     """
-    need_gensim("reading fastText's .bin")
+    require_gensim("reading fastText's .bin")
     from gensim.models.fasttext import load_facebook_vectors
 
     with _unpacked(path) as file:
@@ -98,37 +102,38 @@ def read_fasttext(path: Path) -> GensimVectors:
 
 
 def read_gensim(path: Path) -> GensimVectors:
-    """Read what gensim saved: `KeyedVectors`, or a whole `Word2Vec` or `FastText`.
+    """Read a file saved by gensim: `KeyedVectors`, or a whole `Word2Vec` or `FastText`.
 
-    Such files are pickles, which can run any code when they are opened. One that names anything but
-    gensim's vectors and numpy's arrays is refused before gensim sees it.
+    Such files are pickles, which can run arbitrary code when they are opened. A pickle that names anything
+    but gensim's vectors and numpy's arrays is refused before gensim opens it.
 
     Raises:
-        DataError: It is refused, or gensim cannot read it.
+        DataError: The file is refused, or gensim cannot read it.
         PluginError: gensim is not installed.
     """
-    need_gensim("reading gensim's files")
+    require_gensim("reading gensim's files")
     from gensim.utils import SaveLoad
 
     with _unpacked(path) as file:
         try:
             with file.open("rb") as stream:
-                outline = _Careful(stream).load()
+                outline = _RestrictedUnpickler(stream).load()
             kind = type(outline)
             if any(getattr(part, "__scipys", None) for part in _parts(outline)):
-                # gensim would open more pickles, beside this one
-                raise pickle.UnpicklingError("it names sparse matrices, which are no part of vectors")
+                # gensim would open further, unchecked pickles beside this one
+                raise pickle.UnpicklingError("it contains sparse matrices, which vectors do not need")
             saved = kind.load(str(file)) if issubclass(kind, SaveLoad) else None
         except Exception as error:
             raise _unreadable(path, error) from error
+
     vectors = getattr(saved, "wv", saved)
     if not hasattr(vectors, "index_to_key"):
-        raise DataError(f"holds a {kind.__name__}, not vectors of words", file=str(path))
+        raise DataError(f"holds a {kind.__name__}, not word vectors", file=str(path))
     return GensimVectors(vectors)
 
 
-def need_gensim(what: str) -> None:
-    """Raise `PluginError` unless gensim is installed."""
+def require_gensim(what: str) -> None:
+    """Raise `PluginError` unless gensim is installed; `what` names the task that needs it."""
     try:
         import gensim  # noqa: F401
     except ImportError as error:
@@ -136,22 +141,22 @@ def need_gensim(what: str) -> None:
 
 
 def _parts(saved: Any) -> Iterator[Any]:
-    """Yield what gensim saved, and all that it saved in files of their own beside that."""
+    """Yield an object saved by gensim, and recursively its attributes that have files of their own."""
     yield saved
     for name in getattr(saved, "__recursive_saveloads", ()):
         yield from _parts(getattr(saved, name))
 
 
-class _Careful(pickle.Unpickler):
+class _RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if name not in _HARMLESS.get(module, ()):
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of vectors")
+        if name not in _ALLOWED.get(module, ()):
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which vectors do not need")
         return super().find_class(module, name)
 
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    """Yield the file itself, or an unpacked copy of one that is compressed."""
+    """Yield the file itself, or a temporary decompressed copy."""
     if not is_packed(path):
         yield path
         return
@@ -161,7 +166,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
             with open_file(path) as packed, copy.open("wb") as target:
                 shutil.copyfileobj(packed, target)
         except DAMAGES as error:
-            raise DataError(f"cannot be unpacked: {error}", file=str(path)) from error
+            raise DataError(f"cannot be decompressed: {error}", file=str(path)) from error
         yield copy
 
 

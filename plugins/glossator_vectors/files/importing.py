@@ -1,4 +1,4 @@
-"""From a file of vectors to a folder of vectors."""
+"""Importing a file of vectors into a folder of vectors."""
 
 from __future__ import annotations
 
@@ -9,42 +9,46 @@ from pathlib import Path
 
 from glossator.errors import DataError, UsageError
 from glossator_vectors.files.binaryfile import BinaryVectors
-from glossator_vectors.files.formats import FORMATS, Format, format_of
+from glossator_vectors.files.formats import FORMATS, Format, detect_format
 from glossator_vectors.files.gensimfiles import read_fasttext, read_gensim
 from glossator_vectors.files.opening import open_file
 from glossator_vectors.files.textfile import TextVectors
 from glossator_vectors.files.vector_file import VectorFile, finish_folder
 from glossator_vectors.folder.atomic import new_folder
-from glossator_vectors.folder.metadata import Facts
+from glossator_vectors.folder.metadata import VectorsMetadata
 from glossator_vectors.folder.writer import Fault, VectorWriter
 
-MOST_FAULTS_KEPT = 1000
+MAX_FAULTS_KEPT = 1000
 
 
 @dataclass(slots=True)
-class Imported:
-    """What became of a file.
+class ImportResult:
+    """The result of an import.
+
+    Example:
+        result = import_vectors(Path("glove.6B.300d.txt"), Path("glove-300"))
+        print(result.kept, result.skipped, result.faults[:3])
 
     Attributes:
-        format: Its format.
-        width: Numbers in a vector.
-        kept: Words written.
-        left_out: Lines or words left out.
-        faults: The first of them, with the reasons.
-        promised: How many words the file said it has; None where it says nothing.
+        format: Format of the file.
+        width: Dimensions of a vector.
+        declared_count: Number of words according to the file's header; None without a header.
+        kept: Number of words written.
+        skipped: Number of lines or words skipped.
+        faults: The first skipped ones, with the reasons.
     """
 
     format: Format
     width: int
-    promised: int | None
+    declared_count: int | None
     kept: int = 0
-    left_out: int = 0
+    skipped: int = 0
     faults: list[Fault] = field(default_factory=list)
 
     @property
     def missing(self) -> int:
-        """Words that the file said it has and that never came; below 0 where more came."""
-        return 0 if self.promised is None else self.promised - self.kept - self.left_out
+        """Words that the header declares and the file lacks; negative if the file has more words."""
+        return 0 if self.declared_count is None else self.declared_count - self.kept - self.skipped
 
 
 def import_vectors(
@@ -55,47 +59,50 @@ def import_vectors(
     source: str = "",
     licence: str = "",
     on_words: Callable[[int], None] = lambda words: None,
-) -> Imported:
-    """Make a folder of vectors from a file: GloVe, word2vec, fastText or gensim, compressed or not.
+) -> ImportResult:
+    """Import a file into a folder of vectors: GloVe, word2vec, fastText or gensim, compressed or not.
 
-    Lines that are damaged and words that were there before are left out, and everything else is kept.
+    Damaged lines and repeated words are skipped; all others are kept.
 
     Args:
         path: The file.
-        output: The folder; one of vectors that is there is replaced at the end.
-        format: The file's format; by default its content says.
-        source: Where the vectors come from; by default the file's name.
-        licence: Of the vectors.
-        on_words: Hears how many words were read so far.
+        output: The folder; an existing folder of vectors is replaced at the end.
+        format: Format of the file; default: detected from its content.
+        source: Where the vectors come from; default: the file's name.
+        licence: Licence of the vectors.
+        on_words: Called with the number of words read so far.
 
     Raises:
         DataError: The file cannot be read, or holds no vector.
-        PluginError: Its format needs gensim, which is not installed.
-        UsageError: Its format cannot be told, or `output` holds something else.
+        PluginError: The format needs gensim, which is not installed.
+        UsageError: The format cannot be detected, or `output` holds something other than vectors.
     """
     if format is not None and format not in FORMATS:
-        raise UsageError(f"--format {format}: there are {', '.join(FORMATS)}")
-    chosen: Format = format or format_of(path)
+        raise UsageError(f"--format {format}: valid formats: {', '.join(FORMATS)}")
+    chosen: Format = format or detect_format(path)
+
     with new_folder(output) as folder, _opened(path, chosen) as file:
-        result = Imported(format=chosen, width=file.width, promised=file.promised)
+        result = ImportResult(format=chosen, width=file.width, declared_count=file.declared_count)
         writer = VectorWriter(folder, file.width)
         try:
             _write(file, writer, result, on_words)
             if not writer.count:
-                reason = f", {_place(path, result.faults[0])}" if result.faults else ""
-                raise DataError(f"holds no vector that could be kept{reason}", file=str(path))
-            facts = Facts(method=chosen, source=source or path.name, licence=licence)
-            finish_folder(writer, facts, file)
+                reason = f", {_located(path, result.faults[0])}" if result.faults else ""
+                raise DataError(f"holds no valid vector{reason}", file=str(path))
+            metadata = VectorsMetadata(method=chosen, source=source or path.name, licence=licence)
+            finish_folder(writer, metadata, file)
         finally:
             writer.close()
     return result
 
 
-def _write(file: VectorFile, writer: VectorWriter, result: Imported, on_words: Callable[[int], None]) -> None:
+def _write(
+    file: VectorFile, writer: VectorWriter, result: ImportResult, on_words: Callable[[int], None]
+) -> None:
     for item in file:
         faults = [item] if isinstance(item, Fault) else writer.add(item)
-        result.left_out += len(faults)
-        result.faults += faults[: MOST_FAULTS_KEPT - len(result.faults)]
+        result.skipped += len(faults)
+        result.faults += faults[: MAX_FAULTS_KEPT - len(result.faults)]
         result.kept = writer.count
         on_words(writer.count)
 
@@ -105,7 +112,6 @@ def _opened(path: Path, format: Format) -> Iterator[VectorFile]:
     if format in ("fasttext", "gensim"):
         yield read_fasttext(path) if format == "fasttext" else read_gensim(path)
         return
-
     with open_file(path) as stream:
         if format == "word2vec-binary":
             yield BinaryVectors(stream, str(path))
@@ -113,5 +119,5 @@ def _opened(path: Path, format: Format) -> Iterator[VectorFile]:
             yield TextVectors(stream, str(path), has_header=format == "word2vec")
 
 
-def _place(path: Path, fault: Fault) -> str:
-    return f"{path.name}:{fault.place}: {fault.reason}"
+def _located(path: Path, fault: Fault) -> str:
+    return f"{path.name}:{fault.position}: {fault.reason}"

@@ -12,25 +12,26 @@ from typing import BinaryIO, cast
 
 from glossator.errors import DataError
 
-# What reading a compressed file raises where it is damaged or cut off.
+# The exceptions of reading a compressed file that is damaged or cut off.
 DAMAGES = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 
 def open_file(path: Path) -> BinaryIO:
-    """Open a file, gzip, bzip2 and xz unpacked.
+    """Open a file for reading; gzip, bzip2 and xz are decompressed.
 
     Raises:
-        DataError: It cannot be read, or is packed in another way.
+        DataError: The file cannot be read, is empty, or is a zip archive.
     """
     try:
         with path.open("rb") as file:
             start = file.read(6)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", file=str(path)) from error
+
     if not start:
         raise DataError("is empty", file=str(path))
     if start.startswith(b"PK\x03\x04"):
-        raise DataError("is a zip archive: unpack it, and name the file inside", file=str(path))
+        raise DataError("is a zip archive: unpack it and name the file inside", file=str(path))
     if start.startswith(b"\x1f\x8b"):
         return cast(BinaryIO, gzip.open(path))
     if start.startswith(b"BZh"):
@@ -41,9 +42,9 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def read_block(file: BinaryIO, size: int) -> tuple[bytes, Exception | None]:
-    """Return about the next `size` bytes, less only at the end, and the error that ended the file, if any.
+    """Return the next `size` bytes, fewer only at the end, and the error that ended reading, if any.
 
-    `read` would lose what was unpacked before the error.
+    `read` would lose the bytes that were decompressed before the error.
     """
     pieces: list[bytes] = []
     missing = size

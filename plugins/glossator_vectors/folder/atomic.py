@@ -1,4 +1,4 @@
-"""Making and copying folders of vectors: whole or not at all."""
+"""Creating, replacing and copying folders of vectors."""
 
 from __future__ import annotations
 
@@ -9,34 +9,41 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from glossator.errors import UsageError
-from glossator_vectors.folder.metadata import FACTS
+from glossator_vectors.folder.metadata import METADATA
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Make a folder of vectors whole or not at all: yields where to write, and puts it in place at the end.
+    """Create or replace a folder of vectors atomically: yields a temporary folder, renamed at the end.
+
+    If the block raises, nothing changes at `path`.
 
     Raises:
-        UsageError: `path` holds something that is no folder of vectors.
+        UsageError: `path` is a file, or a folder that holds something other than vectors.
     """
     path = path.resolve()
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file: name a folder for the vectors")
-    if path.is_dir() and any(path.iterdir()) and not (path / FACTS).is_file():
-        raise UsageError(f"{path} holds something that is no folder of vectors: name another folder")
+    if path.is_dir() and any(path.iterdir()) and not (path / METADATA).is_file():
+        raise UsageError(f"{path} is not empty and not a folder of vectors: name another folder")
     path.parent.mkdir(parents=True, exist_ok=True)
+
+    # Beside the target, so that renaming never crosses file systems.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
         yield temporary
-        _put_in_place(temporary, path)
+        _replace(path, temporary)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def copy_folder(source: Path, target: Path, names: Sequence[str]) -> None:
-    """Copy files to another folder, by hard links where the file system has them: they never change."""
+    """Copy files to another folder, as hard links where the file system supports them.
+
+    Links are safe because the files never change: `new_folder` replaces whole folders.
+    """
     for name in names:
         try:
             os.link(source / name, target / name)
@@ -44,7 +51,7 @@ def copy_folder(source: Path, target: Path, names: Sequence[str]) -> None:
             shutil.copyfile(source / name, target / name)
 
 
-def _put_in_place(new: Path, path: Path) -> None:
+def _replace(path: Path, new: Path) -> None:
     previous = path.with_name(f".{path.name}.{os.getpid()}.previous")
     if path.exists():
         path.rename(previous)

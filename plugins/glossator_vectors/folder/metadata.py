@@ -1,11 +1,11 @@
-"""A folder of vectors: what it holds, and how it is mapped into memory.
+"""The files in a folder of vectors, and the metadata in its `vectors.json`.
 
 vectors.json  count, width, origin, sizes of the files
-table.npy     (count + 1, width) float32, row 0 zeros: it stands for words without a vector
+table.npy     (count + 1, width) float32, row 0 zeros: the vector of words that have none
 keys.npy      (count,) uint64, spaCy's hashes of the words, sorted
 rows.npy      (count,) int32, the row of each key
-words.txt     UTF-8, a word a line, in the order of the rows
-buckets.npy   (buckets, width) float32, vectors of character n-grams, if it knows sub-words
+words.txt     UTF-8, one word per line, in the order of the rows
+buckets.npy   (buckets, width) float32, vectors of character n-grams; only with sub-words
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from glossator.errors import PipelineError
 
 FORMAT_VERSION = 1
-FACTS, TABLE, KEYS, ROWS, WORDS, BUCKETS = (
+METADATA, TABLE, KEYS, ROWS, WORDS, BUCKETS = (
     "vectors.json",
     "table.npy",
     "keys.npy",
@@ -30,20 +30,24 @@ REMEDY = "make the folder again with `glossator vectors train` or `glossator vec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What `vectors.json` says.
+class VectorsMetadata:
+    """The content of `vectors.json`.
+
+    Example:
+        metadata = VectorsMetadata(method="word2vec", source="novels", licence="CC0", lang="en")
+        writer.finish(metadata)
 
     Attributes:
         method: How the vectors were trained, or the format they were imported from.
-        count: Words.
-        width: Numbers in a vector.
-        source: What they were made from, in words.
-        licence: Of the vectors; "" where nobody said.
-        lang: The tokenizer's language where they were trained here, else "".
+        count: Number of words.
+        width: Dimensions of a vector.
+        source: Free-text description of where the vectors come from.
+        licence: Licence of the vectors; "" if unknown.
+        lang: Language code of the tokenizer, if the vectors were trained by Glossator; else "".
         subwords: {"min_n": ..., "max_n": ...} of the n-grams, or None.
-        checksum: CRC-32 of the vectors, which tells folders of the same sizes apart.
-        files: Bytes of each file.
-        format: The version of the folder's layout.
+        checksum: CRC-32 of the vectors; distinguishes folders whose files have the same sizes.
+        files: Size of each file in bytes.
+        format: Version of the folder's layout.
     """
 
     method: str
@@ -62,26 +66,33 @@ class Facts:
         return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
 
 
-def read_facts(folder: Path) -> Facts:
-    """Return what a folder's `vectors.json` says; raise `PipelineError` where it is damaged."""
-    file = folder / FACTS
+def read_metadata(folder: Path) -> VectorsMetadata:
+    """Read the `vectors.json` of a folder.
+
+    Raises:
+        PipelineError: The file is missing or damaged, or has a version that this Glossator cannot read.
+    """
+    file = folder / METADATA
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         version = values["format"]
-        facts = Facts(**values) if version == FORMAT_VERSION else None
+        metadata = VectorsMetadata(**values) if version == FORMAT_VERSION else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(file, str(error)) from error
-    if facts is None:
-        raise PipelineError(f"{folder}: vectors in format {version}; this Glossator reads {FORMAT_VERSION}")
-    wanted = {TABLE, KEYS, ROWS, WORDS} | ({BUCKETS} if facts.subwords else set())
-    if wanted != set(facts.files) or facts.width < 1 or facts.count < 0:
+
+    if metadata is None:
+        raise PipelineError(
+            f"{folder}: the vectors have format {version}; this Glossator reads format {FORMAT_VERSION}"
+        )
+    wanted = {TABLE, KEYS, ROWS, WORDS} | ({BUCKETS} if metadata.subwords else set())
+    if wanted != set(metadata.files) or metadata.width < 1 or metadata.count < 0:
         raise damaged(file, "it does not describe a folder of vectors")
-    return facts
+    return metadata
 
 
-def check_sizes(folder: Path, facts: Facts) -> None:
-    """Raise `PipelineError` for a file that is missing or of another size than it was written in."""
-    for name, wanted in facts.files.items():
+def check_sizes(folder: Path, metadata: VectorsMetadata) -> None:
+    """Raise `PipelineError` if a file is missing or its size differs from the recorded one."""
+    for name, wanted in metadata.files.items():
         try:
             size = (folder / name).stat().st_size
         except OSError:
@@ -91,5 +102,5 @@ def check_sizes(folder: Path, facts: Facts) -> None:
 
 
 def damaged(file: Path, reason: str) -> PipelineError:
-    """Return the error for a file of a folder of vectors."""
+    """Return the error for a damaged file in a folder of vectors."""
     return PipelineError(f"{file}: the vectors are damaged, {reason}; {REMEDY}")

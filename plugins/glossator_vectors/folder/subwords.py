@@ -1,4 +1,4 @@
-"""Vectors of words that were never seen, from their character n-grams, as fastText makes them.
+"""Vectors of unknown words, computed from character n-grams as in fastText.
 
 Bojanowski, Grave, Joulin, Mikolov: Enriching Word Vectors with Subword Information, TACL 2017.
 """
@@ -17,19 +17,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FNV_OFFSET, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
-MOST_BYTES_OF_A_CHARACTER = 4
-# Vectors of n-grams added up at once: a token of 100,000 characters has 400,000 n-grams.
-NGRAMS_AT_ONCE = 8192
+MAX_CHARACTER_BYTES = 4
+# Vectors of n-grams that are summed at once: a token of 100,000 characters has 400,000 n-grams.
+NGRAM_BATCH_SIZE = 8192
 
 
 @dataclass(frozen=True)
-class SubWords:
-    """The n-grams' vectors.
+class SubwordVectors:
+    """The vectors of character n-grams.
+
+    Example:
+        subwords = SubwordVectors(min_n=3, max_n=6, file=folder / "buckets.npy")
+        vectors = subwords.vectors(["windmill", "millers"])  # (2, width)
 
     Attributes:
-        min_n: Characters of the shortest n-grams, the marks "<" and ">" around a word included.
-        max_n: Characters of the longest.
-        file: The (buckets, width) float32 vectors; an n-gram has the bucket that its hash falls in.
+        min_n: Length of the shortest n-grams, including the marks "<" and ">" around a word.
+        max_n: Length of the longest n-grams.
+        file: The (buckets, width) float32 vectors; the hash of an n-gram modulo buckets is its row.
     """
 
     min_n: int
@@ -42,13 +46,13 @@ class SubWords:
         return np.asarray(np.load(self.file, mmap_mode="r", allow_pickle=False))
 
     def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """Return (words, width): the mean of each word's n-grams, zeros for a word that has none."""
+        """Return (words, width): the mean of each word's n-grams, zeros for a word without n-grams."""
         owners, buckets = ngrams(words, self.min_n, self.max_n, len(self.table))
         sums = np.zeros((len(words), self.table.shape[1]), dtype=np.float32)
-        for start in range(0, len(owners), NGRAMS_AT_ONCE):
-            part = owners[start : start + NGRAMS_AT_ONCE]
+        for start in range(0, len(owners), NGRAM_BATCH_SIZE):
+            part = owners[start : start + NGRAM_BATCH_SIZE]
             firsts = np.flatnonzero(np.diff(part, prepend=-1))
-            rows = self.table[buckets[start : start + NGRAMS_AT_ONCE]]
+            rows = self.table[buckets[start : start + NGRAM_BATCH_SIZE]]
             sums[part[firsts]] += np.add.reduceat(rows, firsts, axis=0)
         counts = np.bincount(owners, minlength=len(words))
         return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
@@ -57,19 +61,20 @@ class SubWords:
 def ngrams(
     words: Sequence[str], min_n: int, max_n: int, buckets: int
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Return the n-grams of words: for each the index of its word, in order, and its bucket.
+    """Return the n-grams of words: the index of each n-gram's word, ascending, and its bucket.
 
-    All words go through the hash together, a character at a time: every position of the text is the
-    beginning of an n-gram that grows. A single "<" or ">" is no n-gram.
+    All words are hashed together, one character at a time: an n-gram begins at every character and grows
+    until it reaches the end of its word. A single "<" or ">" is not an n-gram.
     """
     text, starts, owner = _characters(words)
     characters = len(owner)
     is_edge = np.diff(owner, prepend=-1) != 0
     is_edge |= np.diff(owner, append=len(words)) != 0
     hashes = np.full(characters, FNV_OFFSET, dtype=np.uint32)
-    growing = np.arange(characters)  # the beginnings whose n-gram still fits into its word
+    growing = np.arange(characters)  # where n-grams begin that still fit into their words
+
     owners: list[Any] = [np.zeros(0, dtype=np.intp)]
-    found: list[Any] = [np.zeros(0, dtype=np.int64)]
+    bucket_parts: list[Any] = [np.zeros(0, dtype=np.int64)]
     for length in range(1, max_n + 1):
         last = growing + length - 1
         fits = last < characters
@@ -80,19 +85,20 @@ def ngrams(
         if length >= min_n:
             whole = growing if length > 1 else growing[~is_edge[growing]]
             owners.append(owner[whole])
-            found.append(hashes[whole].astype(np.int64) % buckets)
-    every = np.concatenate(owners)
-    order = np.argsort(every, kind="stable")
-    return every[order], np.concatenate(found)[order]
+            bucket_parts.append(hashes[whole].astype(np.int64) % buckets)
+
+    all_owners = np.concatenate(owners)
+    order = np.argsort(all_owners, kind="stable")
+    return all_owners[order], np.concatenate(bucket_parts)[order]
 
 
 def _characters(words: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the bytes of all words with their marks, where each character begins, and whose it is."""
+    """Return the bytes of all words with their marks, each character's start, and each character's word."""
     marked = [f"<{word}>" for word in words]
     encoded = np.frombuffer("".join(marked).encode(), dtype=np.uint8)
     starts = np.flatnonzero(encoded & 0xC0 != 0x80)
     owner = np.repeat(np.arange(len(words)), [len(word) for word in marked])
-    # fastText hashes signed bytes: those from 0x80 on are widened with ones
+    # fastText hashes signed bytes: those from 0x80 on are sign-extended.
     widened = encoded.view(np.int8).astype(np.int32).view(np.uint32)
     return widened, np.append(starts, len(encoded)), owner
 
@@ -100,10 +106,10 @@ def _characters(words: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.in
 def _extended(
     hashes: NDArray[np.uint32], text: NDArray[np.uint32], starts: NDArray[np.intp], ends: NDArray[np.intp]
 ) -> NDArray[np.uint32]:
-    """Return FNV-1a hashes that go on with the bytes of one more character each."""
-    for byte in range(MOST_BYTES_OF_A_CHARACTER):
-        place = starts + byte
-        is_inside = place < ends
-        following = (hashes ^ text[np.minimum(place, len(text) - 1)]) * FNV_PRIME
+    """Return FNV-1a hashes, each extended by the bytes of one more character."""
+    for byte in range(MAX_CHARACTER_BYTES):
+        position = starts + byte
+        is_inside = position < ends
+        following = (hashes ^ text[np.minimum(position, len(text) - 1)]) * FNV_PRIME
         hashes = np.where(is_inside, following, hashes)
     return hashes

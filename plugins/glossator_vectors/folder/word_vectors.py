@@ -1,4 +1,4 @@
-"""A folder of vectors, mapped into memory."""
+"""Reading a folder of vectors, mapped into memory."""
 
 from __future__ import annotations
 
@@ -15,79 +15,84 @@ from spacy.strings import get_string_id
 from glossator.errors import PipelineError
 from glossator_vectors.folder.metadata import (
     BUCKETS,
-    FACTS,
     KEYS,
+    METADATA,
     REMEDY,
     ROWS,
     TABLE,
     WORDS,
-    Facts,
+    VectorsMetadata,
     check_sizes,
     damaged,
-    read_facts,
+    read_metadata,
 )
-from glossator_vectors.folder.subwords import SubWords
+from glossator_vectors.folder.subwords import SubwordVectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 class WordVectors:
-    """Vectors of words in a folder; beside `vectors.json` nothing is read before it is used.
+    """Word vectors in a folder; all files except `vectors.json` are read on first use.
 
-    Open one with `open_vectors`.
+    Open a folder with `open_vectors`.
+
+    Example:
+        vectors = open_vectors(Path("novels-128"))
+        row = vectors.rows(word_keys(["sea"]))[0]
+        vector = vectors.table[row]
 
     Attributes:
         folder: The folder.
-        facts: What its `vectors.json` says.
+        metadata: The content of its `vectors.json`.
     """
 
-    def __init__(self, folder: Path, facts: Facts) -> None:
+    def __init__(self, folder: Path, metadata: VectorsMetadata) -> None:
         self.folder = folder
-        self.facts = facts
+        self.metadata = metadata
 
     @cached_property
     def table(self) -> NDArray[np.float32]:
         """(count + 1, width); row 0 is zeros."""
-        return self._mapped(TABLE, np.float32, (self.facts.count + 1, self.facts.width))
+        return self._mapped(TABLE, np.float32, (self.metadata.count + 1, self.metadata.width))
 
     @cached_property
     def words(self) -> list[str]:
-        """The words; that of row r is `words[r - 1]`."""
-        # As bytes, for a word may hold what `read_text` would take for the end of a line.
+        """The words; `words[r - 1]` belongs to row r."""
+        # As bytes: a word may contain characters that `read_text` treats as line ends.
         words = (self.folder / WORDS).read_bytes().decode().split("\n")[:-1]
-        if len(words) != self.facts.count:
-            raise damaged(self.folder / WORDS, f"it has {len(words)} words, not {self.facts.count}")
+        if len(words) != self.metadata.count:
+            raise damaged(self.folder / WORDS, f"it has {len(words)} words, not {self.metadata.count}")
         return words
 
     @cached_property
-    def subwords(self) -> SubWords | None:
-        """The vectors of character n-grams, if there are any."""
-        sizes = self.facts.subwords
-        return SubWords(sizes["min_n"], sizes["max_n"], self.folder / BUCKETS) if sizes else None
+    def subwords(self) -> SubwordVectors | None:
+        """The vectors of character n-grams, or None."""
+        sizes = self.metadata.subwords
+        return SubwordVectors(sizes["min_n"], sizes["max_n"], self.folder / BUCKETS) if sizes else None
 
     def check_unchanged(self) -> None:
-        """Raise `PipelineError` if the folder holds other vectors by now."""
-        if read_facts(self.folder) != self.facts:
+        """Raise `PipelineError` if the folder has been replaced since it was opened."""
+        if read_metadata(self.folder) != self.metadata:
             raise PipelineError(
                 f"{self.folder}: the vectors were replaced while they were in use: load again"
             )
 
     def rows(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """Return the row of each of spaCy's string hashes, 0 for those without a vector."""
-        if not self.facts.count:
+        """Return the row of each of spaCy's string hashes, 0 for words without a vector."""
+        if not self.metadata.count:
             return np.zeros(len(keys), dtype=np.int32)
-        places = np.searchsorted(self._keys, keys)
-        places[places == len(self._keys)] = 0
-        return np.where(self._keys[places] == keys, self._rows[places], np.int32(0))
+        positions = np.searchsorted(self._keys, keys)
+        positions[positions == len(self._keys)] = 0
+        return np.where(self._keys[positions] == keys, self._rows[positions], np.int32(0))
 
     @cached_property
     def _keys(self) -> NDArray[np.uint64]:
-        return self._mapped(KEYS, np.uint64, (self.facts.count,))
+        return self._mapped(KEYS, np.uint64, (self.metadata.count,))
 
     @cached_property
     def _rows(self) -> NDArray[np.int32]:
-        return self._mapped(ROWS, np.int32, (self.facts.count,))
+        return self._mapped(ROWS, np.int32, (self.metadata.count,))
 
     def _mapped(self, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         file = self.folder / name
@@ -101,32 +106,34 @@ class WordVectors:
         return np.asarray(array)
 
 
-# Each folder is mapped once, however many stages look words up in it.
+# Each folder is mapped once, however many stages use it.
 _open: WeakValueDictionary[tuple[Any, ...], WordVectors] = WeakValueDictionary()
 _opening = Lock()
 
 
 def open_vectors(folder: Path) -> WordVectors:
-    """Return the vectors in a folder; the same object for the same folder while it is in use.
+    """Open a folder of vectors; returns the same object for the same folder while it is in use.
 
     Raises:
-        PipelineError: The folder or a file of it is missing or damaged.
+        PipelineError: The folder or one of its files is missing or damaged.
     """
     folder = folder.resolve()
     try:
-        state = (folder / FACTS).stat()
+        state = (folder / METADATA).stat()
     except OSError as error:
         if not folder.is_dir():
-            raise PipelineError(f"{folder}: there is no such folder of vectors; {REMEDY}") from error
-        raise PipelineError(f"{folder}: not a folder of vectors, it has no {FACTS}; {REMEDY}") from error
-    key = (folder, state.st_ino, state.st_mtime_ns, state.st_size)  # a folder can be replaced by another
+            raise PipelineError(f"{folder}: this folder of vectors does not exist; {REMEDY}") from error
+        raise PipelineError(f"{folder}: not a folder of vectors (no {METADATA}); {REMEDY}") from error
+
+    # The path alone does not identify the vectors: `import` and `train` replace whole folders.
+    key = (folder, state.st_ino, state.st_mtime_ns, state.st_size)
     with _opening:
-        known = _open.get(key)
-        facts = read_facts(folder) if known is None else known.facts
-        check_sizes(folder, facts)
-        return _open.setdefault(key, known or WordVectors(folder, facts))
+        cached = _open.get(key)
+        metadata = read_metadata(folder) if cached is None else cached.metadata
+        check_sizes(folder, metadata)
+        return _open.setdefault(key, cached or WordVectors(folder, metadata))
 
 
-def keys_of(words: Iterable[str]) -> NDArray[np.uint64]:
+def word_keys(words: Iterable[str]) -> NDArray[np.uint64]:
     """Return spaCy's hash of each word."""
     return np.fromiter((get_string_id(word) for word in words), dtype=np.uint64)

@@ -1,4 +1,4 @@
-"""Writing a folder of vectors: the table goes to disk as it comes, so that memory holds words alone."""
+"""Writing a folder of vectors: rows go to disk as they arrive, only the words stay in memory."""
 
 from __future__ import annotations
 
@@ -13,39 +13,59 @@ import numpy as np
 from numpy.lib import format as npy
 from spacy.strings import get_string_id
 
-from glossator_vectors.folder.metadata import BUCKETS, FACTS, KEYS, ROWS, TABLE, WORDS, Facts
+from glossator_vectors.folder.metadata import BUCKETS, KEYS, METADATA, ROWS, TABLE, WORDS, VectorsMetadata
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 class Rows(NamedTuple):
-    """Some words with their vectors.
+    """A block of words with their vectors.
+
+    Example:
+        Rows(["sea", "ship"], np.zeros((2, 128), dtype=np.float32), positions=[1, 2])
 
     Attributes:
         words: The words.
         values: (words, width) float32.
-        places: Where each stood: its line, or its number in a file without lines.
+        positions: Line number of each word, or its index from 1 in a file without lines.
     """
 
     words: Sequence[str]
     values: NDArray[np.float32]
-    places: Sequence[int]
+    positions: Sequence[int]
 
 
 class Fault(NamedTuple):
-    """A word that is left out: where it stood (0: not one place), and why."""
+    """A word that is skipped.
 
-    place: int
+    Example:
+        Fault(position=4, reason="it has 3 numbers, not 128")
+
+    Attributes:
+        position: Its line number or index from 1; 0 if the fault concerns no single position.
+        reason: Why it is skipped.
+    """
+
+    position: int
     reason: str
 
 
 class VectorWriter:
     """Writes the files of a folder of vectors.
 
+    Example:
+        with new_folder(output) as folder:
+            writer = VectorWriter(folder, width=128)
+            try:
+                faults = writer.add(rows)
+                writer.finish(VectorsMetadata(method="word2vec"))
+            finally:
+                writer.close()
+
     Args:
         folder: An existing, empty folder.
-        width: Numbers in a vector.
+        width: Dimensions of a vector.
     """
 
     def __init__(self, folder: Path, width: int) -> None:
@@ -61,18 +81,19 @@ class VectorWriter:
 
     @property
     def count(self) -> int:
-        """How many words were written."""
+        """Number of words written."""
         return len(self._keys)
 
     def add(self, rows: Rows) -> list[Fault]:
-        """Write words and vectors; return those left out, which are no words or were there before."""
+        """Write words and vectors; return a fault for each invalid or repeated word, which is skipped."""
         kept, faults = [], []
-        for i, (word, place) in enumerate(zip(rows.words, rows.places, strict=True)):
+        for i, (word, position) in enumerate(zip(rows.words, rows.positions, strict=True)):
             reason = self._take(word)
             if reason:
-                faults.append(Fault(place, reason))
+                faults.append(Fault(position, reason))
             else:
                 kept.append(i)
+
         values = rows.values if len(kept) == len(rows.words) else rows.values[kept]
         content = np.ascontiguousarray(values, dtype="<f4").data
         self._checksum = crc32(content, self._checksum)
@@ -84,17 +105,19 @@ class VectorWriter:
         """Write the (buckets, width) vectors of n-grams."""
         np.save(self._folder / BUCKETS, np.ascontiguousarray(buckets, dtype="<f4"), allow_pickle=False)
 
-    def finish(self, facts: Facts) -> None:
-        """Write everything else; `facts` need not know the count, the width and the files."""
-        self._write_header()
+    def finish(self, metadata: VectorsMetadata) -> None:
+        """Write all other files; count, width, checksum and file sizes in `metadata` are filled in."""
+        self._write_header()  # again, for the number of rows is known only now
         self.close()
+
         keys = np.frombuffer(self._keys, dtype=np.uint64) if self.count else np.zeros(0, dtype=np.uint64)
         order = np.argsort(keys)
         np.save(self._folder / KEYS, keys[order], allow_pickle=False)
         np.save(self._folder / ROWS, (order + 1).astype(np.int32), allow_pickle=False)
+
         sizes = {file.name: file.stat().st_size for file in sorted(self._folder.iterdir())}
-        facts = replace(facts, count=self.count, width=self.width, checksum=self._checksum, files=sizes)
-        (self._folder / FACTS).write_text(facts.to_json(), encoding="utf-8")
+        metadata = replace(metadata, count=self.count, width=self.width, checksum=self._checksum, files=sizes)
+        (self._folder / METADATA).write_text(metadata.to_json(), encoding="utf-8")
 
     def close(self) -> None:
         """Close the files."""
@@ -102,7 +125,7 @@ class VectorWriter:
         self._table.close()
 
     def _take(self, word: str) -> str:
-        """Note a word; return why it cannot be one, or ""."""
+        """Record a word; return the reason why it is skipped, or ""."""
         if not word or "\n" in word:
             return f"{word!r} cannot be a word"
         try:
@@ -110,13 +133,13 @@ class VectorWriter:
         except UnicodeEncodeError:
             return f"{word!r} cannot be a word: it is not Unicode"
         if key in self._seen:
-            return f"{word!r} was there before: the first is kept"
+            return f"{word!r} is repeated: the first one is kept"
         self._seen.add(key)
         self._keys.append(key)
         return ""
 
     def _write_header(self) -> None:
-        """Write the table's header; numpy leaves room in it for more rows."""
+        """Write the table's header; numpy pads it, so that a larger number of rows fits the same bytes."""
         self._table.seek(0)
         shape = (self.count + 1, self.width)
         header: Any = {"descr": "<f4", "fortran_order": False, "shape": shape}

@@ -1,4 +1,4 @@
-"""Texts to train on or to look at, in pieces small enough to be tokenized at once."""
+"""Reading texts in pieces that are small enough to be tokenized at once."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from glossator.formats.record import Record
 if TYPE_CHECKING:
     from glossator.plugins import PluginManager
 
-# A paragraph that goes on for longer is cut at the end of a line.
-LONGEST_PIECE = 100_000
+# Longer paragraphs are cut at the end of a line.
+MAX_PARAGRAPH_LENGTH = 100_000
 
 
-def read_pieces(
+def read_paragraphs(
     inputs: Sequence[Path],
     format_name: str,
     options: Mapping[str, Any],
     encoding: str,
     plugins: PluginManager,
 ) -> Iterator[Record | DataError]:
-    """Yield the documents of files; what cannot be read comes as the error it caused.
+    """Yield the paragraphs of plain text and the documents of other formats; yield errors in their place.
 
-    Plain text comes in paragraphs, whatever the file's size; other formats in their documents.
+    Memory stays bounded, however large a plain text file is.
 
     Args:
         inputs: Files, folders, "-" for standard input.
-        format_name: The files' format; "": their endings say.
+        format_name: Format of the files; "" to go by their endings.
         options: Settings of the format.
-        encoding: Of text files.
-        plugins: Where formats are looked up.
+        encoding: Encoding of text files.
+        plugins: The plugins that provide formats.
     """
     for file in input_files(inputs, format_name, plugins):
         if not format_name and _is_plain(file, plugins):
@@ -58,8 +58,9 @@ def _paragraphs(file: Path, name: str, encoding: str) -> Iterator[Record | DataE
         if isinstance(item, DataError):
             yield item
             continue
+
         number, line = item
-        if lines and (not line.strip() or length > LONGEST_PIECE):
+        if lines and (not line.strip() or length > MAX_PARAGRAPH_LENGTH):
             yield Record("\n".join(lines), file=name, line=first)
             lines, length = [], 0
         if line.strip():

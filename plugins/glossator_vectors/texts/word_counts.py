@@ -1,4 +1,4 @@
-"""How often each word occurs in documents."""
+"""Counting the words of documents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def count_words(records: Iterable[Record], tokenizer: SpacyTokenizer) -> Counter[str]:
-    """Return how often each word occurs in documents, white space left out."""
+    """Count the words of documents, without white space."""
     counts: Counter[str] = Counter()
     for record in records:
         counts.update(_words(record, tokenizer))
@@ -21,7 +21,7 @@ def count_words(records: Iterable[Record], tokenizer: SpacyTokenizer) -> Counter
 
 
 def _words(record: Record, tokenizer: SpacyTokenizer) -> Iterator[str]:
-    """Yield a document's words: its own tokens where the file has them."""
+    """Yield a document's words: the tokens in the file if it has any."""
     if record.tokens is not None:
         return (word for word in record.tokens.words if not word.isspace())
     doc = record.doc if record.doc is not None else tokenizer(record.text)

@@ -1,16 +1,22 @@
-"""The progress of training."""
+"""Receiving the progress of training."""
 
 from __future__ import annotations
 
 
-class TrainingView:
-    """Hears how a training goes; this one says nothing."""
+class TrainingProgress:
+    """Receives the progress of training and ignores it; override what you need.
+
+    Example:
+        class Total(TrainingProgress):
+            def training_started(self, words: int) -> None:
+                print(f"{words:,} words to train on")
+    """
 
     def tokenized(self, words: int) -> None:
-        """So many words are tokenized."""
+        """Called with the number of words tokenized so far."""
 
-    def training(self, words: int) -> None:
-        """Training begins; it will go over so many words, all epochs together."""
+    def training_started(self, words: int) -> None:
+        """Called before training with the number of words of all epochs together."""
 
     def trained(self, words: int) -> None:
-        """So many more words were handed to gensim."""
+        """Called with the number of words trained on since the last call."""

@@ -9,22 +9,25 @@ from glossator.errors import UsageError
 
 Method = Literal["word2vec", "fasttext"]
 METHODS: tuple[Method, ...] = get_args(Method)
-LARGEST_SEED = 2**32 - 1  # of numpy's older generator, which gensim draws from
+MAX_SEED = 2**32 - 1  # the limit of numpy's legacy generator, which gensim uses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSettings:
-    """How vectors are trained.
+    """The settings of training.
+
+    Example:
+        TrainingSettings(method="fasttext", width=300, skip_gram=True)
 
     Attributes:
         method: "word2vec" or "fasttext".
-        width: Numbers in a vector.
-        window: Words to the left and to the right that a word is learned from.
+        width: Dimensions of a vector.
+        window: Context words on each side.
         min_count: Words that occur less often get no vector.
         epochs: Passes over the corpus.
-        skip_gram: Whether a word predicts its neighbours (skip-gram), not they it (CBOW).
-        seed: Where the randomness starts; with one worker the same seed gives the same vectors.
-        workers: Threads.
+        skip_gram: Whether a word predicts its context (skip-gram) instead of the reverse (CBOW).
+        seed: Seed of the random numbers; with one worker the same seed gives the same vectors.
+        workers: Number of threads.
     """
 
     method: Method = "word2vec"
@@ -38,9 +41,9 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise UsageError(f"method {self.method!r}: there are {', '.join(METHODS)}")
+            raise UsageError(f"method {self.method!r}: valid methods: {', '.join(METHODS)}")
         for name in ("width", "window", "min_count", "epochs", "workers"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise UsageError(f"seed must be from 0 to {LARGEST_SEED}, not {self.seed}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise UsageError(f"seed must be from 0 to {MAX_SEED}, not {self.seed}")

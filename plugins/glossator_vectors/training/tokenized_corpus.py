@@ -1,4 +1,4 @@
-"""A corpus for training: tokenized once, and kept on disk as numbers, so that no epoch tokenizes again."""
+"""A corpus for training, tokenized once and stored on disk as word ids, so that epochs only read it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,26 @@ if TYPE_CHECKING:
 
     from glossator.builtin.tokenizers import SpacyTokenizer
 
-# gensim leaves out what follows in a sentence, without a word.
-LONGEST_SENTENCE = 10_000
-_SENTENCES_AT_ONCE = 4096
-_WORDS_AT_ONCE = 20_000
+# gensim silently ignores the rest of a longer sentence.
+MAX_SENTENCE_LENGTH = 10_000
+_SENTENCE_BATCH_SIZE = 4096
+_WORD_BATCH_SIZE = 20_000
 
 
 class TokenizedCorpus:
-    """Sentences of words on disk; iterating yields each as a list of words, as often as is wanted.
+    """Sentences on disk; iterating yields each as a list of words, any number of times.
+
+    Example:
+        corpus = TokenizedCorpus(folder)
+        corpus.add(["The mill stands still."], SpacyTokenizer("en"))
+        list(corpus)  # [["The", "mill", "stands", "still", "."]]
 
     Args:
         folder: An existing folder for its two files.
 
     Attributes:
-        sentences: How many there are.
-        words: How many words they have together.
+        sentences: Number of sentences.
+        words: Number of words in all sentences.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +52,7 @@ class TokenizedCorpus:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How often each word occurs, in the order of their first occurrences."""
+        """The count of each word, in the order of first occurrence."""
         return dict(zip(self._ids, self._tally.tolist(), strict=False))
 
     def add(
@@ -56,19 +61,19 @@ class TokenizedCorpus:
         tokenizer: SpacyTokenizer,
         on_words: Callable[[int], None] = lambda words: None,
     ) -> None:
-        """Tokenize texts and append their sentences; white-space tokens are left out.
+        """Tokenize texts and append their sentences, without white-space tokens.
 
         Args:
-            texts: Texts, each small enough to be held as a Doc.
-            tokenizer: What tokenizes; it may forget words between texts.
-            on_words: Hears how many words there are so far.
+            texts: Texts, each small enough to fit into one Doc.
+            tokenizer: The tokenizer; its cache of words is cleared between batches.
+            on_words: Called with the number of words so far.
         """
         docs = ((doc, max(len(doc), 1)) for doc in map(tokenizer, texts))
         with ExitStack() as files:
             words_file = files.enter_context(self._words_file.open("ab"))
             lengths_file = files.enter_context(self._lengths_file.open("ab"))
-            for group in by_words(docs, _WORDS_AT_ONCE):
-                ids, lengths = self._numbered(group)
+            for group in by_words(docs, _WORD_BATCH_SIZE):
+                ids, lengths = self._encode(group)
                 words_file.write(ids.tobytes())
                 lengths_file.write(lengths.tobytes())
                 self.words += len(ids)
@@ -81,32 +86,32 @@ class TokenizedCorpus:
         return chain.from_iterable(self.blocks())
 
     def blocks(self) -> Iterator[list[list[str]]]:
-        """Yield the sentences, some thousands at a time."""
+        """Yield the sentences in lists of some thousands."""
         if not self.words:
             return
         names = np.asarray(list(self._ids), dtype=object)
         ids: Any = np.memmap(self._words_file, dtype=np.int32, mode="r")
         lengths: Any = np.memmap(self._lengths_file, dtype=np.int32, mode="r")
         start = 0
-        for first in range(0, len(lengths), _SENTENCES_AT_ONCE):
-            ends = np.cumsum(lengths[first : first + _SENTENCES_AT_ONCE]).tolist()
+        for first in range(0, len(lengths), _SENTENCE_BATCH_SIZE):
+            ends = np.cumsum(lengths[first : first + _SENTENCE_BATCH_SIZE]).tolist()
             words = names[ids[start : start + ends[-1]]].tolist()
             yield [words[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
             start += len(words)
 
-    def _numbered(self, docs: Sequence[Doc]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the numbers of the Docs' words and the lengths of their sentences, and count the words."""
+    def _encode(self, docs: Sequence[Doc]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the ids of the Docs' words and the lengths of their sentences; count the words."""
         words = words_of(docs, [ORTH])
-        keys, first, at, counts = np.unique(
+        keys, first, inverse, counts = np.unique(
             words.features[:, 0], return_index=True, return_inverse=True, return_counts=True
         )
         doc_of = np.searchsorted(words.word_starts, first, side="right") - 1
         ids = np.zeros(len(keys), dtype=np.int32)
-        for i in np.argsort(first).tolist():  # new words get their numbers in the order of the text
+        for i in np.argsort(first).tolist():  # new words get ids in the order of the text
             word = docs[doc_of[i]].vocab.strings[int(keys[i])]
             ids[i] = self._ids.setdefault(word, len(self._ids))
         self._count(ids, counts)
-        return ids[at], _cut(words.lengths)
+        return ids[inverse], _cut(words.lengths)
 
     def _count(self, ids: NDArray[np.int32], counts: NDArray[np.intp]) -> None:
         if len(self._ids) > len(self._tally):
@@ -116,11 +121,11 @@ class TokenizedCorpus:
 
 
 def _cut(lengths: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Cut sentences that gensim would not read to their ends."""
-    if not len(lengths) or lengths.max() <= LONGEST_SENTENCE:
+    """Split sentences that are too long for gensim."""
+    if not len(lengths) or lengths.max() <= MAX_SENTENCE_LENGTH:
         return lengths
     pieces: list[int] = []
     for length in lengths.tolist():
-        whole, rest = divmod(length, LONGEST_SENTENCE)
-        pieces += [LONGEST_SENTENCE] * whole + ([rest] if rest else [])
+        whole, rest = divmod(length, MAX_SENTENCE_LENGTH)
+        pieces += [MAX_SENTENCE_LENGTH] * whole + ([rest] if rest else [])
     return np.asarray(pieces, dtype=np.int32)

@@ -1,4 +1,4 @@
-"""What `glossator vectors` shows on the terminal while it works; silent where there is none."""
+"""Progress bars of `glossator vectors`; hidden where the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from glossator_vectors.training.progress import TrainingView
+from glossator_vectors.training.progress import TrainingProgress
 
 
 @contextmanager
-def importing(console: Console) -> Iterator[Callable[[int], None]]:
-    """Show how many words are read; yields what to call with their number."""
+def word_bar(console: Console) -> Iterator[Callable[[int], None]]:
+    """Show a count of words; yields the function that updates it."""
     with _progress(console) as progress:
         task = progress.add_task("reading")
         yield lambda words: progress.update(task, description=f"{words:,} words")
 
 
 @contextmanager
-def training(console: Console) -> Iterator[TrainingView]:
-    """Show a training; yields its view."""
+def training_bar(console: Console) -> Iterator[TrainingProgress]:
+    """Show the progress of training; yields its receiver."""
     with _progress(console) as progress:
-        yield _RichView(progress)
+        yield _TrainingBar(progress)
 
 
 def _progress(console: Console) -> Progress:
@@ -47,7 +47,7 @@ def _progress(console: Console) -> Progress:
     )
 
 
-class _RichView(TrainingView):
+class _TrainingBar(TrainingProgress):
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("tokenizing", total=None)
@@ -55,17 +55,17 @@ class _RichView(TrainingView):
         self._words = 0
 
     def tokenized(self, words: int) -> None:
-        self._say("tokenizing", words)
+        self._describe("tokenizing", words)
 
-    def training(self, words: int) -> None:
+    def training_started(self, words: int) -> None:
         self._progress.reset(self._task, total=words)
         self._started = time.perf_counter()
 
     def trained(self, words: int) -> None:
         self._words += words
         self._progress.advance(self._task, words)
-        self._say("training", self._words)
+        self._describe("training", self._words)
 
-    def _say(self, what: str, words: int) -> None:
+    def _describe(self, step: str, words: int) -> None:
         rate = words / max(time.perf_counter() - self._started, 1e-9)
-        self._progress.update(self._task, description=f"{what}: {words:,} words, {rate:,.0f}/s")
+        self._progress.update(self._task, description=f"{step}: {words:,} words, {rate:,.0f}/s")
