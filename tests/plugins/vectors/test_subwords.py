@@ -93,3 +93,8 @@ def test_a_damaged_bin_is_an_error(model, tmp_path):
     with pytest.raises(DataError, match="gensim cannot read it"):
         import_vectors(tmp_path / "model.bin", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_ngrams_of_nothing():
+    owners, buckets = ngrams([], 3, 6, 10)
+    assert len(owners) == len(buckets) == 0
