@@ -9,7 +9,7 @@ import click
 
 from glossator.cli import options
 from glossator.errors import UsageError
-from glossator_vectors.commands.options import licence, output, tokenizer_lang
+from glossator_vectors.commands.options import lang_option, licence_option, output_option
 from glossator_vectors.commands.record_reader import RecordReader
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 @click.option(
     "--stage", default="bert", show_default=True, help="The embedder that runs MODEL; all layers are used."
 )
-@tokenizer_lang
+@lang_option
 @options.input_format
-@licence
-@output
+@licence_option
+@output_option
 @click.pass_obj
 def distil(
     settings: Settings,
@@ -66,8 +66,8 @@ def distil(
     """
     from rich.console import Console
 
+    from glossator import Pipeline
     from glossator.builtin.tokenizers import SpacyTokenizer
-    from glossator.pipeline import Pipeline
     from glossator_vectors.commands.progress_bars import word_bar
     from glossator_vectors.distillation.distil import distil_vectors
     from glossator_vectors.texts.paragraphs import read_paragraphs

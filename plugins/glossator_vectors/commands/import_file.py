@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from glossator_vectors.commands.options import licence, output
+from glossator_vectors.commands.options import licence_option, output_option
 from glossator_vectors.commands.record_reader import MAX_ERRORS_PRINTED
 from glossator_vectors.files.formats import FORMATS, Format
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), help="Format of the file; default: detected."
 )
-@licence
-@output
+@licence_option
+@output_option
 def import_file(file: Path, format_: Format | None, licence: str, output: Path) -> None:
     """Import vectors from FILE: GloVe, word2vec, fastText or gensim, compressed (.gz, .bz2, .xz) or not.
 

@@ -11,7 +11,7 @@ import click
 
 from glossator.cli import options
 from glossator.errors import DataError, UsageError
-from glossator_vectors.commands.options import as_json, folder_argument
+from glossator_vectors.commands.options import folder_argument, json_option
 from glossator_vectors.commands.record_reader import RecordReader
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _LOOKUP_DESCRIPTIONS = {
 @click.option(
     "--lang", default="", help="Language code of the tokenizer; default: that of the vectors, or en."
 )
-@as_json
+@json_option
 @click.pass_obj
 def info(
     settings: Settings,

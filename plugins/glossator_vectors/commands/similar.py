@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from glossator.errors import DataError
-from glossator_vectors.commands.options import as_json, folder_argument
+from glossator_vectors.commands.options import folder_argument, json_option
 
 if TYPE_CHECKING:
     from glossator_vectors.analysis.neighbours import Neighbour
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @folder_argument
 @click.argument("words", nargs=-1, required=True)
 @click.option("--top", default=10, show_default=True, type=click.IntRange(min=1), help="Neighbours per word.")
-@as_json
+@json_option
 def similar(folder: Path, words: tuple[str, ...], top: int, as_json: bool) -> None:
     """Show the words of FOLDER whose vectors are nearest to each of WORDS, by cosine."""
     from glossator_vectors.analysis.neighbours import nearest_words

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glossator.cli import options
-from glossator_vectors.commands.options import licence, output, tokenizer_lang
+from glossator_vectors.commands.options import lang_option, licence_option, output_option
 from glossator_vectors.commands.record_reader import RecordReader
 from glossator_vectors.training.settings import METHODS, TrainingSettings
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--min-count", default=5, show_default=True, help="Skip words that occur less often.")
 @click.option("--epochs", default=5, show_default=True, help="Passes over the texts.")
 @click.option("--sg", is_flag=True, help="Train skip-gram instead of continuous bag of words.")
-@tokenizer_lang
+@lang_option
 @click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
 @click.option(
     "--workers",
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     help="Threads; the result is reproducible with one thread only.",
 )
 @options.input_format
-@licence
-@output
+@licence_option
+@output_option
 @click.pass_obj
 def train(
     settings: Settings,
