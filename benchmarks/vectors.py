@@ -24,9 +24,10 @@ from glossator.builtin.tokenizers import SpacyTokenizer
 from glossator.errors import DataError
 from glossator.pipeline.pipeline import Pipeline
 from glossator.plugins.manager import PluginManager
-from glossator_vectors.corpus import TokenizedCorpus
-from glossator_vectors.texts import read_pieces
-from glossator_vectors.training import TrainingSettings, train_vectors
+from glossator_vectors.texts.paragraphs import read_paragraphs
+from glossator_vectors.training.settings import TrainingSettings
+from glossator_vectors.training.tokenized_corpus import TokenizedCorpus
+from glossator_vectors.training.trainer import train_vectors
 
 SENTENCE = "Marta Lindqvist took the early ferry from Ostrava."
 IMPORT_BAR, START_BAR, ROUNDS = 60.0, 1.0, 5
@@ -35,7 +36,7 @@ LINES_AT_ONCE = 1000
 MEASURED_IMPORT = """
 import json, resource, sys, time
 from pathlib import Path
-from glossator_vectors.importing import import_vectors
+from glossator_vectors.files.importing import import_vectors
 started = time.perf_counter()
 done = import_vectors(Path(sys.argv[1]), Path(sys.argv[2]))
 seconds = time.perf_counter() - started
@@ -120,7 +121,7 @@ def plain_seconds(sentences: list[list[str]], settings: TrainingSettings) -> flo
 
 def pieces(texts: Sequence[Path]) -> Iterator[str]:
     """Yield the texts as `vectors train` reads them."""
-    for item in read_pieces(texts, "", {}, "utf-8", PluginManager.from_environment()):
+    for item in read_paragraphs(texts, "", {}, "utf-8", PluginManager.from_environment()):
         if not isinstance(item, DataError):
             yield item.text
 

@@ -1,15 +1,17 @@
-"""Word vectors for Glossator: Word2Vec, fastText and GloVe, trained here or brought from elsewhere.
+"""Word vectors for Glossator: train, import or distil them, and use them in pipelines.
 
-* `static`: the embedder `vectors`, which looks words up in a folder of vectors
-* `hashed`: the embedder `hash`, random vectors that need no file
-* `folder`, `writing`, `subwords`: what a folder of vectors holds, how it is mapped, how it is made
-* `importing` and what it reads with: `textfile`, `binaryfile`, `gensimfiles`
-* `corpus`, `training`: from plain text to vectors, by gensim
-* `distilling`, `generalizing`: from a BERT to vectors of words, and of n-grams for unknown ones
-* `coverage`, `neighbours`: looking at vectors
-* `commands`, `distil_command`, `showing`: `glossator vectors`, with `texts`, `reading`, `views`
+The rooms, from the ground up; each imports lower ones only:
 
-gensim is imported only to train and to read files of its own and fastText's: annotating needs none.
+* `folder`: a folder of vectors on disk, its metadata, reading, writing, and vectors from sub-words
+* `files`: the files of GloVe, word2vec, fastText and gensim, and their import into a folder of vectors
+* `texts`: paragraphs and word counts of texts
+* `embedders`: the embedders `vectors`, which reads a folder of vectors, and `hash`, which needs no file
+* `training`: Word2Vec and fastText, trained by gensim
+* `distillation`: static vectors from a BERT
+* `analysis`: coverage of a text, nearest neighbours
+* `commands`: `glossator vectors`
+
+gensim is imported only to train and to read the files of gensim and fastText: annotating does not need it.
 """
 
 from __future__ import annotations
@@ -24,13 +26,13 @@ def glossator_embedders() -> Iterable[glossator.Stage]:
     """Declare the embedders."""
     yield glossator.Stage(
         name="vectors",
-        factory="glossator_vectors.static:StaticVectors",
-        summary="vectors of words from a folder of `glossator vectors train` or `import`",
+        factory="glossator_vectors.embedders.static:StaticVectors",
+        summary="word vectors from a folder of `glossator vectors train`, `import` or `distil`",
     )
     yield glossator.Stage(
         name="hash",
-        factory="glossator_vectors.hashed:HashVectors",
-        summary="a random vector for each lower-cased word, made from its hash",
+        factory="glossator_vectors.embedders.hashed:HashVectors",
+        summary="a random vector per lower-cased word, computed from its hash",
     )
 
 
@@ -39,6 +41,6 @@ def glossator_commands() -> Iterable[glossator.Command]:
     """Declare `glossator vectors`."""
     yield glossator.Command(
         name="vectors",
-        command="glossator_vectors.commands:vectors",
-        summary="Train, import and look at vectors of words.",
+        command="glossator_vectors.commands.group:vectors",
+        summary="Train, import and inspect word vectors.",
     )

@@ -23,7 +23,7 @@ def test_the_hooks_import_nothing_heavy():
 
 def test_the_plugin_declares_its_stages_by_entry_point():
     code = """
-from glossator.plugins import PluginManager
+from glossator.plugins.manager import PluginManager
 manager = PluginManager.from_environment()
 assert manager.find("tagger", "bilstm-crf").plugin.name == "glossator-keras"
 assert manager.find("embedder", "bert").plugin.name == "glossator-keras"
@@ -40,7 +40,7 @@ def test_what_annotates_can_be_imported_without_keras():
 
 def test_building_a_stage_loads_no_framework():
     code = """
-from glossator.pipeline import Pipeline
+from glossator.pipeline.pipeline import Pipeline
 pipeline = Pipeline("en").add_tagger("ner", "bilstm-crf", write="ents", width=8)
 pipeline.add_embedder("words", "bert", checkpoint="any")
 pipeline.add_tagger("pos", "bert", write="pos", checkpoint="any")

@@ -119,7 +119,7 @@ sys.modules["tensorflow"] = sys.modules["keras"] = None
 from pathlib import Path
 import glossator
 from glossator.errors import GlossatorError
-from glossator.config import read_config
+from glossator.config.text import read_config
 from glossator.training.trainer import train
 
 source, target, *texts = sys.argv[1:]

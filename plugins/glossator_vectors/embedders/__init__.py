@@ -1,0 +1,1 @@
+"""The embedders `vectors` and `hash`."""

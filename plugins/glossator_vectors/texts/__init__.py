@@ -1,0 +1,1 @@
+"""Texts to train vectors on or to count the words of."""

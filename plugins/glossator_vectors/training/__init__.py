@@ -1,0 +1,1 @@
+"""Training vectors of words by gensim."""
