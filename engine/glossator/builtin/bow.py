@@ -10,7 +10,7 @@ import numpy as np
 from spacy.attrs import IS_SPACE, LOWER
 from thinc.api import HashEmbed, Linear, Model, zero_init
 
-from glossator.builtin import thinc_training as learning
+from glossator.builtin import thinc_training
 from glossator.errors import ConfigError, StageError
 from glossator.ml.temperature import fit_temperature
 from glossator.stages import Vectors, VectorSpace
@@ -65,10 +65,10 @@ class BagOfWords:
             )
         self._build(tuple(sorted(labels)), space.width)
         self._temperature = 1.0
-        learning.seed_everything(seed)
+        thinc_training.seed_everything(seed)
         self._network.initialize()
 
-    @learning.on_one_thread
+    @thinc_training.on_one_thread
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean cross-entropy of the batch."""
         bags = [_dropped(keys, self._dropout) for keys in _keys([example.predicted for example in examples])]
@@ -84,12 +84,12 @@ class BagOfWords:
         self._network.finish_update(self._optimizer)
         return -_log_likelihood(probabilities, gold, self.exclusive) / len(examples)
 
-    @learning.on_one_thread
+    @thinc_training.on_one_thread
     def predict(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
         """Return (docs, labels) probabilities."""
         return self._probabilities(self._logits(docs, vectors) / self._temperature)
 
-    @learning.on_one_thread
+    @thinc_training.on_one_thread
     def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
         """Fit the temperature (Guo et al. 2017)."""
         logits = self._logits([example.predicted for example in examples], vectors)
@@ -100,35 +100,37 @@ class BagOfWords:
 
     def training_state(self) -> TrainingState:
         """Return Adam's moments and the random state."""
-        return learning.training_state(self._network, self._optimizer)
+        return thinc_training.training_state(self._network, self._optimizer)
 
     def restore(self, state: TrainingState) -> None:
         """Put a training state back."""
-        learning.restore(self._network, self._optimizer, state)
+        thinc_training.restore(self._network, self._optimizer, state)
 
     def to_disk(self, path: Path) -> None:
         """Write weights, labels and temperature."""
         if not self.labels:
             raise StageError("bow: it is not trained yet, there is nothing to save")
         facts = {"labels": self.labels, "vectors": self._vector_width, "temperature": self._temperature}
-        learning.write_weights(path, self._network, {**facts, **self._shape, "exclusive": self.exclusive})
+        thinc_training.write_weights(
+            path, self._network, {**facts, **self._shape, "exclusive": self.exclusive}
+        )
 
     def from_disk(self, path: Path) -> None:
         """Read what `to_disk` wrote."""
-        facts = learning.read_facts(path)
+        facts = thinc_training.read_facts(path)
         self._shape = {name: facts[name] for name in self._shape}
         self.exclusive = bool(facts["exclusive"])
         self._temperature = float(facts["temperature"])
         self._build(tuple(facts["labels"]), facts["vectors"])
         self._network.initialize()
-        learning.read_weights(path, self._network)
+        thinc_training.read_weights(path, self._network)
 
     def _build(self, labels: tuple[str, ...], vector_width: int) -> None:
         self.labels = labels
         self._vector_width = vector_width
-        with learning.fast_ops():
+        with thinc_training.fast_ops():
             self._network = _network(labels=len(labels), vectors=vector_width, **self._shape)
-        self._optimizer = learning.adam(self._learn_rate)
+        self._optimizer = thinc_training.adam(self._learn_rate)
 
     def _logits(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
         if not self.labels:

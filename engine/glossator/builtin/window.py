@@ -13,7 +13,7 @@ from thinc.api import Optimizer, Ragged
 
 from glossator.annotations.gold import gold_spans, gold_tags, missing_tokens, without_overlaps
 from glossator.annotations.layer import check_tagger_layer, holds_spans
-from glossator.builtin import thinc_training as learning
+from glossator.builtin import thinc_training
 from glossator.builtin.window_network import build_network
 from glossator.errors import ConfigError, StageError
 from glossator.ml.batching import bucket_by_length
@@ -85,10 +85,10 @@ class WindowTagger:
             raise StageError(f"window: the training data has no gold {self._layer!r} to learn from")
         self._build(tuple(sorted(found)), space.width)
         self._temperature = 1.0
-        learning.seed_everything(seed)
+        thinc_training.seed_everything(seed)
         self._network.initialize()
 
-    @learning.on_one_thread
+    @thinc_training.on_one_thread
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean cross-entropy of the batch's words."""
         words = words_of([example.predicted for example in examples], ATTRIBUTES)
@@ -107,7 +107,7 @@ class WindowTagger:
         self._network.finish_update(self._optimizer)
         return float(loss)
 
-    @learning.on_one_thread
+    @thinc_training.on_one_thread
     def predict(
         self, docs: Sequence[Doc], vectors: Vectors
     ) -> Sequence[TokenTags] | Sequence[Sequence[ScoredSpan]]:
@@ -121,7 +121,7 @@ class WindowTagger:
         tags = zip(words.scatter(ids), words.scatter(best), strict=True)
         return [TokenTags(ids=ids, probabilities=probabilities) for ids, probabilities in tags]
 
-    @learning.on_one_thread
+    @thinc_training.on_one_thread
     def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
         """Fit the temperature of the softmax (Guo et al. 2017)."""
         words = words_of([example.predicted for example in examples], ATTRIBUTES)
@@ -132,40 +132,40 @@ class WindowTagger:
 
     def training_state(self) -> TrainingState:
         """Return Adam's moments and the random state."""
-        return learning.training_state(self._network, self._optimizer)
+        return thinc_training.training_state(self._network, self._optimizer)
 
     def restore(self, state: TrainingState) -> None:
         """Put a training state back."""
-        learning.restore(self._network, self._optimizer, state)
+        thinc_training.restore(self._network, self._optimizer, state)
 
     def to_disk(self, path: Path) -> None:
         """Write weights, labels and temperature."""
         if not self.labels:
             raise StageError("window: it is not trained yet, there is nothing to save")
         facts = {"labels": self.labels, "vectors": self._vector_width, "temperature": self._temperature}
-        learning.write_weights(path, self._network, {**facts, **self._shape})
+        thinc_training.write_weights(path, self._network, {**facts, **self._shape})
 
     def from_disk(self, path: Path) -> None:
         """Read what `to_disk` wrote."""
-        facts = learning.read_facts(path)
+        facts = thinc_training.read_facts(path)
         self._shape = {name: facts[name] for name in self._shape}
         self._build(tuple(facts["labels"]), facts["vectors"])
         self._temperature = float(facts["temperature"])
         self._network.initialize()
-        learning.read_weights(path, self._network)
+        thinc_training.read_weights(path, self._network)
 
     def _build(self, labels: tuple[str, ...], vector_width: int) -> None:
         self.labels = labels
         self._scheme = SpanScheme.bio(labels) if holds_spans(self._layer) else None
         self._vector_width = vector_width
-        with learning.fast_ops():
+        with thinc_training.fast_ops():
             self._network = build_network(
                 rows=TABLE_ROWS,
                 labels=len(self._scheme.labels if self._scheme else labels),
                 vectors=vector_width,
                 **self._shape,
             )
-        self._optimizer: Optimizer = learning.adam(self._learn_rate)
+        self._optimizer: Optimizer = thinc_training.adam(self._learn_rate)
 
     def _inputs(self, words: Words, vectors: Vectors) -> tuple[Any, Any, Any]:
         given = (

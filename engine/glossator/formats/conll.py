@@ -51,7 +51,7 @@ class Columns:
         delimiter: "tab", "space" (any number of them), another string, or "auto": tabs in a sentence
             that has them, else spaces. "auto" writes tabs.
         columns: What each column is, as a list or joined by commas: "token", "ner" (tags as in
-            `glossator.formats.shared.iob_tags`), "tag", "pos" or "_" (left unread). Without it the first is the
+            `shared.iob_tags`), "tag", "pos" or "_" (left unread). Without it the first is the
             token and the last of several is ner; "token,ner" is written.
 
     Raises:

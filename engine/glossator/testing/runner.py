@@ -11,10 +11,7 @@ from glossator.errors import ConfigError, UsageError
 from glossator.hookspecs import Kind, Stage
 from glossator.plugins.building import FAILURES
 from glossator.plugins.manager import PluginManager
-from glossator.testing.checks import declaration as declaring
-from glossator.testing.checks import learning, saving
-from glossator.testing.checks import prediction as predicting
-from glossator.testing.checks import tokenization as tokenizing
+from glossator.testing.checks import declaration, learning, prediction, saving, tokenization
 from glossator.testing.outcome import CheckResult, Failed, NotApplicable
 from glossator.testing.subject import Subject
 from glossator.testing.trial import Trial
@@ -23,17 +20,17 @@ from glossator.util.messages import did_you_mean, listed, one_line
 Check = Callable[[Trial], None]
 
 _ANY: tuple[Check, ...] = (
-    declaring.light_import,
-    declaring.config_round_trip,
+    declaration.light_import,
+    declaration.config_round_trip,
     saving.loads_in_a_fresh_process,
     saving.works_in_a_spawned_worker,
 )
 _EMBEDDER: tuple[Check, ...] = (
     *_ANY,
-    predicting.batch_invariance,
-    predicting.odd_documents,
-    predicting.alignment,
-    predicting.docs_untouched,
+    prediction.batch_invariance,
+    prediction.odd_documents,
+    prediction.alignment,
+    prediction.docs_untouched,
     saving.damage_is_an_error,
 )
 _HEAD: tuple[Check, ...] = (
@@ -46,10 +43,10 @@ _HEAD: tuple[Check, ...] = (
 )
 _TOKENIZER: tuple[Check, ...] = (
     *_ANY,
-    tokenizing.keeps_the_text,
-    tokenizing.one_vocab,
-    tokenizing.deterministic,
-    tokenizing.bears_memory_zones,
+    tokenization.keeps_the_text,
+    tokenization.one_vocab,
+    tokenization.deterministic,
+    tokenization.bears_memory_zones,
 )
 CHECKS: Mapping[Kind, tuple[Check, ...]] = {
     "tokenizer": _TOKENIZER,

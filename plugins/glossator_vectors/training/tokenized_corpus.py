@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from spacy.attrs import ORTH
 
-from glossator.ml.batching import batch_by_words as batch_by_words
+from glossator.ml.batching import batch_by_words
 from glossator.ml.words import words_of
 
 if TYPE_CHECKING:

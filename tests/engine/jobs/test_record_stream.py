@@ -18,7 +18,7 @@ from glossator.builtin import tokenizers
 from glossator.data.files import open_writer
 from glossator.errors import DataError, GlossatorError
 from glossator.formats import Record
-from glossator.jobs import record_stream as runs
+from glossator.jobs import record_stream
 from glossator.jobs.record_stream import Tally, annotate_records
 from glossator.pipeline.pipeline import Pipeline
 
@@ -87,8 +87,8 @@ def test_bad_documents_lose_no_others(kinds, batch):
         for i, kind in enumerate(kinds, start=1)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "BATCH_WORDS", batch)
-        patch.setattr(runs, "ZONE_WORDS", 3 * batch)
+        patch.setattr(record_stream, "BATCH_WORDS", batch)
+        patch.setattr(record_stream, "ZONE_WORDS", 3 * batch)
         tally, writer, errors, checkpoints = run(pipeline, items, Kept(lambda text: "REFUSED" in text))
     good = [f"{kind} {i}" if kind else "" for i, kind in enumerate(kinds, start=1) if kind in ("good", "")]
     assert writer.texts == good
@@ -118,8 +118,8 @@ def words_known(pipeline: Pipeline) -> tuple[int, int]:
 
 @pytest.mark.parametrize("tokenizer", ["spacy", "whitespace", STRANGE])
 def test_the_vocab_does_not_grow_with_new_words(monkeypatch, tokenizer):
-    monkeypatch.setattr(runs, "BATCH_WORDS", 500)
-    monkeypatch.setattr(runs, "ZONE_WORDS", 2_000)
+    monkeypatch.setattr(record_stream, "BATCH_WORDS", 500)
+    monkeypatch.setattr(record_stream, "ZONE_WORDS", 2_000)
     monkeypatch.setattr(tokenizers, "MOST_LEXEMES", 3_000)
     pipeline = Pipeline("en", tokenizer=tokenizer).add_tagger("bad", "clumsy")
     pipeline("A text to start with.")
@@ -135,8 +135,8 @@ def test_the_vocab_does_not_grow_with_new_words(monkeypatch, tokenizer):
 
 
 def test_the_vocab_does_not_grow_where_every_document_fails(monkeypatch):
-    monkeypatch.setattr(runs, "BATCH_WORDS", 500)
-    monkeypatch.setattr(runs, "ZONE_WORDS", 2_000)
+    monkeypatch.setattr(record_stream, "BATCH_WORDS", 500)
+    monkeypatch.setattr(record_stream, "ZONE_WORDS", 2_000)
     monkeypatch.setattr(tokenizers, "MOST_LEXEMES", 1_000)
     pipeline = Pipeline("en", tokenizer="whitespace").add_tagger("bad", "clumsy")
     sizes = []
@@ -152,7 +152,7 @@ def test_the_vocab_does_not_grow_where_every_document_fails(monkeypatch):
 
 
 def test_only_annotating_leaves_the_caller_s_thread(monkeypatch):
-    monkeypatch.setattr(runs, "BATCH_WORDS", 5)
+    monkeypatch.setattr(record_stream, "BATCH_WORDS", 5)
     annotating, elsewhere = set(), []
 
     class Watched(Pipeline):
@@ -186,7 +186,7 @@ def test_only_annotating_leaves_the_caller_s_thread(monkeypatch):
 
 
 def test_a_writer_that_gives_up_leaves_no_thread(monkeypatch):
-    monkeypatch.setattr(runs, "BATCH_WORDS", 3)
+    monkeypatch.setattr(record_stream, "BATCH_WORDS", 3)
     before = threading.active_count()
 
     class Full(Kept):
@@ -200,7 +200,7 @@ def test_a_writer_that_gives_up_leaves_no_thread(monkeypatch):
 
 def test_bad_documents_are_batches_too(monkeypatch):
     """Else a file of nothing but them would be one batch, and their errors held until its end."""
-    monkeypatch.setattr(runs, "BATCH_WORDS", 10)
+    monkeypatch.setattr(record_stream, "BATCH_WORDS", 10)
     tally, heard_at = Tally(), []
 
     def items():
@@ -262,8 +262,8 @@ def test_an_interrupt_anywhere_keeps_the_batches_written_whole(where, at, batch)
 
     hears = {"on_batch": lambda _: None, "on_error": lambda _: None, "on_checkpoint": on_checkpoint}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "BATCH_WORDS", batch)
-        patch.setattr(runs, "ZONE_WORDS", 3 * batch)
+        patch.setattr(record_stream, "BATCH_WORDS", batch)
+        patch.setattr(record_stream, "ZONE_WORDS", 3 * batch)
         try:
             annotate_records(touchy_pipeline(), items(), writer, tally=Tally(), **hears)
         except KeyboardInterrupt:
@@ -274,8 +274,8 @@ def test_an_interrupt_anywhere_keeps_the_batches_written_whole(where, at, batch)
 
 
 def test_a_slow_run_has_checkpoints_by_the_clock(monkeypatch):
-    monkeypatch.setattr(runs, "BATCH_WORDS", 1)
-    monkeypatch.setattr(runs, "ZONE_SECONDS", 0.02)
+    monkeypatch.setattr(record_stream, "BATCH_WORDS", 1)
+    monkeypatch.setattr(record_stream, "ZONE_SECONDS", 0.02)
 
     def slow():
         for i in range(5):

@@ -17,7 +17,7 @@ from glossator import load
 from glossator.config.schema import DataConfig
 from glossator.config.text import config_to_text, read_config
 from glossator.errors import ConfigError, PipelineError, StageError
-from glossator.pipeline import folder as store
+from glossator.pipeline import folder as pipeline_folder
 from glossator.pipeline import golden
 from glossator.pipeline.head import answer_of
 from glossator.pipeline.loading import changed_answers
@@ -115,7 +115,7 @@ def test_only_some_heads_are_loaded(pipeline, saved):
 
 
 def test_the_folder_says_what_is_in_it(saved):
-    meta = store.read_meta(saved)
+    meta = pipeline_folder.read_meta(saved)
     assert (meta["format"], meta["name"], meta["version"], meta["lang"]) == (1, "toy", "2.0", "en")
     assert meta["heads"]["ner"]["labels"] == ["LOC", "PER"]
     assert meta["heads"]["topic"]["labels"] == ["topic=food", "topic=travel"]
@@ -123,7 +123,7 @@ def test_the_folder_says_what_is_in_it(saved):
     assert meta["heads"]["ner"]["distribution"] == "glossator"
     files = {path.relative_to(saved).as_posix() for path in saved.rglob("*") if path.is_file()}
     assert set(meta["files"]) == files - {"meta.json"}
-    assert store.damaged_files(saved) == []
+    assert pipeline_folder.damaged_files(saved) == []
 
 
 def test_nothing_is_pickled(saved):
@@ -147,7 +147,7 @@ def test_nothing_is_pickled(saved):
 def test_attachments_lie_beside_the_config(pipeline, tmp_path):
     pipeline.save(tmp_path / "toy", attachments={"training.jsonl": b"{}\n"})
     assert (tmp_path / "toy" / "training.jsonl").read_bytes() == b"{}\n"
-    assert "training.jsonl" in store.read_meta(tmp_path / "toy")["files"]
+    assert "training.jsonl" in pipeline_folder.read_meta(tmp_path / "toy")["files"]
 
 
 def test_what_training_found_out_is_kept(pipeline, tmp_path):
@@ -159,11 +159,11 @@ def test_what_training_found_out_is_kept(pipeline, tmp_path):
 
 def test_saving_replaces_a_pipeline_and_leaves_nothing_else(pipeline, saved, tmp_path):
     (saved / "taggers" / "stale").mkdir()
-    first = store.identity(load(saved).source)
+    first = pipeline_folder.identity(load(saved).source)
     other = compose(tmp_path / "source", seed=5)
     other.save(saved)
     assert answers(load(saved)) == answers(other) != answers(pipeline)
-    assert store.identity(load(saved).source) != first
+    assert pipeline_folder.identity(load(saved).source) != first
     assert not (saved / "taggers" / "stale").exists()
     assert listing(tmp_path) == ["source", "toy"]
 
@@ -252,7 +252,7 @@ def test_files_missing_or_of_another_size_are_named(saved, name, damage):
     with pytest.raises(PipelineError, match="the pipeline is damaged, ") as caught:
         load(saved)
     assert message in str(caught.value)
-    assert store.damaged_files(saved) == [name]
+    assert pipeline_folder.damaged_files(saved) == [name]
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_files_of_the_right_size_with_wrong_bytes_are_named(saved, name, at):
     start = int(len(content) * at)
     content[start : start + 40] = bytes(255 - byte for byte in content[start : start + 40])
     file.write_bytes(content)
-    assert store.damaged_files(saved) == [name]
+    assert pipeline_folder.damaged_files(saved) == [name]
     with pytest.raises(PipelineError, match=rf"'(ner|topic)' .*cannot be loaded.*{Path(name).name}"):
         load(saved)
 
