@@ -101,7 +101,7 @@ TAGGERS = {
 def peers_of(head: Head) -> list[Peer]:
     """Return what a head is compared with; nothing where spaCy has no such component."""
     if head.config.kind == "tagger":
-        return [TAGGERS[head.config.layer]] if head.config.layer in TAGGERS else []
+        return [TAGGERS[str(head.config.layer)]] if str(head.config.layer) in TAGGERS else []
     entries = ("textcat-efficiency", "textcat-accuracy")
     if head.exclusive:  # spaCy calls the accuracy of categories that exclude each other micro F1
         return [
@@ -310,7 +310,7 @@ def evaluate_peer(model: Path, component: str, ours: Pipeline) -> Evaluation:
     peer = Pipeline(ours.config.lang)
     stage = glossator.Stage(name="peer", factory=lambda **settings: SpacyComponent(model, component))
     if head.config.kind == "tagger":
-        peer.add_tagger(head.name, stage, write=head.config.layer)
+        peer.add_tagger(head.name, stage, write=str(head.config.layer))
     else:
         peer.add_classifier(head.name, stage)
     theirs = peer.heads[head.name]

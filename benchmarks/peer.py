@@ -27,6 +27,7 @@ import numpy_products
 from spacy.about import __version__ as spacy_version
 from spacy.tokens import Doc, DocBin
 
+from glossator.annotations.layer import Layer
 from glossator.builtin.tokenizers import SpacyTokenizer
 from glossator.data.alignment import AlignmentReport
 from glossator.data.corpora import Corpus, corpus, read_split
@@ -208,8 +209,8 @@ def gold_docs(known: Corpus, split: str, layer: str, corpora: Path | None) -> It
     for record in read_split(known, split, root=corpora, plugins=PluginManager.from_environment()):
         if isinstance(record, DataError):
             click.echo(f"left out: {record}", err=True)
-        elif has_gold(record, layer):
-            doc = gold_example(record, layer, tokenizer, report).reference
+        elif has_gold(record, Layer.parse(layer)):
+            doc = gold_example(record, Layer.parse(layer), tokenizer, report).reference
             if layer == "pos":
                 for token in doc:
                     token.tag_ = token.pos_

@@ -81,9 +81,9 @@ def time_peer(name: str, folder: Path) -> Lap:
 def component_for(head: HeadConfig) -> peer.Component:
     """Return spaCy's component for the layer a head writes."""
     known = {component.layer: component for component in (*peer.COMPONENTS.values(), peer.XPOS)}
-    if head.layer not in known:
-        raise ConfigError(f"head {head.name!r} writes {head.layer!r}, for which spaCy has no peer here")
-    return known[head.layer]
+    if str(head.layer) not in known:
+        raise ConfigError(f"head {head.name!r} writes {str(head.layer)!r}, for which spaCy has no peer here")
+    return known[str(head.layer)]
 
 
 def time_to_best(arguments: Sequence[str], folder: Path, score_line: re.Pattern[str]) -> Lap:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 import numpy as np
 
 from glossator.annotations.gold import GoldSpan, gold_spans, gold_tags, missing_tokens, without_overlaps
-from glossator.annotations.layer import check_tagger_layer, holds_spans
+from glossator.annotations.layer import Layer
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.ml.linear_chain import log_partition, path_score
 from glossator.ml.span_scheme import SpanScheme
@@ -111,7 +111,7 @@ class KerasTagger:
         check_runtime(runtime)
         if scheme not in get_args(Scheme):
             raise ConfigError(f"scheme = {scheme!r}: use one of {', '.join(get_args(Scheme))}")
-        self._layer = check_tagger_layer(write)
+        self._layer = Layer.for_tagger(write)
         self._build_network = build_network
         self._prefixes = scheme
         self._settings = dict(settings or {})
@@ -128,7 +128,7 @@ class KerasTagger:
         """Collect the labels and start from fresh weights."""
         found = {label for example in examples for label in self._labels_of(example)}
         if not found:
-            raise StageError(f"the training data has no gold {self._layer!r} to learn from")
+            raise StageError(f"the training data has no gold '{self._layer}' to learn from")
         self._build(tuple(sorted(found)), GivenVectors.of_space(space, self._learn_rate))
         self._temperature = 1.0
         self._start(seed)
@@ -214,7 +214,7 @@ class KerasTagger:
 
     def _build(self, labels: tuple[str, ...], given: GivenVectors) -> None:
         self.labels = labels
-        scheme = getattr(SpanScheme, self._prefixes)(labels) if holds_spans(self._layer) else None
+        scheme = getattr(SpanScheme, self._prefixes)(labels) if self._layer.is_spans else None
         config = NetworkConfig(
             outputs=len(scheme.labels if scheme else labels),
             vector_width=given.width,
@@ -276,7 +276,7 @@ class KerasTagger:
         return zip(batches, logits, strict=True)
 
     def _labels_of(self, example: Example) -> set[str]:
-        if holds_spans(self._layer):
+        if self._layer.is_spans:
             return {span.label for span in gold_spans(example, self._layer)}
         return {tag for tag in gold_tags(example, self._layer) if tag is not None}
 

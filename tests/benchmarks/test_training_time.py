@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from glossator.annotations.layer import Layer
 from glossator.config.schema import HeadConfig
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -63,7 +64,9 @@ def test_a_training_that_fails_or_reports_nothing_is_an_error(training_time, tmp
 
 def test_each_layer_has_its_peer(training_time):
     def peer_of(layer):
-        return training_time.component_for(HeadConfig(name="x", kind="tagger", stage="window", layer=layer))
+        return training_time.component_for(
+            HeadConfig(name="x", kind="tagger", stage="window", layer=Layer.parse(layer))
+        )
 
     assert [peer_of(layer).entry for layer in ("ents", "pos", "tag")] == ["ner", "tagger", "tagger-xpos"]
     with pytest.raises(Exception, match="no peer"):

@@ -70,6 +70,7 @@ import spacy
 import glossator
 from glossator.builtin.tokenizers import WhitespaceTokenizer
 from glossator.annotations.gold import gold_tags
+from glossator.annotations.layer import Layer
 from glossator.stages import TokenTags
 
 
@@ -114,7 +115,7 @@ class MajorityTagger:
     """Learns at once which tag each word has most often."""
 
     def __init__(self, write="tag"):
-        self.layer = write
+        self.layer = Layer.for_tagger(write)
         self.labels = ()
         self.best = {}
 

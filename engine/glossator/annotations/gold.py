@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from spacy.attrs import ORTH
 
-from glossator.annotations.layer import spans_key
+from glossator.annotations.layer import Layer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from spacy.tokens import Doc, Span
     from spacy.training import Example
 
 
@@ -24,25 +23,25 @@ class GoldSpan(NamedTuple):
     label: str
 
 
-def gold_spans(example: Example, layer: str) -> list[GoldSpan]:
+def gold_spans(example: Example, layer: Layer) -> list[GoldSpan]:
     """Return the gold spans of `ents` or `spans:KEY`, on the tokens of `example.predicted`.
 
     Where the two sides of the example are tokenized differently, spans that do not fall on
     boundaries of the predicted tokens are left out.
     """
-    spans = _spans_of(example.reference, layer)
+    spans = list(layer.spans(example.reference))
     if not _same_tokens(example):
         spans = example.get_aligned_spans_y2x(spans, allow_overlap=True)
     return [GoldSpan(span.start, span.end, span.label_) for span in spans]
 
 
-def missing_tokens(example: Example, layer: str) -> NDArray[np.bool_]:
+def missing_tokens(example: Example, layer: Layer) -> NDArray[np.bool_]:
     """Return, of each predicted token, whether the gold says nothing of it: spaCy's missing entities.
 
     Of spans other than `ents` gold always says something.
     """
     none = np.zeros(len(example.predicted), dtype=bool)
-    if layer != "ents":
+    if layer.kind != "ents":
         return none
     missing = example.reference.to_array("ENT_IOB") == 0
     if not missing.any():
@@ -52,12 +51,12 @@ def missing_tokens(example: Example, layer: str) -> NDArray[np.bool_]:
     return np.asarray([tag is None for tag in example.get_aligned_ner()], dtype=bool)
 
 
-def gold_tags(example: Example, layer: str) -> list[str | None]:
+def gold_tags(example: Example, layer: Layer) -> list[str | None]:
     """Return the gold label of `tag` or `pos` of each predicted token; None where there is none."""
     if _same_tokens(example):
-        strings = [token.tag_ if layer == "tag" else token.pos_ for token in example.reference]
+        strings = [layer.label_of(token) for token in example.reference]
     else:
-        strings = example.get_aligned(layer.upper(), as_string=True)
+        strings = example.get_aligned(layer.kind.upper(), as_string=True)
     return [string or None for string in strings]
 
 
@@ -71,12 +70,6 @@ def without_overlaps(spans: Iterable[GoldSpan]) -> list[GoldSpan]:
             taken.update(places)
             kept.append(span)
     return sorted(kept)
-
-
-def _spans_of(doc: Doc, layer: str) -> list[Span]:
-    if layer == "ents":
-        return list(doc.ents)
-    return list(doc.spans[spans_key(layer)]) if spans_key(layer) in doc.spans else []
 
 
 def _same_tokens(example: Example) -> bool:

@@ -6,35 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from glossator.annotations.layer import holds_spans, spans_key
+from glossator.annotations.layer import layer_of_scores
 
 if TYPE_CHECKING:
-    from spacy.tokens import Doc, SpanGroup, Token
+    from spacy.tokens import Doc, SpanGroup
 
 PROVENANCE = "glossator"
-
-
-def annotated(doc: Doc, layer: str) -> bool:
-    """Whether a gold Doc says anything on the layer."""
-    if layer == "ents":
-        return doc.has_annotation("ENT_IOB")
-    if layer == "cats":
-        return bool(doc.cats)
-    if holds_spans(layer):
-        return spans_key(layer) in doc.spans
-    return doc.has_annotation(layer.upper())
-
-
-def tag_of(token: Token, layer: str) -> str:
-    """Return a token's label on the layer `tag` or `pos`."""
-    return token.tag_ if layer == "tag" else token.pos_
-
-
-def is_missing(token: Token, layer: str) -> bool:
-    """Whether the gold says nothing of a token; of spans other than entities it always says something."""
-    if layer == "ents":
-        return token.ent_iob == 0
-    return not holds_spans(layer) and not tag_of(token, layer)
 
 
 def is_universal(pos: str) -> bool:
@@ -51,11 +28,7 @@ def has_entities(doc: Doc) -> bool:
 
 def span_groups(doc: Doc) -> dict[str, SpanGroup]:
     """Return the span groups that are annotations of their own, and not the scores of another layer."""
-    return {
-        key: group
-        for key, group in doc.spans.items()
-        if group.attrs.get("layer", "spans:").startswith("spans:")
-    }
+    return {key: group for key, group in doc.spans.items() if layer_of_scores(group) is None}
 
 
 def count_annotations(doc: Doc) -> Counter[str]:

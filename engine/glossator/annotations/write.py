@@ -18,7 +18,7 @@ from spacy.attrs import IS_SPACE, POS, TAG
 from spacy.parts_of_speech import IDS
 from spacy.tokens import Span, SpanGroup
 
-from glossator.annotations.layer import spans_key
+from glossator.annotations.layer import Layer
 from glossator.annotations.read import PROVENANCE
 from glossator.errors import ConfigError
 from glossator.stages import ScoredSpan, TokenTags
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from spacy.vocab import Vocab
 
 
-def write_spans(doc: Doc, head: str, layer: str, spans: Sequence[ScoredSpan]) -> None:
+def write_spans(doc: Doc, head: str, layer: Layer, spans: Sequence[ScoredSpan]) -> None:
     """Write predicted spans and their scores.
 
     For `ents`, which cannot overlap, entities that stand already are kept, then the surest
@@ -36,23 +36,41 @@ def write_spans(doc: Doc, head: str, layer: str, spans: Sequence[ScoredSpan]) ->
     edges are cut off; a span of nothing else is dropped.
     """
     spans = _without_outer_space(doc, spans)
-    if layer == "ents":
+    if not layer.may_overlap:
         spans = _without_overlaps(spans, taken=[(entity.start, entity.end) for entity in doc.ents])
     written = [Span(doc, span.start, span.end, label=span.label) for span in spans]
-    if layer == "ents":
+    if not layer.may_overlap:
         doc.set_ents([*doc.ents, *written])
-    key = head if layer == "ents" else spans_key(layer)
+    key = layer.scores_key(head)
     scores = [float(span.score) for span in spans]
-    doc.spans[key] = SpanGroup(doc, name=key, attrs={"layer": layer, "scores": scores}, spans=written)
+    doc.spans[key] = SpanGroup(doc, name=key, attrs={"layer": str(layer), "scores": scores}, spans=written)
 
 
-def check_labels(layer: str, labels: Sequence[str]) -> None:
+def check_labels(layer: Layer, labels: Sequence[str]) -> None:
     """Raise `ConfigError` if the layer is `pos` and a label is not a universal part of speech."""
-    unknown = [label for label in labels if layer == "pos" and label not in IDS]
+    unknown = [label for label in labels if layer.kind == "pos" and label not in IDS]
     if unknown:
         raise ConfigError(
             f"write = 'pos' takes universal parts of speech only, not {unknown[0]!r}: write = 'tag'"
         )
+
+
+def write_prediction(doc: Doc, head: str, layer: Layer, prediction: Any, labels: Sequence[str]) -> None:
+    """Write what a stage predicts for a Doc: spans, tags or the probabilities of categories.
+
+    Args:
+        doc: The Doc.
+        head: The head's name.
+        layer: The layer it writes.
+        prediction: Its stage's prediction.
+        labels: The head's labels, as they are to stand on the Doc.
+    """
+    if layer.is_categories:
+        write_cats(doc, labels, prediction)
+    elif layer.is_spans:
+        write_spans(doc, head, layer, prediction)
+    else:
+        write_tags(doc, head, layer, prediction, labels)
 
 
 def clear_ents(doc: Doc) -> None:
@@ -60,7 +78,7 @@ def clear_ents(doc: Doc) -> None:
     doc.set_ents([])
 
 
-def write_tags(doc: Doc, head: str, layer: str, tags: TokenTags, labels: Sequence[str]) -> None:
+def write_tags(doc: Doc, head: str, layer: Layer, tags: TokenTags, labels: Sequence[str]) -> None:
     """Write one tag a token, `labels` being what `tags.ids` count. White space gets `_SP` or `SPACE`."""
     if not len(tags.ids) == len(tags.probabilities) == len(doc):
         raise ValueError(f"{len(tags.ids)} tags and {len(tags.probabilities)} scores for {len(doc)} tokens")
@@ -68,9 +86,9 @@ def write_tags(doc: Doc, head: str, layer: str, tags: TokenTags, labels: Sequenc
         values = _tag_values(doc.vocab, layer, labels)
         is_space = doc.to_array([IS_SPACE]).astype(bool)
         ids = np.where(is_space, len(values) - 1, np.asarray(tags.ids))
-        doc.from_array([TAG if layer == "tag" else POS], values[ids])
+        doc.from_array([TAG if layer.kind == "tag" else POS], values[ids])
     scores = np.asarray(tags.probabilities, dtype=float).tolist()
-    doc.spans[head] = SpanGroup(doc, name=head, attrs={"layer": layer, "scores": scores})
+    doc.spans[head] = SpanGroup(doc, name=head, attrs={"layer": str(layer), "scores": scores})
 
 
 def write_cats(doc: Doc, labels: Sequence[str], probabilities: Sequence[float]) -> None:
@@ -85,9 +103,9 @@ def write_provenance(doc: Doc, name: str, version: str, labels: Mapping[str, Seq
     doc.user_data[PROVENANCE] = {**said, "labels": dict(labels)} if labels else said
 
 
-def _tag_values(vocab: Vocab, layer: str, labels: Sequence[str]) -> Any:
+def _tag_values(vocab: Vocab, layer: Layer, labels: Sequence[str]) -> Any:
     """Return what spaCy stores for each label, and for white space, which is last."""
-    if layer == "tag":
+    if layer.kind == "tag":
         return np.asarray([vocab.strings.add(label) for label in [*labels, "_SP"]], dtype=np.uint64)
     check_labels(layer, labels)
     return np.asarray([IDS[label] for label in [*labels, "SPACE"]], dtype=np.uint64)

@@ -11,7 +11,7 @@ import spacy
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 
-from glossator.annotations.layer import check_tagger_layer, holds_spans
+from glossator.annotations.layer import Layer
 from glossator.errors import ConfigError, DataError, StageError
 from glossator.stages import ScoredSpan, Vectors
 
@@ -36,7 +36,7 @@ class Gazetteer:
     def __init__(
         self, phrases: str = "", write: str = "ents", lang: str = "en", ignore_case: bool = False
     ) -> None:
-        if not holds_spans(check_tagger_layer(write)):
+        if not Layer.for_tagger(write).is_spans:
             raise ConfigError(f"gazetteer writes 'ents' or 'spans:KEY', not {write!r}")
         self._file = phrases
         # A vocab of its own: hashes are the same in all, and it outlives any memory zone.

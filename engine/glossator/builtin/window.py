@@ -12,7 +12,7 @@ from spacy.attrs import LOWER, PREFIX, SHAPE, SUFFIX
 from thinc.api import Optimizer, Ragged
 
 from glossator.annotations.gold import gold_spans, gold_tags, missing_tokens, without_overlaps
-from glossator.annotations.layer import check_tagger_layer, holds_spans
+from glossator.annotations.layer import Layer
 from glossator.builtin import thinc_training
 from glossator.builtin.window_network import build_network
 from glossator.errors import ConfigError, StageError
@@ -65,7 +65,7 @@ class WindowTagger:
         for name, value in (("width", width), ("depth", depth), ("window", window)):
             if value < 1:
                 raise ConfigError(f"window: {name} must be at least 1, not {value}")
-        self._layer = check_tagger_layer(write)
+        self._layer = Layer.for_tagger(write)
         self._shape: dict[str, Any] = {
             "width": width,
             "depth": depth,
@@ -82,7 +82,7 @@ class WindowTagger:
             raise ConfigError("window takes vectors as they are: remove tune = true")
         found = {label for example in examples for label in self._gold_labels(example)}
         if not found:
-            raise StageError(f"window: the training data has no gold {self._layer!r} to learn from")
+            raise StageError(f"window: the training data has no gold '{self._layer}' to learn from")
         self._build(tuple(sorted(found)), space.width)
         self._temperature = 1.0
         thinc_training.seed_everything(seed)
@@ -156,7 +156,7 @@ class WindowTagger:
 
     def _build(self, labels: tuple[str, ...], vector_width: int) -> None:
         self.labels = labels
-        self._scheme = SpanScheme.bio(labels) if holds_spans(self._layer) else None
+        self._scheme = SpanScheme.bio(labels) if self._layer.is_spans else None
         self._vector_width = vector_width
         with thinc_training.fast_ops():
             self._network = build_network(
@@ -200,7 +200,7 @@ class WindowTagger:
         return np.concatenate(logits)
 
     def _gold_labels(self, example: Example) -> set[str]:
-        if holds_spans(self._layer):
+        if self._layer.is_spans:
             return {span.label for span in gold_spans(example, self._layer)}
         return {tag for tag in gold_tags(example, self._layer) if tag is not None}
 

@@ -214,7 +214,7 @@ def _say_what_is_left_out(pipeline: Pipeline, writer: Writer, to: str) -> None:
     from glossator.formats.shared.supported_layers import REMEDY, can_hold
 
     layers = {head.name: head.config.layer for head in pipeline.heads.values()}
-    lost = [f"{name!r} ({layer})" for name, layer in layers.items() if not can_hold(writer, layer)]
+    lost = [f"{name!r} ({layer})" for name, layer in layers.items() if not can_hold(writer, layer.kind)]
     if lost:
         click.echo(f"{to} cannot hold what {', '.join(lost)} writes: it is left out; {REMEDY}", err=True)
 

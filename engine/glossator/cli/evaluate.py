@@ -139,7 +139,7 @@ def _has_split(pipeline: Pipeline, head: Head, split: str) -> bool:
 def _evaluate(pipeline: Pipeline, head: Head, data: GoldData, retokenize: bool) -> Evaluation:
     from glossator.evaluation.evaluate import evaluate_from_raw_text, evaluate_head
 
-    if retokenize and head.config.layer != "cats":
+    if retokenize and not head.config.layer.is_categories:
         return evaluate_from_raw_text(pipeline, head, [example.reference for example in data.examples])
     return evaluate_head(pipeline, head, data.examples)
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from glossator.annotations.layer import Layer
     from glossator.evaluation.evaluate import Evaluation
     from glossator.evaluation.matching import Confusion
     from glossator.evaluation.reliability import ReliabilityBin
@@ -44,7 +45,7 @@ def print_details(console: Console, head: str, result: Evaluation) -> None:
         console.print(f"{head}: the confusion matrix needs {width} columns; see {head}.json", highlight=False)
 
 
-def _scores(head: str, layer: str, result: Evaluation) -> Table:
+def _scores(head: str, layer: Layer, result: Evaluation) -> Table:
     table = Table("score", "value", title=f"{head} ({layer}): {result.documents:,} documents")
     for name, value in result.scores.items():
         if isinstance(value, float):

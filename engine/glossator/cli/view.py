@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from glossator.annotations.layer import ENTS, Layer
 from glossator.annotations.read import categories_of
 from glossator.pipeline.head import answer_of
 
@@ -36,8 +37,8 @@ class ReadableWriter:
         answer = answer_of(doc, self._pipeline.heads.values())
         self._console.print(Text(_title(record), style="dim"))
         # Entities are marked in the text itself, which comes first.
-        heads = sorted(self._pipeline.heads.values(), key=lambda head: head.config.layer != "ents")
-        if not any(head.config.layer == "ents" for head in heads):
+        heads = sorted(self._pipeline.heads.values(), key=lambda head: head.config.layer != ENTS)
+        if not any(head.config.layer == ENTS for head in heads):
             self._console.print(Text(doc.text.strip()))
         for head in heads:
             for text in self._lines(head, doc, answer[head.name]):
@@ -52,21 +53,19 @@ class ReadableWriter:
 
     def _lines(self, head: Head, doc: Doc, answer: object) -> list[Text]:
         layer = head.config.layer
-        if layer == "ents":
-            return [self._marked(doc, head.name)]
-        if layer == "cats":
+        if layer == ENTS:
+            return [self._marked(head, doc)]
+        if layer.is_categories:
             return self._bars(head, doc)
-        if layer in ("tag", "pos"):
+        if layer.is_tags:
             return [self._tagged(doc, layer)]
-        return self._listed(doc, layer.removeprefix("spans:"))
+        return self._listed(head, doc)
 
-    def _marked(self, doc: Doc, head: str) -> Text:
+    def _marked(self, head: Head, doc: Doc) -> Text:
         text = Text()
         end = 0
-        group = doc.spans[head]
-        for span, score in sorted(
-            zip(group, group.attrs["scores"], strict=True), key=lambda pair: pair[0].start
-        ):
+        scored = head.config.layer.scored_spans(doc, head.name)
+        for span, score in sorted(scored, key=lambda pair: pair[0].start):
             text.append(doc.text[end : span.start_char])
             colour = self._styles.get(span.label_, "white")
             text.append(f"[{span.text}", style=f"bold {colour}")
@@ -75,13 +74,13 @@ class ReadableWriter:
         text.append(doc.text[end:].rstrip())
         return text
 
-    def _tagged(self, doc: Doc, layer: str) -> Text:
+    def _tagged(self, doc: Doc, layer: Layer) -> Text:
         text = Text()
         for token in doc:
             if token.is_space:
                 continue
             text.append(token.text)
-            text.append(f"/{token.pos_ if layer == 'pos' else token.tag_} ", style="dim")
+            text.append(f"/{layer.label_of(token)} ", style="dim")
         return text
 
     def _bars(self, head: Head, doc: Doc) -> list[Text]:
@@ -103,15 +102,15 @@ class ReadableWriter:
             lines.append(line)
         return lines
 
-    def _listed(self, doc: Doc, key: str) -> list[Text]:
-        group = doc.spans[key]
+    def _listed(self, head: Head, doc: Doc) -> list[Text]:
+        layer = head.config.layer
         return [
             Text.assemble(
-                (f"  {key}: ", "dim"),
+                (f"  {layer.key}: ", "dim"),
                 (f"{span.label_} ", self._styles.get(span.label_, "white")),
                 f"{span.text} {score:.2f}",
             )
-            for span, score in zip(group, group.attrs["scores"], strict=True)
+            for span, score in layer.scored_spans(doc, head.name)
         ]
 
 

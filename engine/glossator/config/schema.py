@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from glossator.annotations.layer import Layer
+
 HeadKind = Literal["tagger", "classifier"]
 
 
@@ -26,7 +28,7 @@ class HeadConfig:
         name: Its name in the pipeline.
         kind: "tagger" or "classifier".
         stage: The stage, "name" or "plugin/name".
-        layer: What a tagger writes ("ents", "spans:KEY", "tag", "pos"); "cats" for classifiers.
+        layer: What it writes; `cats` for classifiers.
         prefix: Put before each label in `doc.cats`, so that labels of two classifiers do not collide.
         vectors: Names of the embedders it gets, concatenated in this order.
         tune: Whether it trains its own copy of those embedders' tables.
@@ -36,7 +38,7 @@ class HeadConfig:
     name: str
     kind: HeadKind
     stage: str
-    layer: str
+    layer: Layer
     prefix: str = ""
     vectors: tuple[str, ...] = ()
     tune: bool = False

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from glossator.annotations.layer import check_tagger_layer
+from glossator.annotations.layer import CATS, Layer
 from glossator.config.schema import (
     DataConfig,
     HeadConfig,
@@ -89,7 +89,7 @@ def head_config(name: str, kind: HeadKind, values: Any) -> HeadConfig:
     if kind == "tagger":
         layer, prefix = _layer(settings.pop("write", "ents"), where), ""
     else:
-        layer, prefix = "cats", str(settings.pop("prefix", ""))
+        layer, prefix = CATS, str(settings.pop("prefix", ""))
     return HeadConfig(
         name=check_name(name, f"{kind}s"),
         kind=kind,
@@ -102,9 +102,9 @@ def head_config(name: str, kind: HeadKind, values: Any) -> HeadConfig:
     )
 
 
-def _layer(value: Any, where: str) -> str:
+def _layer(value: Any, where: str) -> Layer:
     try:
-        return check_tagger_layer(str(value))
+        return Layer.for_tagger(str(value))
     except ConfigError as error:
         raise ConfigError(f"{where} {error}") from None
 

@@ -101,7 +101,7 @@ def _stage_section(config: StageConfig) -> dict[str, Any]:
 def _head_section(head: HeadConfig) -> dict[str, Any]:
     section: dict[str, Any] = {"stage": head.stage}
     if head.kind == "tagger":
-        section["write"] = head.layer
+        section["write"] = str(head.layer)
     if head.prefix:
         section["prefix"] = head.prefix
     if head.vectors:

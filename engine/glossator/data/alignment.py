@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from spacy.tokens import Doc, Span
 
-from glossator.annotations.layer import spans_key
+from glossator.annotations.layer import Layer
 from glossator.formats.record import CharSpan
 
 if TYPE_CHECKING:
@@ -84,30 +84,29 @@ def _listed(kind: str, count: int, cases: Sequence[AlignmentCase]) -> list[str]:
     return [*(f"  {kind}: {case}" for case in cases), *more]
 
 
-def _gold_spans(record: Record, layer: str) -> Sequence[CharSpan] | None:
-    if record.doc is None or layer == "ents":
+def _gold_spans(record: Record, layer: Layer) -> Sequence[CharSpan] | None:
+    if record.doc is None or layer.kind == "ents":
         return record.spans
-    key = spans_key(layer)
-    if key not in record.doc.spans:
+    if not layer.is_annotated(record.doc):
         return None
-    return [CharSpan(span.start_char, span.end_char, span.label_) for span in record.doc.spans[key]]
+    return [CharSpan(span.start_char, span.end_char, span.label_) for span in layer.spans(record.doc)]
 
 
-def set_gold_spans(doc: Doc, layer: str, record: Record, report: AlignmentReport) -> None:
+def set_gold_spans(doc: Doc, layer: Layer, record: Record, report: AlignmentReport) -> None:
     """Set the gold spans of one layer on the tokens of a Doc, and account for each in `report`."""
     gold = _gold_spans(record, layer)
     if gold is None:
         return
     placed = _on_tokens(doc, gold, record, report)
-    if layer == "ents":
+    if not layer.may_overlap:
         placed = _without_overlaps(placed, record, report)
     for span in placed:
         _report_placed(doc, span, record, report)
     spans = [Span(doc, span.start, span.end, label=span.gold.label) for span in placed]
-    if layer == "ents":
+    if not layer.may_overlap:
         doc.set_ents(spans, missing=_unknown_tokens(doc, record))
     else:
-        doc.spans[spans_key(layer)] = spans
+        doc.spans[layer.key] = spans
 
 
 def _unknown_tokens(doc: Doc, record: Record) -> list[Span]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from glossator.annotations.read import annotated, count_annotations
+from glossator.annotations.layer import CATS, ENTS, POS, TAG, Layer
+from glossator.annotations.read import count_annotations
 from glossator.data.alignment import AlignmentReport, set_gold_spans
 from glossator.errors import DataError, GlossatorError
 
@@ -45,7 +46,7 @@ def record_doc(record: Record, tokenizer: Tokenizer) -> Doc:
     return tokenizer(record.text)
 
 
-def gold_example(record: Record, layer: str, tokenizer: Tokenizer, report: AlignmentReport) -> Example:
+def gold_example(record: Record, layer: Layer, tokenizer: Tokenizer, report: AlignmentReport) -> Example:
     """Return an Example of one layer: a Doc without annotations, and the same tokens with the gold ones.
 
     Both have the sentence starts of `record_doc`. What the record does not annotate stays missing. The gold
@@ -53,7 +54,7 @@ def gold_example(record: Record, layer: str, tokenizer: Tokenizer, report: Align
 
     Args:
         record: The document.
-        layer: "ents", "spans:KEY", "tag", "pos" or "cats".
+        layer: The layer.
         tokenizer: Makes the tokens where the record has none.
         report: Gets the account of each span.
     """
@@ -76,15 +77,15 @@ def gold_doc(record: Record, tokenizer: Tokenizer, report: AlignmentReport) -> D
         counts = count_annotations(doc)
         report.exact += counts["ents"] + counts["spans"]
     else:
-        for layer in ("ents", "tag", "pos", "cats"):
+        for layer in (ENTS, TAG, POS, CATS):
             _annotate(doc, layer, record, report)
     return doc
 
 
-def _annotate(doc: Doc, layer: str, record: Record, report: AlignmentReport) -> None:
-    if layer == "cats":
+def _annotate(doc: Doc, layer: Layer, record: Record, report: AlignmentReport) -> None:
+    if layer.is_categories:
         doc.cats = dict(record.cats or {})
-    elif layer in ("tag", "pos"):
+    elif layer.is_tags:
         _set_tags(doc, layer, _gold_tags(record, layer))
     else:
         set_gold_spans(doc, layer, record, report)
@@ -104,19 +105,19 @@ def _unannotated(doc: Doc) -> Doc:
     return Doc(doc.vocab, words=words, spaces=spaces, sent_starts=sent_starts)
 
 
-def _gold_tags(record: Record, layer: str) -> Sequence[str]:
+def _gold_tags(record: Record, layer: Layer) -> Sequence[str]:
     """Return a tag a token, "" for those without; nothing where the record has none."""
     if record.doc is not None:
-        return [token.tag_ if layer == "tag" else token.pos_ for token in record.doc]
+        return [layer.label_of(token) for token in record.doc]
     if record.tokens is None:
         return []
-    return (record.tokens.tags if layer == "tag" else record.tokens.pos) or []
+    return (record.tokens.tags if layer.kind == "tag" else record.tokens.pos) or []
 
 
-def _set_tags(doc: Doc, layer: str, tags: Sequence[str]) -> None:
+def _set_tags(doc: Doc, layer: Layer, tags: Sequence[str]) -> None:
     for token, tag in zip(doc, tags, strict=False):
         if tag:
-            setattr(token, f"{layer}_", tag)
+            setattr(token, f"{layer.kind}_", tag)
 
 
 @dataclass(slots=True)
@@ -136,7 +137,7 @@ class GoldData:
     silent: int = 0
 
 
-def read_gold(records: Iterable[Record | DataError], layer: str, tokenizer: Tokenizer) -> GoldData:
+def read_gold(records: Iterable[Record | DataError], layer: Layer, tokenizer: Tokenizer) -> GoldData:
     """Turn records into examples of one layer, on the tokenizer's vocab; those without it are left out."""
     data = GoldData()
     for record in records:
@@ -162,13 +163,13 @@ def document_error(record: Record, error: Exception) -> DataError:
     return wrapped
 
 
-def has_gold(record: Record, layer: str) -> bool:
+def has_gold(record: Record, layer: Layer) -> bool:
     """Whether a record says anything on a layer."""
     if record.doc is not None:
-        return annotated(record.doc, layer)
-    if layer == "cats":
+        return layer.is_annotated(record.doc)
+    if layer.is_categories:
         return record.cats is not None
-    if layer in ("tag", "pos"):
+    if layer.is_tags:
         tokens = record.tokens
-        return tokens is not None and (tokens.tags if layer == "tag" else tokens.pos) is not None
+        return tokens is not None and (tokens.tags if layer.kind == "tag" else tokens.pos) is not None
     return record.spans is not None

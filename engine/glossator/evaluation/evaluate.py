@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from spacy.training import Example
 
-from glossator.annotations.layer import holds_spans, spans_key
-from glossator.annotations.write import clear_ents, write_cats, write_spans, write_tags
+from glossator.annotations.layer import ENTS
+from glossator.annotations.write import clear_ents, write_prediction
 from glossator.data.categories import Cats, binarize
 from glossator.evaluation.matching import (
     Confusion,
@@ -109,15 +109,11 @@ def _predictions(
 
 def _write(doc: Doc, head: Head, prediction: Any) -> None:
     layer = head.config.layer
-    if layer == "cats":
+    if layer.is_categories:
         doc.cats.clear()
-        write_cats(doc, head.stage.labels, prediction)
-    elif holds_spans(layer):
-        if layer == "ents":
-            clear_ents(doc)
-        write_spans(doc, head.name, layer, prediction)
-    else:
-        write_tags(doc, head.name, layer, prediction, head.stage.labels)
+    elif layer == ENTS:
+        clear_ents(doc)
+    write_prediction(doc, head.name, layer, prediction, head.stage.labels)
 
 
 def _timed_annotation(pipeline: Pipeline, head: Head, docs: Sequence[Doc]) -> float:
@@ -139,12 +135,11 @@ def layer_scores(head: Head, examples: Sequence[Example]) -> dict[str, Any]:
 
 def _matches(head: Head, gold: Sequence[Doc], docs: Sequence[Doc]) -> list[Match]:
     layer = head.config.layer
-    if layer == "cats":
+    if layer.is_categories:
         return match_categories(
             gold, docs, head.stage.labels, exclusive=head.exclusive, thresholds=head.thresholds
         )
-    key = spans_key(layer) if layer.startswith("spans:") else head.name
-    return match_spans(gold, docs, layer, key)
+    return match_spans(gold, docs, layer, head.name)
 
 
 def _evaluation(
@@ -157,7 +152,7 @@ def _evaluation(
         "ece": calibration_error(rows) if rows else None,
         "words_per_second": words / seconds if seconds > 0 else 0.0,
     }
-    one_label = head.exclusive and not holds_spans(head.config.layer)
+    one_label = head.exclusive and not head.config.layer.is_spans
     return Evaluation(
         scores={**scores, **measured},
         documents=len(docs),

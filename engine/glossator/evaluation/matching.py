@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from glossator.annotations.layer import holds_spans, spans_key
-from glossator.annotations.read import annotated, is_missing, tag_of
+from glossator.annotations.layer import Layer
 from glossator.ml.thresholds import Thresholds, labels_that_hold
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Confusion:
     counts: NDArray[np.intp]
 
 
-def match_spans(gold: Sequence[Doc], predicted: Sequence[Doc], layer: str, scores_key: str) -> list[Match]:
+def match_spans(gold: Sequence[Doc], predicted: Sequence[Doc], layer: Layer, head: str) -> list[Match]:
     """Judge spans or tags; what the gold says nothing of is left out, and so is white space.
 
     A prediction is right where label and boundaries are. Of the others, the surest first, each is set
@@ -98,15 +97,15 @@ def match_spans(gold: Sequence[Doc], predicted: Sequence[Doc], layer: str, score
         gold: The gold Docs.
         predicted: Docs of the same texts, annotated by the engine.
         layer: `ents`, `spans:KEY`, `tag` or `pos`.
-        scores_key: The key in `doc.spans` under which the engine left the scores.
+        head: The name of the head that annotated them.
     """
     matches: list[Match] = []
     for number, (reference, guess) in enumerate(zip(gold, predicted, strict=True)):
-        if annotated(reference, layer):
+        if layer.is_annotated(reference):
             silent = _silent(reference, layer)
             found = {
                 place: score
-                for place, score in _predictions(guess, layer, scores_key)
+                for place, score in _predictions(guess, layer, head)
                 if not silent[place.start : place.end].any()
             }
             matches += _judged(number, _gold_of(reference, layer), found)
@@ -207,28 +206,27 @@ def _shared(one: Labelled, other: Labelled) -> int:
     return min(one.end, other.end) - max(one.start, other.start)
 
 
-def _gold_of(doc: Doc, layer: str) -> list[Labelled]:
-    if holds_spans(layer):
-        return [_place(span) for span in (doc.ents if layer == "ents" else doc.spans[spans_key(layer)])]
-    return [_word(token, layer) for token in doc if not token.is_space and tag_of(token, layer)]
+def _gold_of(doc: Doc, layer: Layer) -> list[Labelled]:
+    if layer.is_spans:
+        return [_place(span) for span in layer.spans(doc)]
+    return [_word(token, layer) for token in doc if not token.is_space and layer.label_of(token)]
 
 
-def _predictions(doc: Doc, layer: str, scores_key: str) -> Iterator[tuple[Labelled, float]]:
-    group = doc.spans[scores_key]
-    if holds_spans(layer):
-        for span, score in zip(group, group.attrs["scores"], strict=True):
+def _predictions(doc: Doc, layer: Layer, head: str) -> Iterator[tuple[Labelled, float]]:
+    if layer.is_spans:
+        for span, score in layer.scored_spans(doc, head):
             yield _place(span), score
     else:
-        for token, score in zip(doc, group.attrs["scores"], strict=True):
+        for token, score in zip(doc, layer.tag_scores(doc, head), strict=True):
             if not token.is_space:
                 yield _word(token, layer), score
 
 
-def _silent(doc: Doc, layer: str) -> NDArray[np.bool_]:
+def _silent(doc: Doc, layer: Layer) -> NDArray[np.bool_]:
     """Return, for each character, whether it is of a token that the gold says nothing of."""
     silent = np.zeros(len(doc.text), dtype=bool)
     for token in doc:
-        if is_missing(token, layer):
+        if layer.is_missing(token):
             silent[token.idx : token.idx + len(token)] = True
     return silent
 
@@ -262,8 +260,8 @@ def _place(span: Span) -> Labelled:
     return Labelled(span.start_char, span.end_char, span.label_)
 
 
-def _word(token: Token, layer: str) -> Labelled:
-    return Labelled(token.idx, token.idx + len(token), tag_of(token, layer))
+def _word(token: Token, layer: Layer) -> Labelled:
+    return Labelled(token.idx, token.idx + len(token), layer.label_of(token))
 
 
 def _whole(doc: Doc, label: str) -> Labelled:

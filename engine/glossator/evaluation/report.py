@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glossator.annotations.layer import Layer
 from glossator.data.examples import SOURCE
 from glossator.evaluation.matching import ERROR_KINDS, Kind, Labelled, Match
 from glossator.evaluation.plots import confusion_picture, reliability_diagram
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def write_report(
-    folder: Path, head: str, layer: str, evaluation: Evaluation, gold: Sequence[Doc]
+    folder: Path, head: str, layer: Layer, evaluation: Evaluation, gold: Sequence[Doc]
 ) -> list[Path]:
     """Write a head's files, in place of older ones: HEAD.json, HEAD.errors.jsonl and pictures.
 
@@ -53,12 +54,12 @@ def write_report(
     return [path for path, _ in written]
 
 
-def summary(head: str, layer: str, evaluation: Evaluation) -> dict[str, Any]:
+def summary(head: str, layer: Layer, evaluation: Evaluation) -> dict[str, Any]:
     """Return what HEAD.json holds; `confusion` is None where `evaluation.confusion` is."""
     confusion = evaluation.confusion
     return {
         "head": head,
-        "layer": layer,
+        "layer": str(layer),
         "documents": evaluation.documents,
         "words": evaluation.words,
         "scores": evaluation.scores,
@@ -74,7 +75,7 @@ def error_counts(matches: Sequence[Match]) -> dict[Kind, int]:
     return {kind: counts[kind] for kind in ERROR_KINDS if counts[kind]}
 
 
-def error_rows(matches: Sequence[Match], layer: str, gold: Sequence[Doc]) -> Iterator[dict[str, Any]]:
+def error_rows(matches: Sequence[Match], layer: Layer, gold: Sequence[Doc]) -> Iterator[dict[str, Any]]:
     """Yield every error, what the head was surest of first and spans it missed last.
 
     A row has `document` (counted from 1), the `file` and `line` it came from, `kind`, `score`, `predicted`,
@@ -83,7 +84,7 @@ def error_rows(matches: Sequence[Match], layer: str, gold: Sequence[Doc]) -> Ite
     """
     for match in sorted((one for one in matches if not one.is_correct), key=_doubt):
         doc = gold[match.document]
-        start, end = (0, len(doc.text)) if layer == "cats" else _sentences(doc, match)
+        start, end = (0, len(doc.text)) if layer.is_categories else _sentences(doc, match)
         file, line = doc.user_data.get(SOURCE, ("", None))
         yield {
             "document": match.document + 1,
@@ -114,10 +115,10 @@ def _sentences(doc: Doc, match: Match) -> tuple[int, int]:
     return span[0].sent.start_char, span[-1].sent.end_char
 
 
-def _side(labelled: Labelled | None, doc: Doc, offset: int, layer: str) -> dict[str, Any] | None:
+def _side(labelled: Labelled | None, doc: Doc, offset: int, layer: Layer) -> dict[str, Any] | None:
     if labelled is None:
         return None
     start, end, label = labelled
-    if layer == "cats":
+    if layer.is_categories:
         return {"label": label}
     return {"label": label, "text": doc.text[start:end], "start": start - offset, "end": end - offset}

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.scorer import PRFScore, ROCAUCScore, Scorer, get_ner_prf
 
-from glossator.annotations.layer import check_tagger_layer, holds_spans, spans_key
-from glossator.annotations.read import annotated, is_missing, tag_of
-from glossator.errors import DataError
+from glossator.annotations.layer import Layer
+from glossator.errors import ConfigError, DataError
 from glossator.evaluation.matching import NO_THRESHOLDS, Match, match_categories
 from glossator.ml.thresholds import Thresholds
 
@@ -27,16 +26,16 @@ if TYPE_CHECKING:
 Unit = tuple[int, int, str]
 
 
-def main_score(layer: str, *, exclusive: bool = True) -> str:
+def main_score(layer: Layer, *, exclusive: bool = True) -> str:
     """Return the name of the score that training selects by; `exclusive` is for `cats` alone."""
-    if layer == "cats":
+    if layer.is_categories:
         return "cats_macro_f" if exclusive else "cats_macro_auc"
-    return f"{_prefix(layer)}_f" if holds_spans(layer) else f"{layer}_acc"
+    return f"{layer.score_prefix}_f" if layer.is_spans else f"{layer.score_prefix}_acc"
 
 
 def score_layer(
     examples: Sequence[Example],
-    layer: str,
+    layer: Layer,
     *,
     labels: Sequence[str] = (),
     exclusive: bool = True,
@@ -61,17 +60,18 @@ def score_layer(
     Raises:
         DataError: Where exclusive categories were predicted for some documents only.
     """
-    if layer == "cats":
+    if layer.is_categories:
         return _score_cats(examples, labels, exclusive, thresholds)
-    check_tagger_layer(layer)
-    if layer == "ents":
+    if layer.kind == "ents":
         return get_ner_prf(examples)
-    if holds_spans(layer):
-        return _score_spans(examples, spans_key(layer))
-    return Scorer.score_token_attr(examples, layer)
+    if layer.is_spans:
+        return _score_spans(examples, layer)
+    return Scorer.score_token_attr(examples, layer.kind)
 
 
-def retokenized_scores(gold: Sequence[Doc], predicted: Sequence[Doc], layer: str) -> dict[str, float | None]:
+def retokenized_scores(
+    gold: Sequence[Doc], predicted: Sequence[Doc], layer: Layer
+) -> dict[str, float | None]:
     """Score Docs of the same texts that were tokenized differently, as the CoNLL 2018 shared task did.
 
     Characters other than white space are the common ground: words and spans are the same where they
@@ -87,9 +87,11 @@ def retokenized_scores(gold: Sequence[Doc], predicted: Sequence[Doc], layer: str
         `tag_f`: of words with their tags, or of spans with their labels.
 
     Raises:
+        ConfigError: For `cats`, which no word carries.
         DataError: Where the texts are not the same but for white space.
     """
-    check_tagger_layer(layer)
+    if layer.is_categories:
+        raise ConfigError(f"'{layer}' is of whole documents: it needs no scoring by characters")
     if len(gold) != len(predicted):
         raise DataError(f"{len(gold)} gold documents cannot be compared with {len(predicted)} predicted ones")
     words, labelled = PRFScore(), PRFScore()
@@ -97,10 +99,10 @@ def retokenized_scores(gold: Sequence[Doc], predicted: Sequence[Doc], layer: str
         _check_same_text(reference, guess, number)
         there, here = _offsets(reference), _offsets(guess)
         words.score_set(_words(guess, here), _words(reference, there))
-        if annotated(reference, layer):
+        if layer.is_annotated(reference):
             known = _known(reference, layer, there)
             labelled.score_set(_units(guess, layer, here, known), _units(reference, layer, there, known))
-    return _named("token", words) | _named(_prefix(layer), labelled)
+    return _named("token", words) | _named(layer.score_prefix, labelled)
 
 
 def _score_cats(
@@ -180,18 +182,14 @@ def _check_all_classified(examples: Sequence[Example], labels: Sequence[str]) ->
             )
 
 
-def _score_spans(examples: Sequence[Example], key: str) -> dict[str, Any]:
+def _score_spans(examples: Sequence[Example], layer: Layer) -> dict[str, Any]:
     return Scorer.score_spans(
         examples,
-        f"spans_{key}",
-        getter=lambda doc, _: doc.spans.get(key, []),
-        has_annotation=lambda doc: key in doc.spans,
+        layer.score_prefix,
+        getter=lambda doc, _: layer.spans(doc),
+        has_annotation=layer.is_annotated,
         allow_overlap=True,
     )
-
-
-def _prefix(layer: str) -> str:
-    return f"spans_{spans_key(layer)}" if layer.startswith("spans:") else layer
 
 
 def _named(prefix: str, score: PRFScore) -> dict[str, float | None]:
@@ -223,16 +221,16 @@ def _words(doc: Doc, offsets: NDArray[np.intp]) -> set[tuple[int, int]]:
     return {(start, end) for start, end in ranges if start < end}
 
 
-def _known(gold: Doc, layer: str, offsets: NDArray[np.intp]) -> NDArray[np.bool_]:
+def _known(gold: Doc, layer: Layer, offsets: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Return, for each character other than white space, whether the gold says anything of it."""
     known = np.ones(offsets[-1], dtype=bool)
     for token in gold:
-        if is_missing(token, layer):
+        if layer.is_missing(token):
             known[offsets[token.idx] : offsets[token.idx + len(token)]] = False
     return known
 
 
-def _units(doc: Doc, layer: str, offsets: NDArray[np.intp], known: NDArray[np.bool_]) -> set[Unit]:
+def _units(doc: Doc, layer: Layer, offsets: NDArray[np.intp], known: NDArray[np.bool_]) -> set[Unit]:
     """Return what is scored, as characters other than white space from start to end, and label."""
     units = (
         (int(offsets[start]), int(offsets[end]), label) for start, end, label in _annotations(doc, layer)
@@ -240,9 +238,7 @@ def _units(doc: Doc, layer: str, offsets: NDArray[np.intp], known: NDArray[np.bo
     return {(start, end, label) for start, end, label in units if start < end and known[start:end].all()}
 
 
-def _annotations(doc: Doc, layer: str) -> Iterable[Unit]:
-    if not holds_spans(layer):
-        return [(token.idx, token.idx + len(token), tag_of(token, layer)) for token in doc]
-    key = spans_key(layer)
-    spans = doc.ents if layer == "ents" else doc.spans.get(key, [])
-    return [(span.start_char, span.end_char, span.label_) for span in spans]
+def _annotations(doc: Doc, layer: Layer) -> Iterable[Unit]:
+    if not layer.is_spans:
+        return [(token.idx, token.idx + len(token), layer.label_of(token)) for token in doc]
+    return [(span.start_char, span.end_char, span.label_) for span in layer.spans(doc)]

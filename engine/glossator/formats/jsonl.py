@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Never
 
+from glossator.annotations.layer import ENTS, layer_of_scores
 from glossator.annotations.read import categories_of, has_entities, is_universal, span_groups
 from glossator.errors import DataError
 from glossator.formats import Writer
@@ -109,7 +110,7 @@ def _entity_scores(doc: Doc) -> dict[tuple[int, int, int], float]:
     return {
         (span.start, span.end, span.label): score
         for group in doc.spans.values()
-        if group.attrs.get("layer") == "ents"
+        if layer_of_scores(group) == ENTS
         for span, score in zip(group, group.attrs.get("scores", ()), strict=False)
     }
 

@@ -9,7 +9,6 @@ import numpy as np
 from spacy.attrs import SENT_START
 from spacy.tokens import Doc
 
-from glossator.annotations.layer import holds_spans
 from glossator.errors import GlossatorError, StageError
 from glossator.ml.batching import batch_by_words, chunk_bounds
 from glossator.stages import Embedder, ScoredSpan, TableEmbedder, TokenTags, Vectors, VectorSpace
@@ -41,7 +40,7 @@ class Batch:
             return stage.predict(self.docs, self.vectors(head))
         chunks = self._groups(self.vectors(head))
         predictions = [answer for docs, vectors in chunks for answer in _checked(stage, docs, vectors)]
-        merge = _merged_spans if holds_spans(head.layer) else _merged_tags
+        merge = _merged_spans if head.layer.is_spans else _merged_tags
         answers = iter(predictions)
         return [merge([next(answers) for _ in bounds], bounds) for bounds in self._bounds]
 

@@ -62,7 +62,7 @@ class Head:
         return {
             "kind": self.config.kind,
             "stage": self.config.stage,
-            "writes": self.config.layer,
+            "writes": str(self.config.layer),
             "labels": list(self.labels),
             "thresholds": self.thresholds,
             "plugin": self.plugin.name,
@@ -96,16 +96,14 @@ def answer_of(doc: Doc, heads: Iterable[Head]) -> dict[str, Any]:
     answer: dict[str, Any] = {"text": doc.text}
     for head in heads:
         layer = head.config.layer
-        if layer == "cats":
+        if layer.is_categories:
             answer[head.name] = {label: doc.cats[label] for label in head.labels}
-        elif layer in ("tag", "pos"):
-            tags = [token.tag_ if layer == "tag" else token.pos_ for token in doc]
-            answer[head.name] = [tags, doc.spans[head.name].attrs["scores"]]
+        elif layer.is_tags:
+            tags = [layer.label_of(token) for token in doc]
+            answer[head.name] = [tags, layer.tag_scores(doc, head.name)]
         else:
-            group = doc.spans[head.name if layer == "ents" else layer.removeprefix("spans:")]
-            scores = group.attrs["scores"]
             answer[head.name] = [
                 [span.start_char, span.end_char, span.label_, score]
-                for span, score in zip(group, scores, strict=True)
+                for span, score in layer.scored_spans(doc, head.name)
             ]
     return answer

@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 from spacy.tokens import Doc
 
 from glossator.annotations.doc_vectors import write_tensors
-from glossator.annotations.layer import holds_spans, spans_key
-from glossator.annotations.write import (
-    check_labels,
-    clear_ents,
-    write_cats,
-    write_provenance,
-    write_spans,
-    write_tags,
-)
+from glossator.annotations.layer import ENTS
+from glossator.annotations.write import check_labels, clear_ents, write_prediction, write_provenance
 from glossator.config.schema import HeadConfig, PipelineConfig, StageConfig
 from glossator.config.sections import check_embedder, check_name, head_config
 from glossator.errors import ConfigError, GlossatorError, StageError, UsageError
@@ -234,7 +227,7 @@ class Pipeline:
             StageError: A stage failed or answered nonsense; no later head has run.
         """
         with self._annotating:  # a stage need not bear two threads; `pipe` may be at work in another
-            if any(head.config.layer == "ents" for head in self.heads.values()):
+            if any(head.config.layer == ENTS for head in self.heads.values()):
                 for doc in docs:
                     clear_ents(doc)
             batch = Batch(docs, self.embedders)
@@ -373,29 +366,18 @@ class Pipeline:
         try:
             answered = len(predictions)
             if answered == len(docs):
-                self._write_layer(head, docs, predictions)
+                for doc, prediction in zip(docs, predictions, strict=True):
+                    write_prediction(doc, head.name, head.config.layer, prediction, head.labels)
         except (ValueError, TypeError, IndexError, AttributeError) as error:
             raise StageError(f"{head} answered what cannot be written: {error}") from error
         if answered != len(docs):
             raise StageError(f"{head} answered for {answered} of {len(docs)} documents")
 
-    def _write_layer(self, head: Head, docs: Sequence[Doc], predictions: Any) -> None:
-        layer = head.config.layer
-        if layer == "cats":
-            for doc, row in zip(docs, predictions, strict=True):
-                write_cats(doc, head.labels, row)
-        elif holds_spans(layer):
-            for doc, spans in zip(docs, predictions, strict=True):
-                write_spans(doc, head.name, layer, spans)
-        else:
-            for doc, tags in zip(docs, predictions, strict=True):
-                write_tags(doc, head.name, layer, tags, head.stage.labels)
-
     def _add_head(self, config: HeadConfig, stage: str | Stage) -> Self:
         self._check_place(config)
         settings = dict(config.settings)
         if config.kind == "tagger":
-            settings["write"] = config.layer
+            settings["write"] = str(config.layer)
         built, plugin = self._build(config.kind, stage, settings)
         self.heads[config.name] = Head(config=config, stage=built, plugin=plugin)
         self.config = replace(self.config, heads=(*self.config.heads, config))
@@ -407,7 +389,7 @@ class Pipeline:
         for name in config.vectors:
             check_embedder(name, self.embedders, f"head {config.name!r}")
         for other in self.config.heads:
-            shared = sorted(_places(config) & _places(other))
+            shared = sorted(config.layer.places(config.name) & other.layer.places(other.name))
             if shared:
                 raise ConfigError(
                     f"heads {other.name!r} and {config.name!r} both write {shared[0]}: "
@@ -428,15 +410,6 @@ def _chosen(
         if name not in names:
             raise ConfigError(f"the pipeline has no head {name!r}; it has {', '.join(names) or 'none'}")
     return tuple(head for head in heads if (not only or head.name in only) and head.name not in without)
-
-
-def _places(head: HeadConfig) -> set[str]:
-    """Return where a head writes and no other may; entities and categories are shared."""
-    if head.kind == "classifier":
-        return set()
-    if head.layer in ("tag", "pos"):
-        return {f"token.{head.layer}_", f"doc.spans[{head.name!r}]"}
-    return {f"doc.spans[{head.name if head.layer == 'ents' else spans_key(head.layer)!r}]"}
 
 
 def _stage_name(stage: str | Stage) -> str:

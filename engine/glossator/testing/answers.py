@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glossator.annotations.layer import holds_spans
+from glossator.annotations.layer import ENTS
 from glossator.config.schema import HeadConfig
 from glossator.pipeline.batch import Batch
 from glossator.pipeline.pipeline import Pipeline
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-6
 SUM_ROUNDING = 1e-4
-_NAMES_EMBEDDER = HeadConfig(name="any", kind="tagger", stage="any", layer="ents", vectors=(NAME,))
-_TUNES_EMBEDDER = HeadConfig(name="any", kind="tagger", stage="any", layer="ents", vectors=(NAME,), tune=True)
+_NAMES_EMBEDDER = HeadConfig(name="any", kind="tagger", stage="any", layer=ENTS, vectors=(NAME,))
+_TUNES_EMBEDDER = HeadConfig(name="any", kind="tagger", stage="any", layer=ENTS, vectors=(NAME,), tune=True)
 
 
 def predictions(subject: Subject, pipeline: Pipeline, docs: Sequence[Doc]) -> list[Any]:
@@ -57,7 +57,7 @@ def plain(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> Any:
     labels = subject.part(pipeline).labels
     if subject.kind == "classifier":
         return {label: float(value) for label, value in zip(labels, answer, strict=True)}
-    if holds_spans(subject.layer):
+    if subject.written.is_spans:
         return sorted([span.start, span.end, span.label, float(span.score)] for span in answer)
     words = _words(doc)
     return [
@@ -72,7 +72,7 @@ def fault(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> str:
         return _fault_of_vectors(stage, doc, *answer)
     if subject.kind == "classifier":
         return _fault_of_categories(stage, np.asarray(answer))
-    if holds_spans(subject.layer):
+    if subject.written.is_spans:
         faults = (_fault_of_span(stage.labels, doc, span) for span in answer)
         return next((found for found in faults if found), "")
     return _fault_of_tags(stage.labels, doc, answer)

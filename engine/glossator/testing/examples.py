@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from glossator.annotations.layer import spans_key
+from glossator.annotations.layer import Layer
 
 if TYPE_CHECKING:
     from glossator.stages import Tokenizer
@@ -109,12 +109,12 @@ _SENTENCES = (
 TEXTS = tuple(" ".join(sentence.words.split()[:-1]) + sentence.words[-1] for sentence in _SENTENCES)
 
 
-def eight_examples(tokenizer: Tokenizer, layer: str, *, exclusive: bool) -> list[Example]:
+def eight_examples(tokenizer: Tokenizer, layer: Layer, *, exclusive: bool) -> list[Example]:
     """Return the examples with gold on one layer.
 
     Args:
         tokenizer: Makes the Docs to predict on.
-        layer: "ents", "spans:KEY", "tag", "pos" or "cats".
+        layer: The layer.
         exclusive: For "cats", whether each Doc has exactly one.
     """
     pairs = zip(_SENTENCES, TEXTS, strict=True)
@@ -124,7 +124,9 @@ def eight_examples(tokenizer: Tokenizer, layer: str, *, exclusive: bool) -> list
     ]
 
 
-def wrong_answers(docs: Sequence[Doc], examples: Sequence[Example], layer: str, exclusive: bool) -> list[str]:
+def wrong_answers(
+    docs: Sequence[Doc], examples: Sequence[Example], layer: Layer, exclusive: bool
+) -> list[str]:
     """Return the texts of the annotated Docs that differ from the examples' gold."""
     return [
         doc.text
@@ -133,20 +135,20 @@ def wrong_answers(docs: Sequence[Doc], examples: Sequence[Example], layer: str, 
     ]
 
 
-def _reference(doc: Doc, sentence: _Sentence, layer: str, exclusive: bool) -> Doc:
-    if layer == "tag":
+def _reference(doc: Doc, sentence: _Sentence, layer: Layer, exclusive: bool) -> Doc:
+    if layer.kind == "tag":
         _set_tags(doc, "tag_", sentence.tags)
-    elif layer == "pos":
+    elif layer.kind == "pos":
         _set_tags(doc, "pos_", sentence.pos)
-    elif layer == "cats":
+    elif layer.is_categories:
         holding = {sentence.topic} if exclusive else sentence.subjects
         doc.cats = {label: float(label in holding) for label in (TOPICS if exclusive else SUBJECTS)}
     else:
         spans = [_span(doc, name, label) for name, label in sentence.names.items()]
-        if layer == "ents":
+        if layer.kind == "ents":
             doc.set_ents(spans)
         else:
-            doc.spans[spans_key(layer)] = spans
+            doc.spans[layer.key] = spans
     return doc
 
 
@@ -162,14 +164,14 @@ def _set_tags(doc: Doc, attribute: str, tags: str) -> None:
         setattr(token, attribute, tag)
 
 
-def _said(doc: Doc, layer: str, exclusive: bool) -> Any:
-    if layer == "tag":
+def _said(doc: Doc, layer: Layer, exclusive: bool) -> Any:
+    if layer.kind == "tag":
         return [token.tag_ for token in doc]
-    if layer == "pos":
+    if layer.kind == "pos":
         return [token.pos_ for token in doc]
-    if layer == "cats":
+    if layer.is_categories:
         return _categories(doc.cats, exclusive)
-    spans = doc.ents if layer == "ents" else doc.spans[spans_key(layer)]
+    spans = layer.spans(doc)
     return {(span.start, span.end, span.label_) for span in spans}
 
 

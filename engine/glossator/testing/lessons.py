@@ -27,7 +27,7 @@ def can_learn(subject: Subject, pipeline: Pipeline) -> bool:
 def lesson(subject: Subject, pipeline: Pipeline) -> list[Example]:
     """Return the eight examples, on the pipeline's tokens."""
     exclusive = getattr(subject.part(pipeline), "exclusive", True)
-    return eight_examples(pipeline.tokenizer, subject.layer, exclusive=exclusive)
+    return eight_examples(pipeline.tokenizer, subject.written, exclusive=exclusive)
 
 
 def learn(subject: Subject, pipeline: Pipeline) -> None:
@@ -64,4 +64,4 @@ def mistakes(subject: Subject, pipeline: Pipeline, examples: Sequence[Example]) 
     docs = [pipeline.tokenizer(text) for text in TEXTS]
     pipeline.annotate(docs)
     exclusive = getattr(subject.part(pipeline), "exclusive", True)
-    return wrong_answers(docs, examples, subject.layer, exclusive)
+    return wrong_answers(docs, examples, subject.written, exclusive)

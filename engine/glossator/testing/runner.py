@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from glossator.annotations.layer import CATS, Layer
 from glossator.errors import ConfigError, UsageError
 from glossator.hookspecs import Kind, Stage
 from glossator.plugins.building import FAILURES
@@ -184,9 +185,9 @@ def _subject(kind: Kind, stage: str | Stage, settings: Mapping[str, Any], plugin
         # The whole name, so that another process finds the same one.
         stage = plugins.find(kind, stage).full_name
     given = dict(settings)
-    layer = str(given.pop("write", "ents")) if kind == "tagger" else ""
-    if kind == "classifier":
-        layer = "cats"
+    layer = CATS if kind == "classifier" else None
+    if kind == "tagger":
+        layer = Layer.for_tagger(str(given.pop("write", "ents")))
     return Subject(kind=kind, stage=stage, settings=given, layer=layer, plugins=plugins)
 
 

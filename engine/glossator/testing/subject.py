@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glossator.annotations.layer import Layer
 from glossator.errors import PluginError
 from glossator.hookspecs import Kind, Stage
 from glossator.pipeline.loading import load
@@ -31,14 +32,14 @@ class Subject:
         kind: What kind of stage it is.
         stage: Its name, "plugin/stage" (a plain name is found, too), or a record.
         settings: What its factory gets besides the layer.
-        layer: What a tagger writes; "cats" for classifiers; "" for others.
+        layer: What a tagger or classifier writes; None for others.
         plugins: Where names are looked up.
     """
 
     kind: Kind
     stage: str | Stage
     settings: Mapping[str, Any]
-    layer: str
+    layer: Layer | None
     plugins: PluginManager
 
     def compose(self, *, prepare: bool = True) -> Pipeline:
@@ -53,7 +54,7 @@ class Subject:
         if self.kind == "embedder":
             pipeline.add_embedder(NAME, self.stage, **settings)
         elif self.kind == "tagger":
-            pipeline.add_tagger(NAME, self.stage, write=self.layer, **settings)
+            pipeline.add_tagger(NAME, self.stage, write=str(self.written), **settings)
         else:
             pipeline.add_classifier(NAME, self.stage, **settings)
         return pipeline.prepare() if prepare else pipeline
@@ -67,6 +68,17 @@ class Subject:
         if self.kind != "tokenizer":
             self.part(pipeline).from_disk(folder / self.subfolder)
         return pipeline
+
+    @property
+    def written(self) -> Layer:
+        """The layer that the tagger or classifier writes.
+
+        Raises:
+            NotApplicable: The stage is neither.
+        """
+        if self.layer is None:
+            raise NotApplicable("it writes no layer")
+        return self.layer
 
     @property
     def subfolder(self) -> str:
@@ -88,8 +100,9 @@ class Subject:
             NotApplicable: It is a record whose factory has no name to be imported by.
         """
         stage = self.stage
+        layer = None if self.layer is None else str(self.layer)
         named = stage if isinstance(stage, str) else {"name": stage.name, "factory": _reference(stage)}
-        return {"kind": self.kind, "stage": named, "settings": dict(self.settings), "layer": self.layer}
+        return {"kind": self.kind, "stage": named, "settings": dict(self.settings), "layer": layer}
 
     @classmethod
     def from_json(cls, described: Mapping[str, Any]) -> Subject:
@@ -99,7 +112,7 @@ class Subject:
             kind=described["kind"],
             stage=stage if isinstance(stage, str) else Stage(**stage),
             settings=described["settings"],
-            layer=described["layer"],
+            layer=Layer.parse(described["layer"]) if described["layer"] else None,
             plugins=PluginManager.from_environment(),
         )
 

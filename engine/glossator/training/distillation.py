@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glossator.annotations.layer import holds_spans, spans_key
+from glossator.annotations.layer import Layer
 from glossator.config.schema import PipelineConfig
 from glossator.errors import ConfigError, DataError
 from glossator.formats.record import CharSpan, GoldTokens, Record
@@ -98,7 +98,7 @@ def distil(
     return result
 
 
-def teacher_head(teacher: Pipeline, name: str, layer: str) -> Head:
+def teacher_head(teacher: Pipeline, name: str, layer: Layer) -> Head:
     """Return the teacher's head that writes a layer: the one of this name, or the only one.
 
     Raises:
@@ -109,7 +109,7 @@ def teacher_head(teacher: Pipeline, name: str, layer: str) -> Head:
     if not named and len(fitting) != 1:
         there = ", ".join(f"{head.name} ({head.config.layer})" for head in teacher.heads.values())
         raise ConfigError(
-            f"the student's head {name!r} writes {layer!r}: name it like the teacher's head that does; "
+            f"the student's head {name!r} writes '{layer}': name it like the teacher's head that does; "
             f"the teacher has {there or 'none'}"
         )
     return (named or fitting)[0]
@@ -183,10 +183,10 @@ def _records(doc: Doc, head: Head, generator: np.random.Generator) -> Iterator[R
         yield Record(doc.text, cats={label.removeprefix(prefix): doc.cats[label] for label in head.labels})
         return
     layer = head.config.layer
-    group = doc.spans[spans_key(layer) if layer.startswith("spans:") else head.name]
+    group = doc.spans[layer.scores_key(head.name)]
     scores = np.asarray(group.attrs["scores"], dtype=float)
     believed = generator.random(len(scores)) < scores
-    spans = [span for span, kept in zip(group, believed, strict=True) if kept] if holds_spans(layer) else []
+    spans = [span for span, kept in zip(group, believed, strict=True) if kept] if layer.is_spans else []
     spans.sort(key=attrgetter("start"))
     starts = [span.start for span in spans]
     for sentence in doc.sents if doc.has_annotation("SENT_START") else [doc[:]]:
@@ -195,21 +195,18 @@ def _records(doc: Doc, head: Head, generator: np.random.Generator) -> Iterator[R
             yield _record(sentence, layer, begun, believed)
 
 
-def _record(sentence: Span, layer: str, begun: Sequence[Span], believed: np.ndarray) -> Record:
+def _record(sentence: Span, layer: Layer, begun: Sequence[Span], believed: np.ndarray) -> Record:
     """Return a sentence with the spans that have `begun` in it, if they end in it, or its tags."""
     words = [token.text for token in sentence]
     spaces = [bool(token.whitespace_) for token in sentence]
     tokens = GoldTokens(words, spaces)
-    if holds_spans(layer):
+    if layer.is_spans:
         inside = [span for span in begun if span.end <= sentence.end]
         offset = sentence.start_char
         placed = [CharSpan(span.start_char - offset, span.end_char - offset, span.label_) for span in inside]
         return Record(_text(tokens), tokens=tokens, spans=placed, raw=False)
-    tags = [
-        (token.tag_ if layer == "tag" else token.pos_) if believed[token.i] and not token.is_space else ""
-        for token in sentence
-    ]
-    tokens.tags, tokens.pos = (tags, None) if layer == "tag" else (None, tags)
+    tags = [layer.label_of(token) if believed[token.i] and not token.is_space else "" for token in sentence]
+    tokens.tags, tokens.pos = (tags, None) if layer.kind == "tag" else (None, tags)
     return Record(_text(tokens), tokens=tokens, raw=False)
 
 

@@ -322,7 +322,7 @@ class TrainingRun:
         report_errors(data.errors, f"{head.name}, {split}", self.progress)
         if data.silent and data.examples:
             self.progress.message(
-                f"{head.name}, {split}: {len(data.examples):,} documents have gold {head.config.layer!r}, "
+                f"{head.name}, {split}: {len(data.examples):,} documents have gold '{head.config.layer}', "
                 f"{data.silent:,} have none and are left out"
             )
         if data.alignment.repaired or data.alignment.impossible:
@@ -330,7 +330,7 @@ class TrainingRun:
         if not data.examples:
             files = ", ".join(str(file) for file in source.files(split))
             raise DataError(
-                f"the {split} set of {head.name!r} ({files}) has no document with gold {head.config.layer!r}"
+                f"the {split} set of {head.name!r} ({files}) has no document with gold '{head.config.layer}'"
             )
         return data
 

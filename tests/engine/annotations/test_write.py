@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
+from glossator.annotations.layer import ENTS, POS, TAG, Layer
 from glossator.annotations.write import (
     check_labels,
     clear_ents,
@@ -64,7 +65,7 @@ def scored_spans(draw: st.DrawFn, tokens: int = 12) -> list[ScoredSpan]:
 def test_of_entities_that_overlap_the_surest_longest_leftmost_stay(spans, standing):
     doc = doc_of(["w"] * 12)
     doc.ents = [Span(doc, start, end, "OLD") for start, end in standing]
-    write_spans(doc, "ner", "ents", spans)
+    write_spans(doc, "ner", ENTS, spans)
     kept = [ScoredSpan(*span) for span in group(doc, "ner")]
     places = [*standing, *kept]
     assert not any(overlap(a, b) for i, a in enumerate(places) for b in places[:i])
@@ -82,7 +83,7 @@ def test_of_entities_that_overlap_the_surest_longest_leftmost_stay(spans, standi
 @given(scored_spans(len(WORDS)))
 def test_span_groups_keep_all_with_white_space_cut_off_their_ends(spans):
     doc = doc_of()
-    write_spans(doc, "head", "spans:key", spans)
+    write_spans(doc, "head", Layer.parse("spans:key"), spans)
     wanted = []
     for span in spans:
         words = [i for i in range(span.start, span.end) if not doc[i].is_space]
@@ -95,16 +96,16 @@ def test_span_groups_keep_all_with_white_space_cut_off_their_ends(spans):
 
 def test_white_space_inside_a_span_stays():
     doc = doc_of()
-    write_spans(doc, "ner", "ents", [ScoredSpan(0, 4, "PER", 0.9), ScoredSpan(5, 8, "PER", 0.8)])
+    write_spans(doc, "ner", ENTS, [ScoredSpan(0, 4, "PER", 0.9), ScoredSpan(5, 8, "PER", 0.8)])
     assert ents(doc) == [(1, 3, "PER"), (5, 6, "PER")]
-    write_spans(doc, "two", "spans:two", [ScoredSpan(2, 5, "X", 0.5)])
+    write_spans(doc, "two", Layer.parse("spans:two"), [ScoredSpan(2, 5, "X", 0.5)])
     assert group(doc, "two") == [(2, 5, "X", 0.5)]
 
 
 def test_without_entities_a_doc_says_so():
     doc = doc_of()
     clear_ents(doc)
-    write_spans(doc, "ner", "ents", [])
+    write_spans(doc, "ner", ENTS, [])
     assert doc.has_annotation("ENT_IOB")
     assert (ents(doc), group(doc, "ner")) == ([], [])
     doc.ents = [Span(doc, 1, 3, "OLD")]
@@ -115,7 +116,7 @@ def test_without_entities_a_doc_says_so():
 def test_entities_that_stand_keep_what_is_known_of_them():
     doc = doc_of()
     doc.ents = [Span(doc, 1, 3, "PER", kb_id="Q1", span_id="first")]
-    write_spans(doc, "ner", "ents", [ScoredSpan(5, 6, "PER", 0.5)])
+    write_spans(doc, "ner", ENTS, [ScoredSpan(5, 6, "PER", 0.5)])
     assert [(e.kb_id_, e.id_) for e in doc.ents] == [("Q1", "first"), ("", "")]
 
 
@@ -123,11 +124,11 @@ def test_entities_that_stand_keep_what_is_known_of_them():
 def test_spans_scores_and_tags_survive_storage_without_user_data(through):
     doc = doc_of()
     spans = [ScoredSpan(5, 6, "PER", 0.75), ScoredSpan(1, 3, "ORG", 0.5)]
-    write_spans(doc, "ner", "ents", spans)
-    write_spans(doc, "more", "spans:key", spans)
+    write_spans(doc, "ner", ENTS, spans)
+    write_spans(doc, "more", Layer.parse("spans:key"), spans)
     ids = np.asarray([0, 1, 0, 0, 1, 0, 1, 0])
     probabilities = np.linspace(0.1, 0.8, 8)
-    write_tags(doc, "tags", "tag", TokenTags(ids, probabilities), ["NN", "VB"])
+    write_tags(doc, "tags", TAG, TokenTags(ids, probabilities), ["NN", "VB"])
     write_provenance(doc, "p", "1", {})
     if through == "bytes":
         moved = Doc(Vocab()).from_bytes(doc.to_bytes(exclude=["user_data"]))
@@ -147,8 +148,8 @@ def test_tags_leave_everything_else_as_it_was():
     doc = doc_of(sent_starts=[True, False, False, False, True, False, False, False])
     doc.ents = [Span(doc, 1, 3, "PER")]
     tags = TokenTags(np.zeros(8, dtype=int), np.ones(8))
-    write_tags(doc, "a", "tag", tags, ["NN"])
-    write_tags(doc, "b", "pos", tags, ["NOUN"])
+    write_tags(doc, "a", TAG, tags, ["NN"])
+    write_tags(doc, "b", POS, tags, ["NOUN"])
     assert [t.tag_ for t in doc] == ["_SP" if t.is_space else "NN" for t in doc]
     assert [t.pos_ for t in doc] == ["SPACE" if t.is_space else "NOUN" for t in doc]
     assert [t.is_sent_start for t in doc] == [True, False, False, False, True, False, False, False]
@@ -161,26 +162,26 @@ def test_an_empty_doc_takes_all_layers():
     doc = doc_of([])
     none = TokenTags(np.zeros(0, dtype=int), np.zeros(0))
     clear_ents(doc)
-    write_spans(doc, "a", "ents", [])
-    write_tags(doc, "b", "pos", none, ["NOUN"])
+    write_spans(doc, "a", ENTS, [])
+    write_tags(doc, "b", POS, none, ["NOUN"])
     write_cats(doc, ["x"], [0.5])
     assert (doc.spans["a"].attrs["scores"], doc.spans["b"].attrs["scores"], doc.cats) == ([], [], {"x": 0.5})
 
 
 def test_labels_of_pos_are_universal_parts_of_speech():
-    check_labels("pos", ["NOUN", "VERB", "X"])
-    check_labels("tag", ["anything"])
+    check_labels(POS, ["NOUN", "VERB", "X"])
+    check_labels(TAG, ["anything"])
     with pytest.raises(ConfigError, match=r"not 'NN': write = 'tag'"):
-        check_labels("pos", ["NOUN", "NN"])
+        check_labels(POS, ["NOUN", "NN"])
     with pytest.raises(ConfigError, match=r"not 'NN': write = 'tag'"):
-        write_tags(doc_of(), "h", "pos", TokenTags(np.zeros(8, dtype=int), np.ones(8)), ["NN"])
+        write_tags(doc_of(), "h", POS, TokenTags(np.zeros(8, dtype=int), np.ones(8)), ["NN"])
 
 
 def test_what_is_written_is_plain_json():
     doc = doc_of()
     write_cats(doc, ["x", "y"], np.asarray([0.25, 0.75], dtype=np.float32))
-    write_spans(doc, "ner", "ents", [ScoredSpan(1, 3, "PER", np.float32(0.5))])
-    write_tags(doc, "tags", "tag", TokenTags(np.zeros(8, np.int64), np.ones(8, np.float32)), ["NN"])
+    write_spans(doc, "ner", ENTS, [ScoredSpan(1, 3, "PER", np.float32(0.5))])
+    write_tags(doc, "tags", TAG, TokenTags(np.zeros(8, np.int64), np.ones(8, np.float32)), ["NN"])
     assert json.loads(json.dumps(doc.cats)) == {"x": 0.25, "y": 0.75}
     assert all(json.loads(json.dumps(g.attrs)) == g.attrs for g in doc.spans.values())
     assert {type(score) for g in doc.spans.values() for score in g.attrs["scores"]} == {float}

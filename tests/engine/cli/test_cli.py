@@ -435,7 +435,7 @@ def test_a_folder_named_like_a_recipe_does_not_hide_it(cli, tmp_path, monkeypatc
 
 
 def test_what_the_output_of_a_pipeline_cannot_hold_is_said(cli, trained_samples, letters, tmp_path):
-    heads = {head.config.layer: name for name, head in glossator.load(trained_samples).heads.items()}
+    heads = {str(head.config.layer): name for name, head in glossator.load(trained_samples).heads.items()}
     for output in (("--to", "conllu"), ("-o", tmp_path / "out.conllu")):
         err = cli("annotate", letters, "-p", trained_samples, *output).err
         assert "conllu cannot hold what " in err

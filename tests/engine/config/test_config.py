@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glossator.annotations.layer import CATS, ENTS, Layer
 from glossator.config.overrides import parse_override
 from glossator.config.schema import DataConfig, HeadConfig, PipelineConfig, StageConfig, TrainingConfig
 from glossator.config.sections import config_from_dict
@@ -135,8 +136,8 @@ def _head(draw: st.DrawFn, name: str, embedders: list[str]) -> HeadConfig:
         "settings": draw(SETTINGS),
     }
     if draw(st.booleans()):
-        return HeadConfig(kind="tagger", layer=draw(LAYERS), **values)
-    return HeadConfig(kind="classifier", layer="cats", prefix=draw(STRINGS), **values)
+        return HeadConfig(kind="tagger", layer=Layer.parse(draw(LAYERS)), **values)
+    return HeadConfig(kind="classifier", layer=CATS, prefix=draw(STRINGS), **values)
 
 
 @settings(deadline=None)
@@ -152,9 +153,9 @@ def test_the_design_s_example_means_what_it_says():
     read = config(WHOLE)
     assert [head.name for head in read.heads] == ["ner", "topic"]
     ner, topic = read.heads
-    assert (ner.kind, ner.stage, ner.layer, ner.vectors) == ("tagger", "builtin/window", "ents", ("words",))
+    assert (ner.kind, ner.stage, ner.layer, ner.vectors) == ("tagger", "builtin/window", ENTS, ("words",))
     assert ner.settings == {"width": 128}
-    assert (topic.kind, topic.layer, topic.settings) == ("classifier", "cats", {"widths": [3, 4, 5]})
+    assert (topic.kind, topic.layer, topic.settings) == ("classifier", CATS, {"widths": [3, 4, 5]})
     assert read.embedders == {"words": StageConfig(stage="vectors", settings={"path": "vectors/minilm-128"})}
     assert read.tokenizer == StageConfig(stage="spacy", settings={"sentences": "rules"})
     assert read.data["ner"] == DataConfig(corpus="uner_ewt")

@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 
 from glossator.annotations.gold import gold_spans, gold_tags
-from glossator.annotations.read import annotated
+from glossator.annotations.layer import ENTS, POS, TAG, Layer
 from glossator.data.alignment import LISTED, AlignmentReport
 from glossator.data.examples import gold_doc, gold_example, record_doc, rehome
 from glossator.formats.record import CharSpan, GoldTokens, Record
@@ -30,6 +30,10 @@ def gold_tokens(draw: st.DrawFn) -> GoldTokens:
     return GoldTokens(words, spaces)
 
 
+def annotated(doc: Doc, layer: str) -> bool:
+    return Layer.parse(layer).is_annotated(doc)
+
+
 def text_of(tokens: GoldTokens) -> str:
     return "".join(word + " " * space for word, space in zip(tokens.words, tokens.spaces, strict=True))
 
@@ -41,7 +45,7 @@ def record_of(tokens: GoldTokens, spans: list[CharSpan] | None) -> Record:
 def example_of(text: str, layer: str, *spans: tuple[int, int, str]):
     report = AlignmentReport()
     record = Record(text, spans=[CharSpan(*span) for span in spans], file="f", line=3)
-    return gold_example(record, layer, TOKENIZER, report), report
+    return gold_example(record, Layer.parse(layer), TOKENIZER, report), report
 
 
 @unhurried
@@ -57,8 +61,8 @@ def test_spans_of_whole_words_are_exact_and_come_back(tokens, data):
         CharSpan(doc[start:end].start_char, doc[start:end].end_char, label) for start, end, label in spans
     ]
     report = AlignmentReport()
-    example = gold_example(record_of(tokens, gold), "spans:k", TOKENIZER, report)
-    assert gold_spans(example, "spans:k") == spans
+    example = gold_example(record_of(tokens, gold), Layer.parse("spans:k"), TOKENIZER, report)
+    assert gold_spans(example, Layer.parse("spans:k")) == spans
     assert (report.exact, report.repaired, report.impossible) == (len(gold), 0, 0)
 
 
@@ -69,7 +73,7 @@ def test_any_span_is_counted_once_and_put_on_the_fewest_tokens_that_hold_it(toke
     offsets = st.integers(-2, len(text) + 2)
     span = CharSpan(data.draw(offsets), data.draw(offsets), "X")
     report = AlignmentReport()
-    example = gold_example(record_of(tokens, [span]), "ents", TOKENIZER, report)
+    example = gold_example(record_of(tokens, [span]), ENTS, TOKENIZER, report)
     valid = 0 <= span.start < span.end <= len(text)
     wanted = {place for place in range(span.start, span.end) if valid and not text[place].isspace()}
     doc = example.reference
@@ -91,7 +95,7 @@ def test_every_span_of_many_is_counted_once(tokens, data):
     offsets = st.integers(-1, len(text_of(tokens)) + 1)
     gold = [CharSpan(*pair, "X") for pair in data.draw(st.lists(st.tuples(offsets, offsets), max_size=8))]
     report = AlignmentReport()
-    example = gold_example(record_of(tokens, gold), "ents", TOKENIZER, report)
+    example = gold_example(record_of(tokens, gold), ENTS, TOKENIZER, report)
     assert report.exact + report.repaired + report.impossible == len(gold)
     assert len(example.reference.ents) == report.exact + report.repaired
 
@@ -119,7 +123,7 @@ def test_of_overlapping_entities_the_longer_stays():
 
 def test_overlapping_spans_of_a_key_all_stay():
     example, report = example_of("Ada wrote Ann", "spans:k", (0, 9, "B"), (0, 3, "A"), (0, 3, "A"))
-    assert gold_spans(example, "spans:k") == [(0, 2, "B"), (0, 1, "A"), (0, 1, "A")]
+    assert gold_spans(example, Layer.parse("spans:k")) == [(0, 2, "B"), (0, 1, "A"), (0, 1, "A")]
     assert report.exact == 3
 
 
@@ -128,7 +132,7 @@ def test_report_lists_some_counts_all_and_merges():
     record = Record("Ada ran", spans=[CharSpan(0, 2, "A"), CharSpan(5, 5, "B")], file="f", line=3)
     for report, times in ((whole, LISTED - 1), (part, 3)):
         for _ in range(times):
-            gold_example(record, "ents", TOKENIZER, report)
+            gold_example(record, ENTS, TOKENIZER, report)
     whole.merge(part)
     assert (whole.exact, whole.repaired, whole.impossible) == (1, LISTED + 2, LISTED + 2)
     assert len(whole.repaired_cases) == len(whole.impossible_cases) == LISTED
@@ -158,21 +162,21 @@ def test_predicted_side_says_nothing_and_has_the_same_tokens():
     record = record_of(tokens, [CharSpan(0, 3, "PER")])
     record.cats = {"c": 1.0}
     for layer in ("ents", "spans:k", "tag", "pos", "cats"):
-        example = gold_example(record, layer, TOKENIZER, AlignmentReport())
+        example = gold_example(record, Layer.parse(layer), TOKENIZER, AlignmentReport())
         others = {"ents", "spans:k", "tag", "pos", "cats"} - {layer}
         assert annotated(example.reference, layer)
         assert not any(annotated(example.reference, other) for other in others)
         assert not any(annotated(example.predicted, each) for each in (layer, *others))
         assert example.predicted.text == example.reference.text == "Ada ran"
         assert [token.is_sent_start for token in example.predicted] == [True, False]
-    assert gold_tags(gold_example(record, "tag", TOKENIZER, AlignmentReport()), "tag") == ["NNP", None]
-    assert gold_tags(gold_example(record, "pos", TOKENIZER, AlignmentReport()), "pos") == ["PROPN", "VERB"]
+    assert gold_tags(gold_example(record, TAG, TOKENIZER, AlignmentReport()), TAG) == ["NNP", None]
+    assert gold_tags(gold_example(record, POS, TOKENIZER, AlignmentReport()), POS) == ["PROPN", "VERB"]
 
 
 @pytest.mark.parametrize("layer", ["ents", "spans:k", "tag", "pos", "cats"])
 def test_a_layer_the_record_lacks_stays_missing(layer):
     for record in (Record("Ada ran"), Record("", doc=Doc(Vocab(), words=["Ada"]))):
-        example = gold_example(record, layer, TOKENIZER, AlignmentReport())
+        example = gold_example(record, Layer.parse(layer), TOKENIZER, AlignmentReport())
         assert len(example.reference)
         assert not annotated(example.reference, layer)
 
@@ -213,27 +217,29 @@ def test_a_stored_doc_is_its_own_gold():
     record = Record(doc.text, doc=doc, spans=[CharSpan(0, 3, "PER")], cats=dict(doc.cats))
     report = AlignmentReport()
     examples = {
-        layer: gold_example(record, layer, TOKENIZER, report)
+        layer: gold_example(record, Layer.parse(layer), TOKENIZER, report)
         for layer in ("ents", "spans:k", "tag", "pos", "cats")
     }
-    assert gold_spans(examples["ents"], "ents") == [(0, 1, "PER")]
-    assert gold_spans(examples["spans:k"], "spans:k") == [(1, 3, "VP")]
-    assert gold_tags(examples["tag"], "tag") == ["NNP", "VBD", "RP"]
-    assert gold_tags(examples["pos"], "pos") == ["PROPN", "VERB", "ADP"]
+    assert gold_spans(examples["ents"], ENTS) == [(0, 1, "PER")]
+    assert gold_spans(examples["spans:k"], Layer.parse("spans:k")) == [(1, 3, "VP")]
+    assert gold_tags(examples["tag"], TAG) == ["NNP", "VBD", "RP"]
+    assert gold_tags(examples["pos"], POS) == ["PROPN", "VERB", "ADP"]
     assert examples["cats"].reference.cats == {"c": 1.0}
     assert report.exact == 2
     for layer, example in examples.items():
         assert not annotated(example.predicted, layer)
         assert example.predicted.user_data == {}
         assert [token.is_sent_start for token in example.predicted] == [token.is_sent_start for token in doc]
-    assert not annotated(gold_example(record, "spans:other", TOKENIZER, report).reference, "spans:other")
+    assert not annotated(
+        gold_example(record, Layer.parse("spans:other"), TOKENIZER, report).reference, "spans:other"
+    )
 
 
 def test_what_a_stored_doc_does_not_say_of_entities_stays_missing():
     doc = Doc(Vocab(), words=["Ada", "saw", "Bob", "."])
     doc.set_ents([Span(doc, 0, 1, "PER")], missing=[doc[2:4]], default="outside")
     record = Record(doc.text, doc=doc, spans=[CharSpan(0, 3, "PER")])
-    reference = gold_example(record, "ents", TOKENIZER, AlignmentReport()).reference
+    reference = gold_example(record, ENTS, TOKENIZER, AlignmentReport()).reference
     assert [token.ent_iob for token in reference] == [3, 2, 0, 0]
 
 

@@ -92,7 +92,7 @@ def test_recipe_is_a_config_of_known_corpora(name):
         assert corpus.lang == config.lang
         assert corpus.licence == config.licence
         assert corpus.licence in opening
-        task = {"ents": "ner", "pos": "pos", "tag": "pos", "cats": head.name}[head.layer]
+        task = {"ents": "ner", "pos": "pos", "tag": "pos", "cats": head.name}[str(head.layer)]
         assert task in corpus.task.split("+")
 
 

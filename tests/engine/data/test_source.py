@@ -11,6 +11,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 
+from glossator.annotations.layer import ENTS, Layer
 from glossator.config.schema import DataConfig
 from glossator.data.examples import document_error, has_gold, read_gold
 from glossator.data.files import open_reader, open_writer, options_for, read_files
@@ -65,11 +66,11 @@ def test_each_layer_has_its_own_examples(tmp_path):
     found = source(tmp_path, train=write(tmp_path / "train.jsonl", RECORDS).name)
     pipeline = Pipeline("en", plugins=PLUGINS)
     counts = {
-        layer: len(read_gold(found.records("train"), layer, pipeline.tokenizer).examples)
+        layer: len(read_gold(found.records("train"), Layer.parse(layer), pipeline.tokenizer).examples)
         for layer in ("ents", "spans:x", "cats", "tag", "pos")
     }
     assert counts == {"ents": 2, "spans:x": 2, "cats": 2, "tag": 0, "pos": 0}
-    data = read_gold(found.records("train"), "ents", pipeline.tokenizer)
+    data = read_gold(found.records("train"), ENTS, pipeline.tokenizer)
     example = data.examples[0]
     assert example.predicted.vocab is pipeline.vocab
     assert not example.predicted.has_annotation("ENT_IOB")
@@ -87,7 +88,7 @@ def test_docbins_have_gold_on_the_layers_their_docs_have(tmp_path):
     DocBin(docs=[tagged, grouped, classified], store_user_data=True).to_disk(tmp_path / "gold.spacy")
     records = list(source(tmp_path, train="gold.spacy").records("train"))
     layers = ("ents", "tag", "pos", "spans:places", "spans:other", "cats")
-    found = {layer: [has_gold(record, layer) for record in records] for layer in layers}
+    found = {layer: [has_gold(record, Layer.parse(layer)) for record in records] for layer in layers}
     assert found == {
         "ents": [False, False, False],
         "tag": [True, False, False],
@@ -98,7 +99,7 @@ def test_docbins_have_gold_on_the_layers_their_docs_have(tmp_path):
     }
     pipeline = Pipeline("en", plugins=PLUGINS)
     for layer, texts in (("tag", ["Mara left "]), ("spans:places", ["Oslo "])):
-        examples = read_gold(iter(records), layer, pipeline.tokenizer).examples
+        examples = read_gold(iter(records), Layer.parse(layer), pipeline.tokenizer).examples
         assert [example.reference.text for example in examples] == texts
 
 
@@ -109,7 +110,7 @@ def test_bad_records_are_kept_as_errors_and_lose_no_others(tmp_path, test_stages
         file.write(b'{"text": "\xff"}\n{]\n')
     plugins = PluginManager.from_environment()
     pipeline = Pipeline("en", tokenizer="touchy", plugins=plugins)
-    data = read_gold(source(tmp_path, train="train.jsonl").records("train"), "ents", pipeline.tokenizer)
+    data = read_gold(source(tmp_path, train="train.jsonl").records("train"), ENTS, pipeline.tokenizer)
     assert [example.predicted.text for example in data.examples] == ["Mara left Oslo.", "Nothing here."]
     assert [(error.file, error.line) for error in data.errors] == [(str(path), line) for line in (2, 6, 7)]
     assert str(data.errors[0]) == f"{path}:2: ValueError: I will not read this"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from glossator.annotations.layer import CATS, ENTS, TAG, Layer
 from glossator.annotations.write import write_spans, write_tags
 from glossator.evaluation.matching import confusion, match_categories, match_spans, scores_and_truth
 from glossator.evaluation.reliability import (
@@ -42,14 +43,14 @@ def gold_doc(layer, spans, words=WORDS) -> Doc:
 def annotated_doc(layer, spans, words=WORDS) -> Doc:
     """A Doc with scored spans as the engine writes them."""
     doc = Doc(NLP.vocab, words=words)
-    write_spans(doc, "k", layer, [ScoredSpan(*span) for span in spans])
+    write_spans(doc, "k", Layer.parse(layer), [ScoredSpan(*span) for span in spans])
     if layer == "ents" and not doc.has_annotation("ENT_IOB"):
         doc.set_ents([])
     return doc
 
 
 def kinds(gold, predicted, layer="spans:k"):
-    matches = match_spans([gold_doc(layer, gold)], [annotated_doc(layer, predicted)], layer, "k")
+    matches = match_spans([gold_doc(layer, gold)], [annotated_doc(layer, predicted)], Layer.parse(layer), "k")
     return sorted((match.kind, _tokens(match.gold), _tokens(match.predicted)) for match in matches)
 
 
@@ -108,7 +109,7 @@ single_words = st.lists(st.sampled_from((None, *LABELS)), min_size=8, max_size=8
 def test_spans_are_counted_once_and_as_the_scorer_counts_them(rows):
     gold = [gold_doc("spans:k", spans) for spans, _ in rows]
     docs = [annotated_doc("spans:k", spans) for _, spans in rows]
-    matches = match_spans(gold, docs, "spans:k", "k")
+    matches = match_spans(gold, docs, Layer.parse("spans:k"), "k")
     places = [(v.document, v.gold) for v in matches if v.gold]
     assert len(set(places)) == len(places) == sum(len(spans) for spans, _ in rows)
     guesses = [(v.document, v.predicted) for v in matches if v.predicted]
@@ -117,7 +118,7 @@ def test_spans_are_counted_once_and_as_the_scorer_counts_them(rows):
         assert (match.score is None) == (match.kind == "missed")
         assert match.is_correct == (match.kind == "correct")
         assert match.predicted is None or match.holds == match.is_correct
-    scores = score_layer([Example(*pair) for pair in zip(docs, gold, strict=True)], "spans:k")
+    scores = score_layer([Example(*pair) for pair in zip(docs, gold, strict=True)], Layer.parse("spans:k"))
     _check_precision_and_recall(matches, scores, "spans_k")
 
 
@@ -139,9 +140,9 @@ def test_entities_where_the_gold_says_nothing_are_no_errors(guess, truth, silent
     spans = [Span(gold, i, i + 1, label) for i, label in enumerate(truth) if label and i not in silent]
     gold.set_ents(spans, missing=[gold[i : i + 1] for i in silent], default="outside")
     doc = annotated_doc("ents", [(i, i + 1, label, 0.5) for i, label in enumerate(guess) if label])
-    matches = match_spans([gold], [doc], "ents", "k")
-    _check_precision_and_recall(matches, score_layer([Example(doc, gold)], "ents"), "ents")
-    assert match_spans([Doc(NLP.vocab, words=WORDS)], [doc], "ents", "k") == []
+    matches = match_spans([gold], [doc], ENTS, "k")
+    _check_precision_and_recall(matches, score_layer([Example(doc, gold)], ENTS), "ents")
+    assert match_spans([Doc(NLP.vocab, words=WORDS)], [doc], ENTS, "k") == []
 
 
 @settings(max_examples=60, deadline=None)
@@ -154,8 +155,8 @@ def test_tags_are_judged_where_the_gold_has_one_and_white_space_never(pairs):
     ids = [LABELS.index(tag) for tag, _ in pairs]
     scores = [i / len(pairs) for i in range(len(pairs))]
     tags = TokenTags(np.asarray([ids[0], 0, *ids[1:]]), np.asarray([scores[0], 0.99, *scores[1:]]))
-    write_tags(doc, "k", "tag", tags, LABELS)
-    matches = match_spans([gold], [doc], "tag", "k")
+    write_tags(doc, "k", TAG, tags, LABELS)
+    matches = match_spans([gold], [doc], TAG, "k")
     expected = [(tag, truth, score) for (tag, truth), score in zip(pairs, scores, strict=True) if truth]
     found = [(match.predicted.label, match.gold.label, match.score) for match in matches]
     assert sorted(found) == sorted(expected)
@@ -183,9 +184,9 @@ def test_words_cut_differently_are_judged_by_the_conll_18_rule(gold_cuts, guess_
         docs.append(Doc(NLP.vocab, words=words, spaces=[False] * len(words), tags=tags[: len(words)]))
     gold, doc = docs
     ids = np.asarray([LABELS.index(token.tag_) for token in doc])
-    write_tags(doc, "k", "tag", TokenTags(ids, np.full(len(doc), 0.5)), LABELS)
-    matches = match_spans([gold], [doc], "tag", "k")
-    _check_precision_and_recall(matches, retokenized_scores([gold], [doc], "tag"), "tag")
+    write_tags(doc, "k", TAG, TokenTags(ids, np.full(len(doc), 0.5)), LABELS)
+    matches = match_spans([gold], [doc], TAG, "k")
+    _check_precision_and_recall(matches, retokenized_scores([gold], [doc], TAG), "tag")
 
 
 def classified(guess, truth):
@@ -211,7 +212,7 @@ def test_one_category_a_document_is_the_likeliest():
     ]
     assert confusion(matches).labels == ("A", "B", "unheard")
     examples = [Example(doc, gold) for gold, doc in pairs]
-    assert score_layer(examples, "cats", labels=LABELS[:2])["cats_acc"] == pytest.approx(1 / 3)
+    assert score_layer(examples, CATS, labels=LABELS[:2])["cats_acc"] == pytest.approx(1 / 3)
 
 
 @settings(max_examples=60, deadline=None)

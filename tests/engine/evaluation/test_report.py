@@ -14,6 +14,7 @@ from rich.console import Console
 from spacy.tokens import Doc, Span
 
 import glossator
+from glossator.annotations.layer import CATS, ENTS
 from glossator.annotations.write import write_spans
 from glossator.cli.score_tables import print_details, print_scores
 from glossator.config.schema import HeadConfig
@@ -108,10 +109,10 @@ def test_an_error_stands_in_its_sentences_and_no_others():
     doc = Doc(NLP.vocab, words=words)
     # the last one is wrong in two sentences at once
     spans = [ScoredSpan(0, 1, "B", 0.4), ScoredSpan(3, 7, "A", 0.9), ScoredSpan(7, 8, "C", 0.2)]
-    write_spans(doc, "ner", "ents", spans)
-    matches = match_spans([gold], [doc], "ents", "ner")
+    write_spans(doc, "ner", ENTS, spans)
+    matches = match_spans([gold], [doc], ENTS, "ner")
     gold.user_data[SOURCE] = ("letters.txt", 7)
-    rows = list(error_rows(matches, "ents", [gold]))
+    rows = list(error_rows(matches, ENTS, [gold]))
     assert [(row["kind"], row["text"]) for row in rows] == [
         ("wrong boundaries", "Two there . Three ."),
         ("wrong label", "One here ."),
@@ -130,14 +131,14 @@ def test_an_error_stands_in_its_sentences_and_no_others():
     assert error_counts(matches) == {"spurious": 1, "wrong label": 1, "wrong boundaries": 1}
     whole = Doc(NLP.vocab, words=words)  # says nothing of sentences
     whole.set_ents(gold.ents)
-    assert {row["text"] for row in error_rows(matches, "ents", [whole])} == {whole.text}
+    assert {row["text"] for row in error_rows(matches, ENTS, [whole])} == {whole.text}
 
 
 def test_a_category_held_to_be_unlikely_is_an_error_as_sure_as_one_held_to_be_likely():
     gold, doc = Doc(NLP.vocab, words=["x"]), Doc(NLP.vocab, words=["x"])
     gold.cats, doc.cats = {"A": 1.0, "B": 0.0, "C": 1.0}, {"A": 0.02, "B": 0.9, "C": 0.4}
     matches = match_categories([gold], [doc], ("A", "B", "C"), exclusive=False)
-    rows = list(error_rows(matches, "cats", [gold]))
+    rows = list(error_rows(matches, CATS, [gold]))
     assert [(row["kind"], row["score"]) for row in rows] == [
         ("missed", 0.02),
         ("spurious", 0.9),
@@ -150,9 +151,9 @@ def test_text_in_any_script_is_written_as_it_is(tmp_path):
     gold = Doc(NLP.vocab, words=["东京", "🙂", "e\u0301"])
     doc = gold.copy()
     gold.set_ents([Span(gold, 0, 1, "地")])
-    write_spans(doc, "ner", "ents", [])
-    matches = match_spans([gold], [doc], "ents", "ner")
-    written = write_report(tmp_path, "ner", "ents", Evaluation(documents=1, matches=matches), [gold])
+    write_spans(doc, "ner", ENTS, [])
+    matches = match_spans([gold], [doc], ENTS, "ner")
+    written = write_report(tmp_path, "ner", ENTS, Evaluation(documents=1, matches=matches), [gold])
     assert [path.name for path in written] == ["ner.json", "ner.errors.jsonl"]  # no score, so no picture
     assert "东京 🙂 e\u0301" in written[1].read_text(encoding="utf-8")
     [row] = lines_of(written[1])
@@ -246,7 +247,7 @@ def test_the_scores_of_a_label_say_how_often_the_gold_has_it_and_when_it_holds()
     whole = Labelled(0, 5, "sea")
     matches = [Match(0, whole, whole, 0.9), Match(1, whole, None, None), Match(2, None, whole, 0.8)]
     console = Console(file=io.StringIO(), width=80)
-    config = HeadConfig(name="topic", kind="classifier", stage="bow", layer="cats")
+    config = HeadConfig(name="topic", kind="classifier", stage="bow", layer=CATS)
     head = Head(config, None, Plugin("test", "", ""), thresholds={"sea": 0.125})
     print_scores(console, head, Evaluation(scores={"cats_f_per_type": rows}, matches=matches))
     shown = [line.split() for line in console.file.getvalue().splitlines()]

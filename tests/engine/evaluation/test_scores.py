@@ -10,6 +10,7 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from glossator.annotations.layer import CATS, ENTS, POS, TAG, Layer
 from glossator.errors import ConfigError, DataError
 from glossator.evaluation.scores import main_score, retokenized_scores, score_layer
 
@@ -53,7 +54,7 @@ def test_entities_score_as_counted_by_hand(rows):
         examples.append(Example(make(words, guess), make(words, truth)))
         found |= {(number, *ent) for ent in guess}
         gold |= {(number, *ent) for ent in truth}
-    scores = score_layer(examples, "ents")
+    scores = score_layer(examples, ENTS)
     if not found | gold:
         assert of(scores, "ents") == (None, None, None)
         return
@@ -71,7 +72,7 @@ def test_overlapping_spans_score_as_counted_by_hand(rows):
     examples = [Example(make(words, spans={"k": a}), make(words, spans={"k": b})) for a, b in rows]
     found = {(number, *span) for number, (guess, _) in enumerate(rows) for span in guess}
     gold = {(number, *span) for number, (_, truth) in enumerate(rows) for span in truth}
-    scores = score_layer(examples, "spans:k")
+    scores = score_layer(examples, Layer.parse("spans:k"))
     expected = prf(found, gold) if found | gold else (None, None, None)
     assert of(scores, "spans_k") == pytest.approx(expected)
 
@@ -82,9 +83,11 @@ def test_documents_without_gold_are_no_failures():
     annotated.reference.spans["k"] = [Span(annotated.reference, 0, 1, "A")]
     silent = Example(make(words, [(0, 2, "B")], {"k": [(0, 2, "B")]}), make(words))
     for layer, prefix in (("ents", "ents"), ("spans:k", "spans_k")):
-        assert of(score_layer([annotated, silent], layer), prefix) == pytest.approx((1.0, 1.0, 1.0))
-        assert of(score_layer([silent], layer), prefix) == (None, None, None)
-    assert score_layer([silent], "tag")["tag_acc"] is None
+        assert of(score_layer([annotated, silent], Layer.parse(layer)), prefix) == pytest.approx(
+            (1.0, 1.0, 1.0)
+        )
+        assert of(score_layer([silent], Layer.parse(layer)), prefix) == (None, None, None)
+    assert score_layer([silent], TAG)["tag_acc"] is None
 
 
 @settings(max_examples=40, deadline=None)
@@ -95,14 +98,14 @@ def test_tags_score_where_the_gold_has_one_and_skip_white_space(pairs):
     guess = make([*words[:1], "\n", *words[1:]], tags=[pairs[0][0], "_SP", *(tag for tag, _ in pairs[1:])])
     judged = [(tag, truth) for tag, truth in pairs if truth]
     expected = sum(tag == truth for tag, truth in judged) / len(judged) if judged else None
-    assert score_layer([Example(guess, gold)], "tag")["tag_acc"] == pytest.approx(expected)
+    assert score_layer([Example(guess, gold)], TAG)["tag_acc"] == pytest.approx(expected)
 
 
 def test_pos_is_scored_too():
     words = ["a", "b", "c", "d"]
     guess = make(words, pos=["NOUN", "VERB", "X", "NOUN"])
     gold = make(words, pos=["NOUN", "VERB", "NOUN", "ADJ"])
-    assert score_layer([Example(guess, gold)], "pos")["pos_acc"] == pytest.approx(2 / 4)
+    assert score_layer([Example(guess, gold)], POS)["pos_acc"] == pytest.approx(2 / 4)
 
 
 def classified(guesses, truths):
@@ -118,7 +121,7 @@ def classified(guesses, truths):
 def test_exclusive_classes_score_as_counted_by_hand(pairs):
     guesses = [dict(zip(LABELS, values, strict=True)) for values, _ in pairs]
     truths = [{label: float(label == gold) for label in LABELS} if gold else {} for _, gold in pairs]
-    scores = score_layer(classified(guesses, truths), "cats", labels=LABELS, exclusive=True)
+    scores = score_layer(classified(guesses, truths), CATS, labels=LABELS, exclusive=True)
     judged = [
         (max(guess, key=guess.get), gold) for guess, (_, gold) in zip(guesses, pairs, strict=True) if gold
     ]
@@ -150,7 +153,7 @@ def test_other_classes_score_from_their_thresholds_on(pairs, thresholds):
     guesses = [dict(zip(LABELS, values, strict=True)) for values, _ in pairs]
     truths = [{label: float(label in gold) for label in LABELS} for _, gold in pairs]
     scores = score_layer(
-        classified(guesses, truths), "cats", labels=LABELS, exclusive=False, thresholds=thresholds
+        classified(guesses, truths), CATS, labels=LABELS, exclusive=False, thresholds=thresholds
     )
     from_on = {label: thresholds.get(label, 0.5) for label in LABELS}
     found = {(i, k) for i, guess in enumerate(guesses) for k, value in guess.items() if value >= from_on[k]}
@@ -180,21 +183,21 @@ def test_what_is_out_of_scope_is_scored_by_itself():
     guesses = [dict.fromkeys("AB", 1 - score) | {best: score} for best, score in surest]
     truths = [{"A": 1.0}, {"A": 1.0}, {"A": 1.0}, {"other": 1.0}, {"other": 1.0}]
     examples = classified(guesses, truths)
-    scores = score_layer(examples, "cats", labels=("A", "B"), thresholds={"A": 0.65, "B": 0.65})
+    scores = score_layer(examples, CATS, labels=("A", "B"), thresholds={"A": 0.65, "B": 0.65})
     # Right are the first, and the fourth, which is rejected; the second is rejected, too.
     assert scores["cats_acc"] == pytest.approx(2 / 5)
     assert scores["cats_in_scope_acc"] == pytest.approx(2 / 3)
     assert of(scores, "oos") == pytest.approx((1 / 2, 1 / 2, 1 / 2))
     # Of the six pairs, in four the one in scope is surer, and in one both are as sure.
     assert scores["oos_auc"] == pytest.approx(3.5 / 6)
-    assert "oos_f" not in score_layer(examples, "cats", labels=("A", "B"))
+    assert "oos_f" not in score_layer(examples, CATS, labels=("A", "B"))
 
 
 def test_what_does_not_hold_is_never_taken_for_right():
     guesses = [{"A": 0.9, "B": 0.1}] * 2
     spelt_out = classified(guesses, [{"A": 1.0, "B": 0.0}, {"A": 0.0, "B": 0.0, "other": 1.0}])
     left_out = classified(guesses, [{"A": 1.0}, {"other": 1.0}])
-    scores = [score_layer(examples, "cats", labels=("A", "B")) for examples in (spelt_out, left_out)]
+    scores = [score_layer(examples, CATS, labels=("A", "B")) for examples in (spelt_out, left_out)]
     assert scores[0]["cats_f_per_type"] == scores[1]["cats_f_per_type"]
     assert scores[0]["cats_micro_p"] == pytest.approx(1 / 2)
 
@@ -202,7 +205,7 @@ def test_what_does_not_hold_is_never_taken_for_right():
 def test_a_document_that_was_not_classified_is_named():
     examples = classified([{"A": 1.0}, {}], [{"A": 1.0}, {"B": 1.0}])
     with pytest.raises(DataError, match="document 2 of 2"):
-        score_layer(examples, "cats", labels=("A", "B"))
+        score_layer(examples, CATS, labels=("A", "B"))
 
 
 def test_main_scores_are_among_the_scores():
@@ -212,15 +215,17 @@ def test_main_scores_are_among_the_scores():
     other = doc.copy()
     for layer in ("ents", "spans:k", "tag", "pos", "cats"):
         for exclusive in (True, False):
-            scores = score_layer([Example(doc, other)], layer, labels=("A", "B"), exclusive=exclusive)
-            assert main_score(layer, exclusive=exclusive) in scores
+            scores = score_layer(
+                [Example(doc, other)], Layer.parse(layer), labels=("A", "B"), exclusive=exclusive
+            )
+            assert main_score(Layer.parse(layer), exclusive=exclusive) in scores
 
 
 def test_layers_that_do_not_exist_are_refused():
     with pytest.raises(ConfigError):
-        score_layer([], "lemma")
+        score_layer([], Layer.parse("lemma"))
     with pytest.raises(ConfigError):
-        retokenized_scores([], [], "cats")
+        retokenized_scores([], [], CATS)
 
 
 @st.composite
@@ -244,7 +249,7 @@ def tokenized(draw, spaces_too):
 def test_words_align_where_they_cover_the_same_characters(pairs):
     gold = {(i, *unit) for i, ((_, units), _) in enumerate(pairs) for unit in units}
     found = {(i, *unit) for i, (_, (_, units)) in enumerate(pairs) for unit in units}
-    scores = retokenized_scores([doc for (doc, _), _ in pairs], [doc for _, (doc, _) in pairs], "tag")
+    scores = retokenized_scores([doc for (doc, _), _ in pairs], [doc for _, (doc, _) in pairs], TAG)
     assert of(scores, "tag") == pytest.approx(prf(found, gold))
     words = [{unit[:3] for unit in units} for units in (found, gold)]
     assert of(scores, "token") == pytest.approx(prf(*words))
@@ -265,11 +270,11 @@ def test_on_one_tokenization_it_agrees_with_the_scorer(first, second):
         for row in (first, second)
     )
     example = Example(guess, gold)
-    scores = retokenized_scores([gold], [guess], "ents")
-    assert of(scores, "ents") == pytest.approx(of(score_layer([example], "ents"), "ents"))
+    scores = retokenized_scores([gold], [guess], ENTS)
+    assert of(scores, "ents") == pytest.approx(of(score_layer([example], ENTS), "ents"))
     assert scores["token_f"] == pytest.approx(Scorer.score_tokenization([example])["token_f"])
-    tags = retokenized_scores([gold], [guess], "tag")
-    assert tags["tag_f"] == pytest.approx(score_layer([example], "tag")["tag_acc"])
+    tags = retokenized_scores([gold], [guess], TAG)
+    assert tags["tag_f"] == pytest.approx(score_layer([example], TAG)["tag_acc"])
 
 
 def test_entities_of_other_tokens_are_the_same_over_the_same_characters():
@@ -278,7 +283,7 @@ def test_entities_of_other_tokens_are_the_same_over_the_same_characters():
     gold.spans["k"], guess.spans["k"] = gold.ents, guess.ents
     found, truth = {(0, 7, "GPE"), (13, 15, "ORG")}, {(0, 7, "GPE"), (13, 17, "ORG")}
     for layer, prefix in (("ents", "ents"), ("spans:k", "spans_k")):
-        scores = retokenized_scores([gold], [guess], layer)
+        scores = retokenized_scores([gold], [guess], Layer.parse(layer))
         assert of(scores, prefix) == pytest.approx(prf(found, truth))
         assert scores["token_r"] == 0.0  # no word is the same
 
@@ -286,19 +291,19 @@ def test_entities_of_other_tokens_are_the_same_over_the_same_characters():
 def test_what_the_gold_does_not_say_is_not_scored_between_tokenizations():
     gold = make(["ab", "cd", "ef"], tags=["A", "", "C"])
     guess = make(["ab", "c", "d", "ef"], tags=["A", "B", "B", "B"])
-    assert of(retokenized_scores([gold], [guess], "tag"), "tag") == pytest.approx((1 / 2, 1 / 2, 1 / 2))
+    assert of(retokenized_scores([gold], [guess], TAG), "tag") == pytest.approx((1 / 2, 1 / 2, 1 / 2))
     gold.set_ents([Span(gold, 0, 1, "X")], missing=[gold[1:2]], default="outside")
     guess.ents = [Span(guess, 0, 1, "X"), Span(guess, 1, 3, "X")]
-    assert of(retokenized_scores([gold], [guess], "ents"), "ents") == pytest.approx((1.0, 1.0, 1.0))
+    assert of(retokenized_scores([gold], [guess], ENTS), "ents") == pytest.approx((1.0, 1.0, 1.0))
     guess.spans["k"] = list(guess.ents)
     silent = make(["abcdef"])
     for layer, prefix in (("ents", "ents"), ("spans:k", "spans_k"), ("tag", "tag")):
-        assert of(retokenized_scores([silent], [guess], layer), prefix) == (None, None, None)
+        assert of(retokenized_scores([silent], [guess], Layer.parse(layer)), prefix) == (None, None, None)
 
 
 def test_texts_that_differ_are_refused():
     same = make(["one"]), make(["one"])
     with pytest.raises(DataError, match=r"document 2.*'x'.*'yz'"):
-        retokenized_scores([same[0], make(["a", "x"])], [same[1], make(["ayz"])], "tag")
+        retokenized_scores([same[0], make(["a", "x"])], [same[1], make(["ayz"])], TAG)
     with pytest.raises(DataError, match="1 gold documents cannot be compared with 2"):
-        retokenized_scores([same[0]], list(same), "tag")
+        retokenized_scores([same[0]], list(same), TAG)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from glossator.annotations.layer import CATS, ENTS
 from glossator.annotations.write import write_spans
 from glossator.errors import DataError
 from glossator.evaluation.matching import Labelled, Match, match_categories, match_spans
@@ -151,15 +152,15 @@ def test_counts_of_entities_add_up_to_the_scores(rows):
         reference, doc = Doc(NLP.vocab, words=words), Doc(NLP.vocab, words=words)
         reference.set_ents([Span(reference, i, i + 1, label) for i, label in enumerate(truth) if label])
         found = [ScoredSpan(i, i + 1, label, 0.5) for i, label in enumerate(guess) if label]
-        write_spans(doc, "ner", "ents", found)
+        write_spans(doc, "ner", ENTS, found)
         gold.append(reference)
         docs.append(doc)
-    matches = match_spans(gold, docs, "ents", "ner")
+    matches = match_spans(gold, docs, ENTS, "ner")
     counts = f1_counts(matches, len(rows))
     for (truth, guess), row in zip(rows, counts, strict=True):
         right = sum(a == b is not None for a, b in zip(truth, guess, strict=True))
         assert row.tolist() == [right, sum(map(bool, guess)) - right, sum(map(bool, truth)) - right]
-    scores = score_layer([Example(doc, reference) for doc, reference in zip(docs, gold, strict=True)], "ents")
+    scores = score_layer([Example(doc, reference) for doc, reference in zip(docs, gold, strict=True)], ENTS)
     assert f1(counts.sum(axis=0)) == pytest.approx(scores["ents_f"] or 0.0)
     per_label = f1(label_counts(matches, len(rows), LABELS).sum(axis=0))
     for label, value in zip(LABELS, per_label, strict=True):
@@ -180,7 +181,7 @@ def test_counts_of_categories_add_up_to_the_scores(rows, exclusive):
         docs.append(doc)
     matches = match_categories(gold, docs, LABELS, exclusive=exclusive)
     examples = [Example(doc, reference) for doc, reference in zip(docs, gold, strict=True)]
-    scores = score_layer(examples, "cats", labels=LABELS, exclusive=exclusive)
+    scores = score_layer(examples, CATS, labels=LABELS, exclusive=exclusive)
     by_label = label_counts(matches, len(rows), LABELS)
     assert macro_f1(by_label.sum(axis=0)) == pytest.approx(scores["cats_macro_f"])
     assert f1(f1_counts(matches, len(rows)).sum(axis=0)) == pytest.approx(scores["cats_micro_f"])

@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from glossator import Stage
+from glossator.annotations.layer import ENTS
 from glossator.config.schema import HeadConfig
 from glossator.errors import StageError
 from glossator.pipeline.batch import Batch
@@ -245,7 +246,7 @@ def test_an_embedder_that_answers_nonsense_is_named(answer, message):
 
 def test_a_batch_makes_the_same_vectors_for_training():
     embedder = Lengths()
-    head = HeadConfig(name="h", kind="tagger", stage="x", layer="ents", vectors=("a",))
+    head = HeadConfig(name="h", kind="tagger", stage="x", layer=ENTS, vectors=("a",))
     docs = [NLP("a bcd"), NLP("")]
     batch = Batch(docs, {"a": embedder})
     first, second = batch.vectors(head), batch.vectors(head)

@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from glossator.annotations.layer import Layer
 from glossator.cli import glossator
 from glossator.errors import PluginError, UsageError
 from glossator.plugins.manager import PluginManager
@@ -119,12 +120,12 @@ def test_the_eight_examples_can_be_told_right_from_wrong(manager, layer, exclusi
     from glossator.pipeline.pipeline import Pipeline
 
     tokenizer = Pipeline("xx", plugins=manager).tokenizer
-    examples = eight_examples(tokenizer, layer, exclusive=exclusive)
+    examples = eight_examples(tokenizer, Layer.parse(layer), exclusive=exclusive)
     assert [example.text for example in examples] == list(TEXTS)
     gold = [example.reference for example in examples]
-    assert wrong_answers(gold, examples, layer, exclusive) == []
+    assert wrong_answers(gold, examples, Layer.parse(layer), exclusive) == []
     rotated = [*gold[1:], gold[0]]
-    assert len(wrong_answers(rotated, examples, layer, exclusive)) >= 5
+    assert len(wrong_answers(rotated, examples, Layer.parse(layer), exclusive)) >= 5
 
 
 def test_odd_texts_are_as_odd_as_their_names_say():

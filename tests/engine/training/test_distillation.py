@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import glossator
+from glossator.annotations.layer import CATS, ENTS, TAG
 from glossator.config.sections import head_config
 from glossator.config.text import read_config
 from glossator.data.corpora import recipe
@@ -139,14 +140,14 @@ def test_tags_that_are_not_taken_over_are_missing(teacher):
 
 
 def test_a_teachers_head_is_found_by_name_or_layer(teacher):
-    assert teacher_head(teacher, "people", "ents").name == "ner"
+    assert teacher_head(teacher, "people", ENTS).name == "ner"
     stage = glossator.Stage(name="teacher", factory=Teacher)
     teacher.add_classifier("mood", stage, prefix="mood:")
-    assert teacher_head(teacher, "mood", "cats").name == "mood"
+    assert teacher_head(teacher, "mood", CATS).name == "mood"
     with pytest.raises(ConfigError, match="name it like the teacher's head"):
-        teacher_head(teacher, "tone", "cats")
+        teacher_head(teacher, "tone", CATS)
     with pytest.raises(ConfigError, match=r"the teacher has ner \(ents\)"):
-        teacher_head(teacher, "tone", "tag")
+        teacher_head(teacher, "tone", TAG)
 
 
 def test_a_teacher_of_another_kind_of_answers_is_refused(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from training_runs import MAJORITY, MOOD, TWO_HEADS, Heard, config_of, weights_of
 
 import glossator
+from glossator.annotations.layer import CATS
 from glossator.data import corpora
 from glossator.data.corpora import Corpus, corpus, owner_of, read_split
 from glossator.data.examples import read_gold
@@ -171,7 +172,7 @@ max_epochs = 1
     pipeline = Pipeline.from_config(config)
     source = DataSource(config.data["topic"], Path(), tmp_path, pipeline.plugins)
     for split in ("train", "dev"):
-        data = read_gold(source.records(split), "cats", pipeline.tokenizer)
+        data = read_gold(source.records(split), CATS, pipeline.tokenizer)
         seen += [example.predicted.text for example in data.examples]
     assert len(seen) == 54
     assert not [text for text in seen if "hidden" in text]

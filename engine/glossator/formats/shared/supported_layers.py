@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from glossator.annotations.layer import LayerKind
 
 if TYPE_CHECKING:
     from glossator.formats import Writer
 
 # What each layer holds, as messages call it; all `spans:KEY` are one here.
-LAYERS = {
+LAYERS: Mapping[LayerKind, str] = {
     "ents": "entities",
     "spans": "spans",
     "tag": "tags",
@@ -19,19 +22,16 @@ LAYERS = {
 REMEDY = "jsonl and docbin hold everything"
 
 
-def can_hold(writer: Writer, layer: str) -> bool:
-    """Whether a writer holds a layer ("ents", "spans:KEY", "tag", "pos" or "cats").
-
-    One that says nothing of `layers` holds all.
-    """
-    return layer.partition(":")[0] in getattr(writer, "layers", LAYERS)
+def can_hold(writer: Writer, kind: LayerKind) -> bool:
+    """Whether a writer holds layers of a kind. One that says nothing of `layers` holds all."""
+    return kind in getattr(writer, "layers", LAYERS)
 
 
 def not_held(writer: Writer, found: Counter[str]) -> str:
     """Return what of the annotations a writer cannot hold, e.g. "9 entities, 2 tags", or ""."""
-    return spelt(Counter({layer: found[layer] for layer in LAYERS if not can_hold(writer, layer)}))
+    return spelt(Counter({kind: found[kind] for kind in LAYERS if not can_hold(writer, kind)}))
 
 
 def spelt(found: Counter[str]) -> str:
     """Return counts by layer in words, e.g. "9 entities, 2 tags"; "" where there are none."""
-    return ", ".join(f"{found[layer]:,} {name}" for layer, name in LAYERS.items() if found[layer])
+    return ", ".join(f"{found[kind]:,} {name}" for kind, name in LAYERS.items() if found[kind])

@@ -39,13 +39,13 @@ def learns_through_spacy(trial: Trial) -> None:
     _expect_updatable(trial)
     nlp = _spacy_pipeline(trial)
     exclusive = getattr(trial.stage, "exclusive", True)
-    examples = eight_examples(nlp.make_doc, trial.subject.layer, exclusive=exclusive)
+    examples = eight_examples(nlp.make_doc, trial.subject.written, exclusive=exclusive)
     nlp.initialize(lambda: examples)
     wrong: list[str] = []
     for _ in range(0, MAX_UPDATES, EXAM_EVERY):
         for _ in range(EXAM_EVERY):
             nlp.update(examples)
-        wrong = wrong_answers(list(nlp.pipe(TEXTS)), examples, trial.subject.layer, exclusive)
+        wrong = wrong_answers(list(nlp.pipe(TEXTS)), examples, trial.subject.written, exclusive)
         if not wrong:
             return
     _expect_none(wrong)
@@ -129,7 +129,7 @@ def _spacy_pipeline(trial: Trial) -> Language:
         raise NotApplicable("a record was given; spaCy's component finds its stage by name")
     config = {"stage": subject.stage, "kind": subject.kind, "settings": dict(subject.settings)}
     if subject.kind == "tagger":
-        config["write"] = subject.layer
+        config["write"] = str(subject.written)
     nlp = spacy.blank(trial.pipeline.config.lang)
     with warnings.catch_warnings():
         # Of other plugins: the component looks for all that are installed.

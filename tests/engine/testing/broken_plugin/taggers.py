@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from glossator.annotations.gold import gold_spans, gold_tags
-from glossator.annotations.layer import holds_spans
+from glossator.annotations.layer import Layer
 from glossator.errors import ConfigError
 from glossator.stages import ScoredSpan, TokenTags
 
@@ -20,14 +20,14 @@ class Memory:
     """Learns the label of each word by heart, in noisy steps that grow smaller."""
 
     def __init__(self, write="tag"):
-        self.layer = write
+        self.layer = Layer.for_tagger(write)
         self.labels = ()
         self.scores = {}
         self.seed, self.steps = 0, 0
 
     @property
     def outputs(self):
-        return (OUTSIDE, *self.labels) if holds_spans(self.layer) else self.labels
+        return (OUTSIDE, *self.labels) if self.layer.is_spans else self.labels
 
     def initialize(self, examples, space, *, seed):
         found = {label for example in examples for label in self.gold(example)} - {OUTSIDE}
@@ -51,7 +51,7 @@ class Memory:
         return float(np.mean(losses))
 
     def gold(self, example):
-        if not holds_spans(self.layer):
+        if not self.layer.is_spans:
             return gold_tags(example, self.layer)
         labels = [OUTSIDE] * len(example.predicted)
         for span in gold_spans(example, self.layer):
@@ -71,7 +71,7 @@ class Memory:
     def of_doc(self, doc):
         rows = np.array([self.probabilities(token) for token in doc]).reshape(len(doc), len(self.outputs))
         ids, best = rows.argmax(axis=1), rows.max(axis=1, initial=0)
-        if not holds_spans(self.layer):
+        if not self.layer.is_spans:
             return TokenTags(ids=ids, probabilities=best)
         starts = [i for i in range(len(ids)) if ids[i] and (i == 0 or ids[i - 1] != ids[i])]
         ends = [next((j for j in range(i, len(ids)) if ids[j] != ids[i]), len(ids)) for i in starts]

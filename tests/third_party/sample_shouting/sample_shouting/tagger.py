@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
-from glossator.annotations.layer import holds_spans
+from glossator.annotations.layer import Layer
 from glossator.errors import ConfigError
 from glossator.stages import ScoredSpan, Vectors
 
@@ -17,7 +17,7 @@ class ShoutingTagger:
     """Marks every word of two or more letters that is all in capitals."""
 
     def __init__(self, *, write: str = "ents", label: str = "SHOUT") -> None:
-        if not holds_spans(write):
+        if not Layer.for_tagger(write).is_spans:
             raise ConfigError(f"shouting writes 'ents' or 'spans:KEY', not {write!r}")
         self.labels = (label,)
 
