@@ -250,6 +250,9 @@ def _forward(steps: Tensor, moves: Tensor, combine: Callable[..., Tensor]) -> tu
 def _backward(reached: Tensor, moves: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Return how often walks are expected to make each step and each move.
 
+    The shares at a step are scaled to sum to 1: a softmax in single precision sums to 1 but for rounding,
+    which on some processors goes to one side, and over thousands of steps it adds up.
+
     Args:
         reached: Of `_forward` with `ops.logsumexp`.
         moves: As given there.
@@ -263,11 +266,13 @@ def _backward(reached: Tensor, moves: Tensor, weights: Tensor) -> tuple[Tensor, 
     def step(state: tuple[Tensor, Tensor], before: Tensor) -> tuple[Any, Any]:
         here, _ = state
         arriving = ops.softmax(before[:, None, :] + into, axis=2) * here[:, :, None]
-        state = ops.sum(arriving, axis=1), ops.sum(arriving, axis=0)
+        earlier = ops.sum(arriving, axis=1)
+        earlier = earlier / ops.sum(earlier, axis=1, keepdims=True)
+        state = earlier, ops.sum(arriving * weights[:, None, None], axis=0)
         return state, state
 
     labels = moves.shape[0]
-    last = weights[:, None] * ops.one_hot(labels - 1, labels, dtype=moves.dtype)
+    last = ops.ones_like(weights)[:, None] * ops.one_hot(labels - 1, labels, dtype=moves.dtype)
     _, (earlier, arrived) = ops.scan(step, (last, ops.zeros_like(moves)), reached, reverse=True)
-    expected = ops.concatenate([earlier[1:], last[None]], axis=0)
-    return ops.transpose(expected, (1, 0, 2)), ops.transpose(ops.sum(arrived, axis=0))
+    expected = ops.transpose(ops.concatenate([earlier[1:], last[None]], axis=0), (1, 0, 2))
+    return expected * weights[:, None, None], ops.transpose(ops.sum(arrived, axis=0))
