@@ -18,6 +18,7 @@ from spacy.attrs import IS_SPACE, POS, TAG
 from spacy.parts_of_speech import IDS
 from spacy.tokens import Span, SpanGroup
 
+from glossator.calibration import RANKING_DIGITS
 from glossator.errors import ConfigError
 from glossator.layers import spans_key
 from glossator.stages import ScoredSpan, TokenTags
@@ -117,7 +118,11 @@ def _without_outer_space(doc: Doc, spans: Sequence[ScoredSpan]) -> list[ScoredSp
 def _without_overlaps(spans: Sequence[ScoredSpan], taken: Sequence[tuple[int, int]]) -> list[ScoredSpan]:
     occupied = {token for start, end in taken for token in range(start, end)}
     kept = []
-    for span in sorted(spans, key=lambda span: (-span.score, span.start - span.end, span.start, span.label)):
+
+    def rank(span: ScoredSpan) -> tuple[float, int, int, str]:
+        return -round(float(span.score), RANKING_DIGITS), span.start - span.end, span.start, span.label
+
+    for span in sorted(spans, key=rank):
         places = range(span.start, span.end)
         if occupied.isdisjoint(places):
             occupied.update(places)

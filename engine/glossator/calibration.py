@@ -18,6 +18,10 @@ _PRIOR_DEVIATION = 0.5  # of the logarithm of a temperature, before a developmen
 # what was given at 0.9 ± 0.05 is one row.
 CENTRED_BINS = (0.0, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0)
 
+# Networks run in single precision: another batch or another processor changes the last digits of a score.
+# Scores that are equal to this many digits tie, and ties are broken by order.
+RANKING_DIGITS = 5
+
 
 class ReliabilityBin(NamedTuple):
     """The scores in [low, high), the last bin's `high` included.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glossator.calibration import RANKING_DIGITS
 from glossator.gold import PLACE
 from glossator.plots import confusion_picture, reliability_diagram
 from glossator.verdicts import ERROR_KINDS, Kind, Labelled, Verdict
@@ -75,7 +76,7 @@ def error_counts(verdicts: Sequence[Verdict]) -> dict[Kind, int]:
 
 
 def error_rows(verdicts: Sequence[Verdict], layer: str, gold: Sequence[Doc]) -> Iterator[dict[str, Any]]:
-    """Yield every error, what the head was surest of first and spans it missed last.
+    """Yield every error, what the head was surest of first and spans it missed last, the rest in order.
 
     A row has `document` (counted from 1), the `file` and `line` it came from, `kind`, `score`, `predicted`,
     `gold` and the `text` they stand in: the sentence or, for categories, the whole document. `predicted` and
@@ -101,7 +102,8 @@ def _doubt(verdict: Verdict) -> float:
     """How unsure the head was of its error: 1 less the probability of what it decided."""
     if verdict.score is None:
         return 1.0
-    return verdict.score if verdict.predicted is None else 1.0 - verdict.score
+    doubt = verdict.score if verdict.predicted is None else 1.0 - verdict.score
+    return round(doubt, RANKING_DIGITS)
 
 
 def _sentences(doc: Doc, verdict: Verdict) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from glossator.calibration import RANKING_DIGITS
 from glossator.layers import annotated, holds_spans, spans_key
 from glossator.thresholds import Thresholds, holding
 
@@ -187,7 +188,7 @@ def _judged(number: int, gold: Iterable[Labelled], predicted: Mapping[Labelled, 
             verdicts.append(Verdict(number, guess, guess, score))
         else:
             wrong.append((guess, score))
-    wrong.sort(key=lambda pair: -pair[1])
+    wrong.sort(key=lambda pair: -round(pair[1], RANKING_DIGITS))
     partners = _partners([guess for guess, _ in wrong], remaining)
     verdicts += [Verdict(number, partners.get(guess), guess, score) for guess, score in wrong]
     taken = set(partners.values())

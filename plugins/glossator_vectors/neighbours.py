@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from glossator_vectors.folder import WordVectors
 
 _ROWS_AT_ONCE = 50_000
+_DIGITS = 9  # of a cosine: equal vectors may differ in the last ones, by where they stand in the table
 
 
 class Neighbour(NamedTuple):
@@ -45,7 +46,7 @@ def vector_of(vectors: WordVectors, word: str) -> tuple[NDArray[np.float32], int
 
 
 def neighbours(vectors: WordVectors, word: str, top: int) -> list[Neighbour]:
-    """Return the words whose vectors are nearest to a word's, by cosine, the nearest first.
+    """Return the words whose vectors are nearest to a word's, by cosine, the nearest first, equals in order.
 
     Raises:
         DataError: The word has no vector.
@@ -54,7 +55,7 @@ def neighbours(vectors: WordVectors, word: str, top: int) -> list[Neighbour]:
     cosines = _cosines(vectors.table, wanted)
     cosines[[0, row]] = -np.inf  # neither what stands for no word nor the word itself
     found = min(top, int(np.isfinite(cosines).sum()))
-    nearest: Any = np.argsort(-cosines, kind="stable")[:found]
+    nearest: Any = np.argsort(-np.round(cosines, _DIGITS), kind="stable")[:found]
     return [Neighbour(vectors.words[i - 1], float(cosines[i])) for i in nearest.tolist()]
 
 

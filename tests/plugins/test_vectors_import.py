@@ -17,6 +17,7 @@ from glossator.errors import DataError, UsageError
 from glossator_vectors import textfile
 from glossator_vectors.folder import open_vectors
 from glossator_vectors.importing import import_vectors
+from glossator_vectors.neighbours import neighbours
 from glossator_vectors.opening import format_of
 
 WORDS = ["the", "kettle", "Ostrava", "naïve", "🙂", "NOUN", "don't"]
@@ -255,6 +256,16 @@ def test_gensims_own_files(tmp_path, count):
     assert (result.format, result.kept, vectors.facts.count) == ("gensim", count, count)
     assert vectors.words == words
     np.testing.assert_array_equal(vectors.table[1:], values)
+
+
+def test_neighbours_that_are_equally_near_but_for_rounding_are_in_order(tmp_path):
+    """Vectors of one direction and many lengths: their cosines are 1, but for their last bits."""
+    words = [f"w{number}" for number in range(40)]
+    values = np.outer(np.arange(1, 41) / 7, VALUES[0]).astype(np.float32)
+    (tmp_path / "file").write_bytes(binary(words, values))
+    import_vectors(tmp_path / "file", tmp_path / "out")
+    vectors = open_vectors(tmp_path / "out")
+    assert [near.word for near in neighbours(vectors, "w0", 39)] == words[1:]
 
 
 def test_gensim_writes_what_is_read(tmp_path):
