@@ -138,7 +138,7 @@ def test_a_row_alone_answers_as_in_its_batch(chains):
         alone = chains.emissions[row : row + 1, :length], np.array([length]), *chains.potentials
         np.testing.assert_array_equal(viterbi(*alone)[0], ids[row, :length])
         single = forward_backward(*alone)
-        # Potentials of thousands may cancel out: what is left of them is right to what they round to.
+        # Potentials of thousands may cancel out: what is left is as exact as they are, not as it is.
         np.testing.assert_allclose(
             single.log_partition[0], messages.log_partition[row], rtol=1e-12, atol=1e-10
         )
