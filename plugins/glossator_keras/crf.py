@@ -35,6 +35,7 @@ Bools: TypeAlias = NDArray[np.bool_]
 
 # Log potential of what is forbidden: finite, so that no difference is NaN, and below any sum of others.
 _FORBIDDEN = -1e9
+_RESCALED_EVERY = 256  # steps of the backward pass
 
 
 @keras.saving.register_keras_serializable(package="glossator")
@@ -140,7 +141,7 @@ class CRF(keras.layers.Layer):
         return ops.where(_keep(emissions, mask), ops.transpose(labels), 0)
 
     def potentials(self) -> tuple[Reals, Reals, Reals]:
-        """Return transitions, start and end as `glossator.decoding` takes them: -inf where forbidden."""
+        """Return transitions, start and end as `glossator.ml.linear_chain` takes them: -inf where forbidden."""
         transitions, start, end = (
             ops.convert_to_numpy(ops.copy(each)) for each in self._constrained(-np.inf)
         )
@@ -250,6 +251,9 @@ def _forward(steps: Tensor, moves: Tensor, combine: Callable[..., Tensor]) -> tu
 def _backward(reached: Tensor, moves: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Return how often walks are expected to make each step and each move.
 
+    A softmax in single precision sums to 1 but for rounding, which on some processors goes to one side and
+    over thousands of steps adds up: the shares are scaled to their exact sum every `_RESCALED_EVERY` steps.
+
     Args:
         reached: Of `_forward` with `ops.logsumexp`.
         moves: As given there.
@@ -260,14 +264,26 @@ def _backward(reached: Tensor, moves: Tensor, weights: Tensor) -> tuple[Tensor, 
     """
     into = ops.transpose(moves)
 
-    def step(state: tuple[Tensor, Tensor], before: Tensor) -> tuple[Any, Any]:
-        here, _ = state
+    def step(state: tuple[Tensor, Tensor, Tensor], before: Tensor) -> tuple[Any, Any]:
+        here, _, number = state
         arriving = ops.softmax(before[:, None, :] + into, axis=2) * here[:, :, None]
-        state = ops.sum(arriving, axis=1), ops.sum(arriving, axis=0)
-        return state, state
+        earlier = ops.sum(arriving, axis=1)
+        is_rescaled = ops.equal(ops.mod(number, _RESCALED_EVERY), 0)
+        earlier = ops.where(is_rescaled, _rescaled(earlier, weights), earlier)
+        state = earlier, ops.sum(arriving, axis=0), number + 1
+        return state, state  # of one form, as Keras's scan needs it on TensorFlow
 
     labels = moves.shape[0]
     last = weights[:, None] * ops.one_hot(labels - 1, labels, dtype=moves.dtype)
-    _, (earlier, arrived) = ops.scan(step, (last, ops.zeros_like(moves)), reached, reverse=True)
+    first_state = (last, ops.zeros_like(moves), ops.convert_to_tensor(1, dtype="int32"))
+    _, (earlier, arrived, _) = ops.scan(step, first_state, reached, reverse=True)
     expected = ops.concatenate([earlier[1:], last[None]], axis=0)
     return ops.transpose(expected, (1, 0, 2)), ops.transpose(ops.sum(arrived, axis=0))
+
+
+def _rescaled(shares: Tensor, totals: Tensor) -> Tensor:
+    """Return (batch, labels) shares scaled to sum to (batch,) totals; rows of zeros stay as they are."""
+    sums = ops.sum(shares, axis=1)
+    is_empty = ops.equal(sums, 0)
+    factors = ops.where(is_empty, 1.0, totals / ops.where(is_empty, 1.0, sums))
+    return shares * factors[:, None]

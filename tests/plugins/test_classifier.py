@@ -155,7 +155,8 @@ def test_padding_changes_no_score(kind):
     (batch,) = padded_sequences(encoded, windows.starts, windows.lengths, 10_000)
     inputs = network_inputs(batch, None)
     wider = {**inputs, "words": np.pad(inputs["words"], ((0, 0), (0, 9)))}
-    np.testing.assert_allclose(network(inputs), network(wider), atol=1e-6)
+    # A wider batch rounds differently, in the seventh digit; padding that leaks shows in the second.
+    np.testing.assert_allclose(network(inputs), network(wider), atol=1e-5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -301,7 +302,8 @@ def test_calibrating_makes_the_dev_set_likelier_and_changes_no_order(exclusive):
     before, order = likelihood(), predict(stage, docs).argsort(axis=1)
     stage.calibrate(dev, vectors_of(docs))
     assert likelihood() > before
-    np.testing.assert_array_equal(predict(stage, docs).argsort(axis=1), order)
+    # Near 0 and 1 different logits may give equal probabilities in single precision: then any order is right.
+    assert (np.diff(np.take_along_axis(predict(stage, docs), order, axis=1), axis=1) > -1e-6).all()
 
 
 def test_one_that_was_saved_in_training_goes_on_as_if_it_had_not_been(tmp_path):

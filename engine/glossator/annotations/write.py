@@ -22,6 +22,7 @@ from glossator.annotations.layer import Layer
 from glossator.annotations.read import PROVENANCE
 from glossator.errors import ConfigError
 from glossator.stages import ScoredSpan, TokenTags
+from glossator.util.ranking import RANKING_DIGITS
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -127,7 +128,11 @@ def _without_outer_space(doc: Doc, spans: Sequence[ScoredSpan]) -> list[ScoredSp
 def _without_overlaps(spans: Sequence[ScoredSpan], taken: Sequence[tuple[int, int]]) -> list[ScoredSpan]:
     occupied = {token for start, end in taken for token in range(start, end)}
     kept = []
-    for span in sorted(spans, key=lambda span: (-span.score, span.start - span.end, span.start, span.label)):
+
+    def rank(span: ScoredSpan) -> tuple[float, int, int, str]:
+        return -round(float(span.score), RANKING_DIGITS), span.start - span.end, span.start, span.label
+
+    for span in sorted(spans, key=rank):
         places = range(span.start, span.end)
         if occupied.isdisjoint(places):
             occupied.update(places)

@@ -85,10 +85,11 @@ class ReadableWriter:
 
     def _bars(self, head: Head, doc: Doc) -> list[Text]:
         holding = categories_of(doc).get(head.name, ())
-        ranked = sorted(((doc.cats[label], label) for label in head.labels), reverse=True)
+        # By what is shown of the scores, and of equals those that hold first.
+        ranked = sorted(head.labels, key=lambda label: (-round(doc.cats[label], 2), label not in holding))
         shown = [
-            (score, label, label in holding)
-            for rank, (score, label) in enumerate(ranked)
+            (doc.cats[label], label, label in holding)
+            for rank, label in enumerate(ranked)
             if rank < MOST_CATEGORIES or label in holding
         ]
         width = max((len(label) for _, label, _ in shown), default=0)

@@ -15,6 +15,7 @@ import numpy as np
 
 from glossator.annotations.layer import Layer
 from glossator.ml.thresholds import Thresholds, labels_that_hold
+from glossator.util.ranking import RANKING_DIGITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -173,7 +174,7 @@ def _judged(number: int, gold: Iterable[Labelled], predicted: Mapping[Labelled, 
             matches.append(Match(number, guess, guess, score))
         else:
             wrong.append((guess, score))
-    wrong.sort(key=lambda pair: -pair[1])
+    wrong.sort(key=lambda pair: -round(pair[1], RANKING_DIGITS))
     partners = _partners([guess for guess, _ in wrong], remaining)
     matches += [Match(number, partners.get(guess), guess, score) for guess, score in wrong]
     taken = set(partners.values())

@@ -12,6 +12,7 @@ from glossator.annotations.layer import Layer
 from glossator.data.examples import SOURCE
 from glossator.evaluation.matching import ERROR_KINDS, Kind, Labelled, Match
 from glossator.evaluation.plots import confusion_picture, reliability_diagram
+from glossator.util.ranking import RANKING_DIGITS
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -76,7 +77,7 @@ def error_counts(matches: Sequence[Match]) -> dict[Kind, int]:
 
 
 def error_rows(matches: Sequence[Match], layer: Layer, gold: Sequence[Doc]) -> Iterator[dict[str, Any]]:
-    """Yield every error, what the head was surest of first and spans it missed last.
+    """Yield every error, what the head was surest of first and spans it missed last, the rest in order.
 
     A row has `document` (counted from 1), the `file` and `line` it came from, `kind`, `score`, `predicted`,
     `gold` and the `text` they stand in: the sentence or, for categories, the whole document. `predicted` and
@@ -102,7 +103,8 @@ def _doubt(match: Match) -> float:
     """How unsure the head was of its error: 1 less the probability of what it decided."""
     if match.score is None:
         return 1.0
-    return match.score if match.predicted is None else 1.0 - match.score
+    doubt = match.score if match.predicted is None else 1.0 - match.score
+    return round(doubt, RANKING_DIGITS)
 
 
 def _sentences(doc: Doc, match: Match) -> tuple[int, int]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 _DRAWN_AT_ONCE = 2_000_000  # documents, over all resamples of a piece
+_DIGITS = 12  # of a difference: means that are equal as fractions may differ in their last bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def paired_bootstrap(
     differences = np.concatenate(
         [_mean_score(first, statistic, some) - _mean_score(second, statistic, some) for some in weights]
     )
+    differences = np.round(differences, _DIGITS)
     whole = np.ones((1, documents))
     low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Significance(

@@ -143,11 +143,12 @@ def path_score(
 def log_partition(
     emissions: Reals, lengths: Integers, transitions: Reals, start: Reals, end: Reals
 ) -> Floats:
-    """Return the (batch,) log of the sum over all label sequences; 0 for rows of length 0."""
-    transitions, start, end = _chain(transitions, start, end)
-    columns = _arrange(emissions, lengths)
-    forward = _sum_sweep(columns, columns.potentials[:, None], transitions, start, end)[:, 0]
-    return _log_partition(columns, forward, end)
+    """Return the (batch,) log of the sum over all label sequences; 0 for rows of length 0.
+
+    It is the sum that `forward_backward` finds, to the last bit. A sweep from the start alone could round
+    differently: where only the sweep from the end underflows, both are done again in the log domain.
+    """
+    return forward_backward(emissions, lengths, transitions, start, end).log_partition
 
 
 def forward_backward(
@@ -173,7 +174,7 @@ def marginals(messages: Messages) -> Floats:
     logs.transpose(0, 2, 1)[~columns.active] = -np.inf
     result = np.zeros(messages.shape)
     result[columns.order, : len(logs)] = np.exp(logs, out=logs).transpose(2, 0, 1)
-    return result
+    return np.minimum(result, 1.0, out=result)  # logs of a sure label round to either side of 0
 
 
 def span_posteriors(messages: Messages, scheme: SpanScheme, spans: Integers) -> Floats:
@@ -314,7 +315,7 @@ def _sum_sweep(
 
     Args:
         columns: The batch.
-        potentials: (time, directions, labels, batch), of each direction from its own first step on.
+        potentials: (time, 2, labels, batch), of each direction from its own first step on.
         transitions: The chain's, as `start` and `end`.
         start: For the first direction.
         end: For the second.
@@ -322,31 +323,28 @@ def _sum_sweep(
     messages, unsafe = _scaled_sweep(columns, potentials, _sums(transitions, start, end))
     if unsafe.any():
         for direction, (moves, initial) in enumerate([(transitions, start), (transitions.T, end)]):
-            if direction < potentials.shape[1]:
-                counts = columns.active[:, unsafe].sum(axis=1).tolist()
-                some = potentials[:, direction, :, unsafe].transpose(1, 2, 0)
-                exact = _sweep(some, counts, moves, initial, _log_sum)
-                messages[:, direction, :, unsafe] = exact.transpose(2, 0, 1)
+            counts = columns.active[:, unsafe].sum(axis=1).tolist()
+            some = potentials[:, direction, :, unsafe].transpose(1, 2, 0)
+            exact = _sweep(some, counts, moves, initial, _log_sum)
+            messages[:, direction, :, unsafe] = exact.transpose(2, 0, 1)
     return messages
 
 
 def _scaled_sweep(columns: _Columns, potentials: Floats, sums: _Sums) -> tuple[Floats, Bools]:
     """Sum in the exponential domain, each step scaled to 1; also tell (batch,) where that lost something."""
-    directions = potentials.shape[1]
-    moves, first = sums.moves[:directions], sums.first[:directions]
     tops = potentials.max(axis=2, keepdims=True, initial=-np.inf)
     messages = np.exp(potentials - tops)
     totals = np.ones_like(tops)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for time, count in enumerate(columns.counts):
             current = messages[time, :, :, :count]
-            current *= moves @ messages[time - 1, :, :, :count] if time else first
+            current *= sums.moves @ messages[time - 1, :, :, :count] if time else sums.first
             current /= np.add.reduce(current, axis=1, keepdims=True, out=totals[time, :, :, :count])
         # A label that can be reached must not have vanished, nor anything that counts on the way to it.
         alive = (messages > _SAFE / totals).sum(axis=2)
         np.log(messages, out=messages)
         scales = np.where(columns.active[:, None, None], np.log(totals) + tops + sums.peak, 0.0)
-    messages += scales.cumsum(axis=0) + (sums.first_peaks[:directions] - sums.peak)[:, None, None]
+    messages += scales.cumsum(axis=0) + (sums.first_peaks - sums.peak)[:, None, None]
     lost = _has_lost(alive, sums) & columns.active[:, None]
     return messages, np.asarray(lost.any(axis=(0, 1)))
 
@@ -356,7 +354,7 @@ def _has_lost(alive: Ints, sums: _Sums) -> Bools:
     steps = np.arange(len(alive))
     known = len(sums.reachable)
     steps = np.where(steps < known, steps, known - sums.period + (steps - known) % sums.period)
-    return np.asarray(alive != sums.reachable[steps, : alive.shape[1], None])
+    return np.asarray(alive != sums.reachable[steps, :, None])
 
 
 def _peak(potentials: Floats) -> float:

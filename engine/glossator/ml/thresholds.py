@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glossator.util.ranking import RANKING_DIGITS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.training import Example
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 THRESHOLD = 0.5
+# Another batch or another processor may change a score by this share of it: no threshold parts closer scores.
+_ROUNDING = 1e-6
 
 Thresholds = Mapping[str, float]
 
@@ -36,7 +40,8 @@ def apply_thresholds(
         exclusive: Whether a document has at most one.
     """
     least = [thresholds.get(label, 0.0 if exclusive else THRESHOLD) for label in labels]
-    ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 if exclusive else None]
+    likeliest = probabilities if exclusive else np.round(probabilities, RANKING_DIGITS)
+    ranked = np.argsort(-likeliest, axis=1, kind="stable")[:, : 1 if exclusive else None]
     passed = np.take_along_axis(probabilities >= np.asarray(least), ranked, axis=1)
     return [[labels[column] for column in row[ok].tolist()] for row, ok in zip(ranked, passed, strict=True)]
 
@@ -127,13 +132,14 @@ def _matrix(cats: Sequence[Mapping[str, float]], labels: Sequence[str]) -> Float
 def _cuts(scores: Floats) -> tuple[NDArray[np.intp], Floats]:
     """Return the order from high to low, and (n + 1,) thresholds that let the first 0, 1, ... n pass.
 
-    A threshold that would part equal scores is NaN.
+    A threshold that would part scores that are equal but for their rounding is NaN.
     """
     order = np.argsort(-scores, kind="stable")
     higher, lower = scores[order][:-1], scores[order][1:]
     halfway = (higher + lower) / 2
     # Between neighbours among the numbers of a computer, halfway is one of the two.
-    between = np.where(higher > lower, np.where(halfway > lower, halfway, higher), np.nan)
+    apart = higher - lower > _ROUNDING * higher
+    between = np.where(apart, np.where(halfway > lower, halfway, higher), np.nan)
     return order, np.concatenate(([np.nextafter(1.0, 2.0)], between, [0.0]))
 
 

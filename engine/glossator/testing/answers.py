@@ -79,7 +79,10 @@ def fault(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> str:
 
 
 def difference(texts: Sequence[str], wanted: Sequence[Any], got: Sequence[Any], tolerance: float) -> str:
-    """Say where plain answers differ first by more than `tolerance` in a number; "" where they do not."""
+    """Say where plain answers differ first by more than `tolerance` in a number; "" where they do not.
+
+    Large numbers round in proportion: where the largest of a vector is above 1, `tolerance` is a share of it.
+    """
     if len(wanted) != len(got):
         return f"{len(got)} answers for {len(wanted)} texts"
     for text, want, have in zip(texts, wanted, got, strict=True):
@@ -94,6 +97,8 @@ def _alike(want: Any, got: Any, tolerance: float) -> bool:
     if isinstance(want, Mapping) and isinstance(got, Mapping):
         return want.keys() == got.keys() and all(_alike(want[key], got[key], tolerance) for key in want)
     if isinstance(want, list) and isinstance(got, list):
+        if want and all(isinstance(value, float) for value in want):
+            tolerance *= max(1.0, max(abs(value) for value in want) if np.isfinite(want).all() else 1.0)
         return len(want) == len(got) and all(
             _alike(one, other, tolerance) for one, other in zip(want, got, strict=True)
         )

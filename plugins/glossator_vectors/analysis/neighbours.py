@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROW_BATCH_SIZE = 50_000
+# Of a cosine: those of equal vectors may differ in the last digits, by where they stand in the table.
+_RANKING_DIGITS = 9
 
 
 class Neighbour(NamedTuple):
@@ -54,6 +56,8 @@ def vector_of(vectors: WordVectors, word: str) -> tuple[NDArray[np.float32], int
 def nearest_words(vectors: WordVectors, word: str, top: int) -> list[Neighbour]:
     """Return the words whose vectors are nearest to a word's by cosine, the nearest first.
 
+    Equally near words keep the order of the table.
+
     Raises:
         DataError: The word has no vector.
     """
@@ -61,7 +65,7 @@ def nearest_words(vectors: WordVectors, word: str, top: int) -> list[Neighbour]:
     cosines = _cosines(vectors.table, wanted)
     cosines[[0, row]] = -np.inf  # the row for unknown words, and the word itself
     count = min(top, int(np.isfinite(cosines).sum()))
-    nearest: Any = np.argsort(-cosines, kind="stable")[:count]
+    nearest: Any = np.argsort(-np.round(cosines, _RANKING_DIGITS), kind="stable")[:count]
     return [Neighbour(vectors.words[i - 1], float(cosines[i])) for i in nearest.tolist()]
 
 

@@ -45,7 +45,9 @@ def overlap(a, b) -> bool:
 
 def surer(a: ScoredSpan, b: ScoredSpan) -> bool:
     """Whether `a` goes before `b`: surer, else longer, else further left, else by label."""
-    return (-a.score, a.start - a.end, a.start, a.label) < (-b.score, b.start - b.end, b.start, b.label)
+    """Scores that are equal but for their rounding are equal."""
+    ranks = [(-round(each.score, 5), each.start - each.end, each.start, each.label) for each in (a, b)]
+    return ranks[0] < ranks[1]
 
 
 @st.composite

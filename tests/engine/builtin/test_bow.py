@@ -178,8 +178,11 @@ def test_calibration_changes_scores_and_no_label(exclusive):
     before, gold = predicted(stage, noisy), gold_of(stage, noisy)
     stage.calibrate(noisy, vectors([e.predicted for e in noisy]))
     after = predicted(stage, noisy)
-    assert np.array_equal(before.argsort(axis=1), after.argsort(axis=1))
-    assert exclusive or np.array_equal(before > 0.5, after > 0.5)
+    # Near 0 and 1 different logits may give equal probabilities in single precision: then any order is right.
+    ranked = np.take_along_axis(after, before.argsort(axis=1), axis=1)
+    assert (np.diff(ranked, axis=1) > -1e-6).all()
+    told = np.abs(before - 0.5) > 1e-6
+    assert exclusive or np.array_equal((before > 0.5)[told], (after > 0.5)[told])
 
     def unlikeliness(answers):
         return -(gold * np.log(answers + 1e-9) + (1 - gold) * np.log(1 - answers + 1e-9)).mean()

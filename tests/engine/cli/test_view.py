@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
+from toy_pipelines import fixed
 
 import glossator
 from glossator.annotations.read import categories_of
 from glossator.cli.progress import sparkline
 from glossator.cli.view import ReadableWriter
 from glossator.formats import Record
+from glossator.pipeline.pipeline import Pipeline
 
 TEXT = "Mara Voss left Lisbon. We loved the soup."
 
@@ -56,6 +59,23 @@ def test_the_text_comes_first_and_whole(trained_samples, tmp_path):
     # what looks like markup is text
     assert "[bold]no[/bold]" in shown(tmp_path / "both", "[bold]no[/bold] x", only=("names",))
     assert shown(tmp_path / "both", "").startswith("in.txt:3")
+
+
+def test_categories_that_look_equal_are_in_order_and_those_that_hold_come_first():
+    scores = np.asarray([[0.2500001, 0.1, 0.25000004, 0.25000013]])
+    labels = ("plum", "fig", "apple", "quince")
+    pipeline = Pipeline("en").add_classifier("fruit", fixed(lambda docs: scores, labels=labels))
+    pipeline.heads["fruit"].thresholds = dict.fromkeys(labels, 0.5) | {"apple": 0.25}
+    stream = io.StringIO()
+    ReadableWriter(pipeline, Console(file=stream, highlight=False)).write(pipeline("x"), Record("x"))
+    bars = [line for line in stream.getvalue().splitlines() if line.startswith("  fruit:")]
+    assert [next(label for label in labels if label in bar) for bar in bars] == [
+        "apple",
+        "plum",
+        "quince",
+        "fig",
+    ]
+    assert ["✓" in bar for bar in bars] == [True, False, False, False]
 
 
 def test_colour_only_where_it_is_wanted(trained_samples, monkeypatch):

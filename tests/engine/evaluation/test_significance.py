@@ -126,6 +126,15 @@ def test_runs_are_averaged():
     assert min(each.low for each in alone) < found.low < found.high < max(each.high for each in alone)
 
 
+def test_means_of_runs_that_differ_in_their_last_bit_are_equal():
+    """(0 + 0 + 3) / 30 and (0 + 1 + 2) / 30."""
+    first, second = ([np.asarray([[k, 10]] * 5) for k in right] for right in ((0, 0, 3), (0, 1, 2)))
+    found = paired_bootstrap(first, second, accuracy, resamples=100)
+    assert found.first != found.second  # else this shows nothing
+    assert (found.low, found.high, found.p_value) == (0.0, 0.0, 1.0)
+    assert not found.is_significant
+
+
 def test_systems_scored_on_other_documents_are_not_compared():
     with pytest.raises(DataError, match="scored on 3 and 4 documents"):
         paired_bootstrap([counts_of(0, 3)], [counts_of(0, 4)], f1)

@@ -22,8 +22,10 @@ SCORES = st.floats(0, 1) | st.sampled_from((0.25, 0.5, 0.75))
 
 
 def candidates(scores):
-    """One threshold for each way of parting the scores."""
-    return [0.0, *(np.nextafter(score, 2) for score in scores)]
+    """One threshold for each way of parting the scores, those apart that are equal but for their rounding."""
+    ranked = np.sort(scores)
+    apart = np.append(np.diff(ranked) > 1e-6 * ranked[1:], True)
+    return [0.0, *np.nextafter(ranked[apart], 2)]
 
 
 def f1(scores, holds, threshold):
@@ -67,6 +69,15 @@ def is_in_scope(kind):
     return kind != "out"
 
 
+@pytest.mark.parametrize("ranks", [(0, 1), (1, 0)])
+def test_scores_that_are_equal_but_for_rounding_are_not_parted(ranks):
+    """The same text twice, with other gold: which scores higher by a last digit decides nothing."""
+    twice = 0.7 + 1e-7 * np.asarray(ranks)
+    scores, holds = np.asarray([*twice, 0.2]), np.asarray([True, False, False])
+    assert best_f1_threshold(scores, holds) == pytest.approx(0.45)
+    assert best_rejection_threshold(scores, holds, holds) == pytest.approx(1.0)
+
+
 def test_which_categories_hold():
     probabilities = {"A": 0.3, "B": 0.6, "C": 0.1}
     assert labels_that_hold(probabilities, {}, exclusive=True) == ["B"]
@@ -74,6 +85,8 @@ def test_which_categories_hold():
     assert labels_that_hold(probabilities, {}, exclusive=False) == ["B"]
     assert labels_that_hold(probabilities, {"A": 0.3, "C": 0.2}, exclusive=False) == ["B", "A"]
     assert labels_that_hold({}, {}, exclusive=True) == []
+    # Of equals, but for rounding, the first is the first.
+    assert labels_that_hold({"A": 0.9999999, "B": 1.0}, {}, exclusive=False) == ["A", "B"]
 
 
 def annotated(guesses, truths):

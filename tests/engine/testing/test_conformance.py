@@ -12,6 +12,7 @@ from glossator.cli import glossator
 from glossator.errors import PluginError, UsageError
 from glossator.plugins.manager import PluginManager
 from glossator.testing import CHECKS, assert_conforms, check_name, check_stage, variants
+from glossator.testing.answers import difference
 from glossator.testing.examples import TEXTS, eight_examples, wrong_answers
 from glossator.testing.texts import odd_texts
 
@@ -126,6 +127,20 @@ def test_the_eight_examples_can_be_told_right_from_wrong(manager, layer, exclusi
     assert wrong_answers(gold, examples, Layer.parse(layer), exclusive) == []
     rotated = [*gold[1:], gold[0]]
     assert len(wrong_answers(rotated, examples, Layer.parse(layer), exclusive)) >= 5
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "alike"),
+    [
+        ([40.0, 0.0], [40.0003, 0.0003], True),  # what adds up to 40 rounds as 40 does, in every column
+        ([40.0, 0.0], [40.0, 0.0005], False),
+        ([0.4, 0.0], [0.4, 0.0003], False),
+        ([float("inf"), 0.0], [float("inf"), 0.0003], False),
+    ],
+)
+def test_vectors_differ_by_shares_of_their_largest_number(want, got, alike):
+    answers = [[{"vectors": [vector, [0.0, 0.0]], "rows": None}] for vector in (want, got)]
+    assert (difference(["x"], *answers, 1e-5) == "") is alike
 
 
 def test_odd_texts_are_as_odd_as_their_names_say():

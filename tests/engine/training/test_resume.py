@@ -277,7 +277,7 @@ def test_what_an_interrupted_run_saves_is_its_best_epoch(tmp_path):
     output = tmp_path / "two"
     train(config_of(TWO_HEADS), output, progress=Interrupting("ner", 3))
     progress = json.loads((output.with_name("two.training") / "ner" / "seed-0" / "progress.json").read_text())
-    best = max(progress["epochs"], key=lambda epoch: epoch["score"])
+    best = max(progress["epochs"], key=lambda epoch: (epoch["score"], epoch["number"]))  # of equals the last
     folder = output.with_name("two.training") / "ner" / "seed-0" / f"epoch-{best['number']:04d}"
     kept, saved = weights_of(folder / "stage"), weights_of(output / "taggers")
     assert [array.tobytes() for array in kept.values()] == [array.tobytes() for array in saved.values()]

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glossator.errors import DataError, UsageError
+from glossator_vectors.analysis.neighbours import nearest_words
 from glossator_vectors.files import textfile
 from glossator_vectors.files.formats import detect_format
 from glossator_vectors.files.importing import import_vectors
@@ -255,6 +256,16 @@ def test_gensims_own_files(tmp_path, count):
     assert (result.format, result.kept, vectors.metadata.count) == ("gensim", count, count)
     assert vectors.words == words
     np.testing.assert_array_equal(vectors.table[1:], values)
+
+
+def test_neighbours_that_are_equally_near_but_for_rounding_are_in_order(tmp_path):
+    """Vectors of one direction and many lengths: their cosines are 1, but for their last bits."""
+    words = [f"w{number}" for number in range(40)]
+    values = np.outer(np.arange(1, 41) / 7, VALUES[0]).astype(np.float32)
+    (tmp_path / "file").write_bytes(binary(words, values))
+    import_vectors(tmp_path / "file", tmp_path / "out")
+    vectors = open_vectors(tmp_path / "out")
+    assert [near.word for near in nearest_words(vectors, "w0", 39)] == words[1:]
 
 
 def test_gensim_writes_what_is_read(tmp_path):
