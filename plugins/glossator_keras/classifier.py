@@ -27,7 +27,8 @@ import numpy as np
 from glossator.calibration import fit_temperature
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.stages import Vectors, VectorSpace
-from glossator_keras.features import (
+from glossator_keras.encoding.doc_windows import Windows, windows_of
+from glossator_keras.encoding.hashed_words import (
     TABLE_ROWS,
     check_tables,
     encode,
@@ -38,7 +39,6 @@ from glossator_keras.model import Model
 from glossator_keras.network import BuildNetwork, NetworkConfig
 from glossator_keras.runtime import Runtime, check_runtime
 from glossator_keras.tuning import GivenVectors
-from glossator_keras.windows import Windows, windows_of
 
 if TYPE_CHECKING:
     import keras

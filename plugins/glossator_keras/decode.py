@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from glossator.decoding import (
 )
 from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags
+from glossator_keras.encoding.input_encoder import Layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,22 +23,6 @@ if TYPE_CHECKING:
     from glossator.words import Words
 
     Floats = NDArray[np.floating[Any]]
-
-
-class Layout(Protocol):
-    """Sequences of words of like length, such as `features.PaddedSequences`."""
-
-    @property
-    def lengths(self) -> NDArray[np.int32]:
-        """(batch,) the words of each."""
-
-    @property
-    def places(self) -> NDArray[np.intp]:
-        """(batch, time) where each word stands among the words of the Docs; any after a sequence's end."""
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """(batch, time): whether there is a word."""
 
 
 class Chain(NamedTuple):

@@ -15,7 +15,7 @@ import numpy as np
 from glossator.errors import PipelineError, StageError
 from glossator_keras.backend import check_exporting, load_keras, quietly
 from glossator_keras.decode import Chain
-from glossator_keras.features import TABLE_ROWS
+from glossator_keras.encoding.hashed_words import TABLE_ROWS
 from glossator_keras.network import BuildNetwork, NetworkConfig
 from glossator_keras.runtime import Network, Runtime, check_agreement, keras_network, onnx_network, run_all
 from glossator_keras.tuning import GivenVectors
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from glossator.stages import Vectors
     from glossator.words import Words
-    from glossator_keras.decode import Layout
+    from glossator_keras.encoding.input_encoder import Layout
     from glossator_keras.learning import Learner, Loss
 
     Arrays = Mapping[str, NDArray[Any]]

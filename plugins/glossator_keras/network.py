@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from glossator_keras.features import TABLE_ROWS
+from glossator_keras.encoding.hashed_words import TABLE_ROWS
 
 if TYPE_CHECKING:
     import keras

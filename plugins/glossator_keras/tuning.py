@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glossator.words import Words
-    from glossator_keras.decode import Layout
+    from glossator_keras.encoding.input_encoder import Layout
 
     Floats = NDArray[np.float32]
     Arrays = Mapping[str, NDArray[Any]]

@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 
 from glossator.schemes import SpanScheme
 from glossator_keras.decode import Answer, Chain, decode_spans, decode_tags
-from glossator_keras.features import EncodedDocs, encode, padded_sentences
+from glossator_keras.encoding.hashed_words import EncodedDocs, encode, padded_sentences
 
 VOCAB = spacy.blank("en").vocab
 SCHEMES = {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from glossator_keras.features import AFFIXES, TABLE_ROWS, encode, hide, padded_sentences
+from glossator_keras.encoding.hashed_words import AFFIXES, TABLE_ROWS, encode, hide, padded_sentences
 
 VOCAB = spacy.blank("en").vocab
 STARTS = np.cumsum([0, *TABLE_ROWS])

@@ -16,9 +16,9 @@ from glossator_keras.bert.pieces import SPECIAL, EncodedPieces
 from glossator_keras.bert.stage import BertSource, FineTuning, bert_settings, check_fine_tuning
 from glossator_keras.bert.windows import PREDICT_PLACES, PaddedWindows, padded_windows
 from glossator_keras.classifier import ClassWeights, KerasClassifier
+from glossator_keras.encoding.doc_windows import Windows, windows_between
 from glossator_keras.runtime import Runtime
 from glossator_keras.settings import check_choice
-from glossator_keras.windows import Windows, windows_between
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

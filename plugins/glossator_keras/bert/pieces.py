@@ -18,7 +18,7 @@ from spacy.attrs import ORTH
 
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.words import Words, words_of
-from glossator_keras.features import strings_of
+from glossator_keras.encoding.hashed_words import strings_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
