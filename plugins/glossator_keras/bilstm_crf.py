@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
+from glossator_keras.inference.runtime import Runtime
 from glossator_keras.network import NetworkConfig, embed_words
-from glossator_keras.runtime import Runtime
 from glossator_keras.settings import check_choice, check_rate, check_share, check_widths
 from glossator_keras.tagger import KerasTagger
 

@@ -35,9 +35,9 @@ from glossator_keras.encoding.hashed_words import (
     network_inputs,
     padded_sequences,
 )
+from glossator_keras.inference.runtime import Runtime, check_runtime
 from glossator_keras.model import Model
 from glossator_keras.network import BuildNetwork, NetworkConfig
-from glossator_keras.runtime import Runtime, check_runtime
 from glossator_keras.tuning import GivenVectors
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from glossator_keras.classifier import ClassWeights, KerasClassifier
+from glossator_keras.inference.runtime import Runtime
 from glossator_keras.network import NetworkConfig, embed_words
-from glossator_keras.runtime import Runtime
 from glossator_keras.settings import check_choice, check_rate, check_share, check_widths
 
 if TYPE_CHECKING:

@@ -14,10 +14,17 @@ import numpy as np
 
 from glossator.errors import PipelineError, StageError
 from glossator_keras.backend import check_exporting, load_keras, quietly
-from glossator_keras.decode import Chain
 from glossator_keras.encoding.hashed_words import TABLE_ROWS
+from glossator_keras.inference.decoding import Chain
+from glossator_keras.inference.runtime import (
+    Network,
+    Runtime,
+    check_agreement,
+    keras_network,
+    onnx_network,
+    run_all,
+)
 from glossator_keras.network import BuildNetwork, NetworkConfig
-from glossator_keras.runtime import Network, Runtime, check_agreement, keras_network, onnx_network, run_all
 from glossator_keras.tuning import GivenVectors
 
 if TYPE_CHECKING:

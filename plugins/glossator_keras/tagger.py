@@ -37,7 +37,6 @@ from glossator.layers import (
 from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.words import Words
-from glossator_keras.decode import Answer, Chain, decode_spans, decode_tags
 from glossator_keras.encoding.hashed_words import (
     TABLE_ROWS,
     check_tables,
@@ -46,9 +45,10 @@ from glossator_keras.encoding.hashed_words import (
     padded_sentences,
 )
 from glossator_keras.encoding.input_encoder import Layout
+from glossator_keras.inference.decoding import Answer, Chain, decode_spans, decode_tags
+from glossator_keras.inference.runtime import Runtime, check_runtime
 from glossator_keras.model import Model
 from glossator_keras.network import BuildNetwork, NetworkConfig
-from glossator_keras.runtime import Runtime, check_runtime
 from glossator_keras.tuning import GivenVectors
 
 if TYPE_CHECKING:

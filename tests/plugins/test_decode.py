@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 
 from glossator.schemes import SpanScheme
-from glossator_keras.decode import Answer, Chain, decode_spans, decode_tags
 from glossator_keras.encoding.hashed_words import EncodedDocs, encode, padded_sentences
+from glossator_keras.inference.decoding import Answer, Chain, decode_spans, decode_tags
 
 VOCAB = spacy.blank("en").vocab
 SCHEMES = {

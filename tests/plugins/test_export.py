@@ -14,7 +14,7 @@ import onnx  # noqa: E402
 
 from glossator.errors import StageError  # noqa: E402
 from glossator_keras.export import to_onnx  # noqa: E402
-from glossator_keras.runtime import check_agreement, keras_network, onnx_network  # noqa: E402
+from glossator_keras.inference.runtime import check_agreement, keras_network, onnx_network  # noqa: E402
 
 COLUMNS = 6
 LENGTHS = [(1,), (5,), (3, 9, 1), (7, 7), (2, 0, 4)]

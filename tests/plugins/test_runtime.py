@@ -19,7 +19,7 @@ from spacy.tokens import Doc
 from glossator.errors import PipelineError
 from glossator.stages import Vectors, VectorSpace
 from glossator_keras.encoding.hashed_words import TABLE_ROWS, encode
-from glossator_keras.runtime import onnx_network
+from glossator_keras.inference.runtime import onnx_network
 from glossator_keras.tagger import KerasTagger
 
 NETWORK = Path(__file__).parent / "stored" / "row_modulo_three.onnx"

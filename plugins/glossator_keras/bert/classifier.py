@@ -17,7 +17,7 @@ from glossator_keras.bert.stage import BertSource, FineTuning, bert_settings, ch
 from glossator_keras.bert.windows import PREDICT_PLACES, PaddedWindows, padded_windows
 from glossator_keras.classifier import ClassWeights, KerasClassifier
 from glossator_keras.encoding.doc_windows import Windows, windows_between
-from glossator_keras.runtime import Runtime
+from glossator_keras.inference.runtime import Runtime
 from glossator_keras.settings import check_choice
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from glossator_keras.bert.checkpoint import CONFIG, BertConfig, Checkpoint
 from glossator_keras.bert.pieces import EncodedPieces
 from glossator_keras.bert.stage import BertSource
 from glossator_keras.bert.windows import PREDICT_PLACES, overlapping_windows, padded_windows
-from glossator_keras.runtime import Network, check_agreement, keras_network, onnx_network, run_all
+from glossator_keras.inference.runtime import Network, check_agreement, keras_network, onnx_network, run_all
 from glossator_keras.settings import check_choice
 
 if TYPE_CHECKING:

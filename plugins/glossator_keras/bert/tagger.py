@@ -25,7 +25,7 @@ from glossator_keras.bert.windows import (
     overlapping_windows,
     padded_windows,
 )
-from glossator_keras.runtime import Runtime
+from glossator_keras.inference.runtime import Runtime
 from glossator_keras.settings import check_choice
 from glossator_keras.tagger import KerasTagger, Scheme
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from glossator.stages import Vectors
     from glossator.words import Words
-    from glossator_keras.decode import Answer
+    from glossator_keras.inference.decoding import Answer
 
     Floats = NDArray[np.float32]
 
