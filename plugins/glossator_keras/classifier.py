@@ -38,7 +38,7 @@ from glossator_keras.encoding.hashed_words import (
 from glossator_keras.inference.runtime import Runtime, check_runtime
 from glossator_keras.model import Model
 from glossator_keras.network import BuildNetwork, NetworkConfig
-from glossator_keras.tuning import GivenVectors
+from glossator_keras.training.tuned_vectors import GivenVectors
 
 if TYPE_CHECKING:
     import keras
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from spacy.training import Example
 
     from glossator.stages import TrainingState
-    from glossator_keras.learning import Loss
     from glossator_keras.model import Trial
+    from glossator_keras.training.losses import Loss
 
     Floats = NDArray[np.float32]
     MakeOptimizer = Callable[[keras.Model], keras.optimizers.Optimizer]
@@ -269,7 +269,7 @@ class KerasClassifier:
 
 
 def _loss(network: keras.Model, *, exclusive: bool, weights: Floats, smoothing: float) -> Loss:
-    from glossator_keras.learning import exclusive_loss, independent_loss
+    from glossator_keras.training.losses import exclusive_loss, independent_loss
 
     return (exclusive_loss if exclusive else independent_loss)(weights, smoothing)
 

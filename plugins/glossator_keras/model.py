@@ -25,7 +25,7 @@ from glossator_keras.inference.runtime import (
     run_all,
 )
 from glossator_keras.network import BuildNetwork, NetworkConfig
-from glossator_keras.tuning import GivenVectors
+from glossator_keras.training.tuned_vectors import GivenVectors
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from glossator.stages import Vectors
     from glossator.words import Words
     from glossator_keras.encoding.input_encoder import Layout
-    from glossator_keras.learning import Learner, Loss
+    from glossator_keras.training.learner import Learner
+    from glossator_keras.training.losses import Loss
 
     Arrays = Mapping[str, NDArray[Any]]
     Trial = Callable[[NetworkConfig], tuple[Arrays, NDArray[np.bool_] | None]]
@@ -99,7 +100,7 @@ class Model:
         load_keras()
         if self._runtime == "onnx":
             check_exporting()  # before hours of training
-        from glossator_keras.learning import set_seed
+        from glossator_keras.training.learner import set_seed
 
         self._seed = seed
         set_seed(seed)
@@ -229,7 +230,7 @@ class Model:
         return self._learner
 
     def _new_learner(self, network: keras.Model) -> Learner:
-        from glossator_keras.learning import Learner
+        from glossator_keras.training.learner import Learner
 
         return Learner(
             network,

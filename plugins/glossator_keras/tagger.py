@@ -49,7 +49,7 @@ from glossator_keras.inference.decoding import Answer, Chain, decode_spans, deco
 from glossator_keras.inference.runtime import Runtime, check_runtime
 from glossator_keras.model import Model
 from glossator_keras.network import BuildNetwork, NetworkConfig
-from glossator_keras.tuning import GivenVectors
+from glossator_keras.training.tuned_vectors import GivenVectors
 
 if TYPE_CHECKING:
     import keras
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from spacy.training import Example
 
     from glossator.stages import TrainingState
-    from glossator_keras.learning import Loss
     from glossator_keras.model import Trial
+    from glossator_keras.training.losses import Loss
 
     Floats = NDArray[np.float32]
     MakeOptimizer = Callable[[keras.Model], keras.optimizers.Optimizer]
@@ -338,7 +338,7 @@ def _span_ids(
 
 
 def _loss(network: keras.Model) -> Loss:
-    from glossator_keras.learning import sequence_loss
+    from glossator_keras.training.losses import sequence_loss
 
     return sequence_loss(network)
 

@@ -19,8 +19,8 @@ from glossator.words import words_of  # noqa: E402
 from glossator_keras import classifier, cnn, lstm  # noqa: E402
 from glossator_keras.encoding.doc_windows import windows_of  # noqa: E402
 from glossator_keras.encoding.hashed_words import encode, network_inputs, padded_sequences  # noqa: E402
-from glossator_keras.learning import exclusive_loss, independent_loss  # noqa: E402
 from glossator_keras.network import NetworkConfig  # noqa: E402
+from glossator_keras.training.losses import exclusive_loss, independent_loss  # noqa: E402
 
 NLP = spacy.blank("en")
 WORDS = {

@@ -11,7 +11,8 @@ pytest.importorskip("tensorflow", reason="needs glossator[train]")
 from glossator.decoding import log_partition, path_score  # noqa: E402
 from glossator.schemes import SpanScheme  # noqa: E402
 from glossator_keras.crf import CRF  # noqa: E402
-from glossator_keras.learning import Learner, sequence_loss, set_seed  # noqa: E402
+from glossator_keras.training.learner import Learner, set_seed  # noqa: E402
+from glossator_keras.training.losses import sequence_loss  # noqa: E402
 
 LABELS = 3
 

@@ -19,9 +19,9 @@ from glossator.errors import PipelineError, StageError  # noqa: E402
 from glossator.schemes import SpanScheme  # noqa: E402
 from glossator_keras.crf import CRF  # noqa: E402
 from glossator_keras.encoding.hashed_words import encode, padded_sentences  # noqa: E402
-from glossator_keras.learning import sequence_loss  # noqa: E402
 from glossator_keras.model import Model  # noqa: E402
 from glossator_keras.network import NetworkConfig, embed_words  # noqa: E402
+from glossator_keras.training.losses import sequence_loss  # noqa: E402
 
 VOCAB = spacy.blank("en").vocab
 SCHEME = SpanScheme.bio(("X", "Y"))

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from glossator_keras.bert.network import body_variables
-from glossator_keras.learning import OnOneDevice
+from glossator_keras.training.learner import OnOneDevice
 
 WEIGHT_DECAY = 0.01
 GRADIENT_NORM = 1.0
