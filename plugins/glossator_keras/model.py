@@ -153,7 +153,7 @@ class Model:
             return
         twin = self._twin_with(kept.weights)
         with quietly():
-            from glossator_keras.export import to_onnx
+            from glossator_keras.onnx_export.to_onnx import to_onnx
         exported = to_onnx(twin.model)
         inputs, shown = self._trial(self.config)
         one_row_each = len(twin.model.outputs[0].shape) == 2

@@ -134,7 +134,7 @@ def _export(checkpoint: Checkpoint, layers: Layers) -> bytes:
 
     check_keras_hub()
     with quietly():
-        from glossator_keras.export import to_onnx
+        from glossator_keras.onnx_export.to_onnx import to_onnx
     network = build_embedder(checkpoint.config, mean=layers == "mean")
     load_weights(network, checkpoint)
     exported = to_onnx(network)

@@ -1,4 +1,4 @@
-"""BERT's layer: KerasHub's, which says how it is exported."""
+"""BERT's layer: KerasHub's, which knows how it is exported."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ from keras_hub.layers import TransformerEncoder
 if TYPE_CHECKING:
     import numpy as np
 
-    from glossator_keras.stand_ins import StandIn
+    from glossator_keras.onnx_export.replacement import Replacement
 
 
 class TransformerLayer(TransformerEncoder):
-    """Attention and two dense layers, a norm after each part (Vaswani et al. 2017)."""
+    """Attention and two dense layers, a norm after each part (Vaswani et al. 2017).
 
-    def stand_in(self, generator: np.random.Generator) -> StandIn | None:
+    Example:
+        Called as KerasHub's:
+
+            layer = TransformerLayer(intermediate_dim=64, num_heads=4)
+            hidden = layer(hidden, padding_mask=padding_mask)
+    """
+
+    def onnx_replacement(self, generator: np.random.Generator) -> Replacement | None:
         """Return what is exported in its place."""
-        from glossator_keras.bert.exporting import for_encoder
+        # Imported here because it needs onnx, which a network that Keras runs does without.
+        from glossator_keras.bert.exporting import transformer_replacement
 
-        return for_encoder(self, generator)
+        return transformer_replacement(self, generator)
