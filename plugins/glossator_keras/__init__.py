@@ -24,7 +24,7 @@ def glossator_taggers() -> Iterable[glossator.Stage]:
     """Declare the taggers."""
     yield glossator.Stage(
         name="bilstm-crf",
-        factory="glossator_keras.bilstm_crf:make_tagger",
+        factory="glossator_keras.models.bilstm_crf:make_tagger",
         summary="bidirectional LSTM or GRU over hashed word attributes, with a CRF or a softmax on top",
     )
     yield glossator.Stage(
@@ -39,12 +39,12 @@ def glossator_classifiers() -> Iterable[glossator.Stage]:
     """Declare the classifiers."""
     yield glossator.Stage(
         name="lstm",
-        factory="glossator_keras.lstm:make_classifier",
+        factory="glossator_keras.models.lstm:make_classifier",
         summary="LSTM or GRU layers over hashed word attributes, pooled, with a softmax or sigmoids on top",
     )
     yield glossator.Stage(
         name="cnn",
-        factory="glossator_keras.cnn:make_classifier",
+        factory="glossator_keras.models.cnn:make_classifier",
         summary="convolutions of several widths over hashed word attributes, max-pooled",
     )
     yield glossator.Stage(

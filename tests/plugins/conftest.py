@@ -14,7 +14,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from glossator.stages import Vectors, VectorSpace
-from glossator_keras.bilstm_crf import make_tagger
+from glossator_keras.models.bilstm_crf import make_tagger
 from glossator_keras.tagger import KerasTagger
 
 VOCAB = spacy.blank("en").vocab

@@ -16,9 +16,10 @@ from spacy.training import Example  # noqa: E402
 from glossator.errors import ConfigError, PipelineError, StageError  # noqa: E402
 from glossator.stages import Vectors, VectorSpace  # noqa: E402
 from glossator.words import words_of  # noqa: E402
-from glossator_keras import classifier, cnn, lstm  # noqa: E402
+from glossator_keras import classifier  # noqa: E402
 from glossator_keras.encoding.doc_windows import windows_of  # noqa: E402
 from glossator_keras.encoding.hashed_words import encode, network_inputs, padded_sequences  # noqa: E402
+from glossator_keras.models import cnn, lstm  # noqa: E402
 from glossator_keras.network import NetworkConfig  # noqa: E402
 from glossator_keras.training.losses import exclusive_loss, independent_loss  # noqa: E402
 

@@ -17,8 +17,8 @@ from spacy.training import Example  # noqa: E402
 from glossator.errors import ConfigError, PipelineError, StageError  # noqa: E402
 from glossator.schemes import SpanScheme  # noqa: E402
 from glossator.stages import Vectors, VectorSpace  # noqa: E402
-from glossator_keras.bilstm_crf import make_tagger  # noqa: E402
 from glossator_keras.crf import CRF  # noqa: E402
+from glossator_keras.models.bilstm_crf import make_tagger  # noqa: E402
 from glossator_keras.network import NetworkConfig, embed_words  # noqa: E402
 from glossator_keras.tagger import KerasTagger  # noqa: E402
 

@@ -13,8 +13,8 @@ from spacy.training import Example  # noqa: E402
 
 from glossator.errors import PipelineError  # noqa: E402
 from glossator.stages import Vectors, VectorSpace  # noqa: E402
-from glossator_keras.bilstm_crf import make_tagger  # noqa: E402
-from glossator_keras.cnn import make_classifier  # noqa: E402
+from glossator_keras.models.bilstm_crf import make_tagger  # noqa: E402
+from glossator_keras.models.cnn import make_classifier  # noqa: E402
 from glossator_keras.training.tuned_vectors import TUNED, TunedTable  # noqa: E402
 
 NLP = spacy.blank("en")

@@ -153,7 +153,7 @@ def build_classifier(config: NetworkConfig) -> keras.Model:
     """Return a network that says something of a sequence by its pieces' mean, or by [CLS]."""
     import keras
 
-    from glossator_keras.pooling import mean_over_words
+    from glossator_keras.models.pooling import mean_over_words
 
     settings = config.settings
     bert = BertConfig.of(settings["bert"])

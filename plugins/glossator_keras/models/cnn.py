@@ -83,7 +83,7 @@ def build_network(config: NetworkConfig) -> keras.Model:
     """Return the network, with fresh weights."""
     import keras
 
-    from glossator_keras import pooling
+    from glossator_keras.models import pooling
 
     settings = config.settings
     words = embed_words(config, width=settings["embedding_width"], word_dropout=settings["word_dropout"])
