@@ -19,3 +19,5 @@ Ints: TypeAlias = NDArray[np.int32]
 Positions: TypeAlias = NDArray[np.intp]
 """Indices into other arrays."""
 Mask: TypeAlias = NDArray[np.bool_]
+Tensor: TypeAlias = Any
+"""A tensor of the backend that Keras runs on, or an array."""

@@ -22,9 +22,10 @@ pytest.importorskip("tensorflow", reason="needs glossator[train]")
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.pipeline import Pipeline
 from glossator.testing import CHECKS, check_name, check_stage
+from glossator_keras.bert.backbone import load_weights
 from glossator_keras.bert.checkpoint import open_checkpoint
 from glossator_keras.bert.embedder import BertEmbedder
-from glossator_keras.bert.network import build_embedder, load_weights
+from glossator_keras.bert.heads import build_embedder
 
 NLP = spacy.blank("en")
 CLS, SEP = VOCABULARY.index("[CLS]"), VOCABULARY.index("[SEP]")

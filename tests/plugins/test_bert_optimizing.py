@@ -9,7 +9,7 @@ keras = pytest.importorskip("keras", reason="needs glossator[train]")
 tf = pytest.importorskip("tensorflow", reason="needs glossator[train]")
 pytest.importorskip("keras_hub", reason="needs glossator[train]")
 
-from glossator_keras.bert.optimizing import GRADIENT_NORM, WEIGHT_DECAY, AdamW, Rates  # noqa: E402
+from glossator_keras.bert.optimizer import GRADIENT_NORM, WEIGHT_DECAY, AdamW, Rates  # noqa: E402
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from tiny_bert import VOCABULARY, write_bert
 
 from glossator.errors import ConfigError
-from glossator_keras.bert.pieces import CASES, WordPieces, case_of
+from glossator_keras.bert.tokenizer import CASES, WordPieces, case_of
 from glossator_keras.bert.windows import overlapping_windows, padded_windows
 
 NLP = spacy.blank("xx")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glossator.errors import ConfigError, StageError
-from glossator_keras.bert.pieces import SPECIAL, WordPieces
+from glossator_keras.bert.tokenizer import SPECIAL, WordPieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,9 +11,9 @@ import numpy as np
 from glossator.errors import ConfigError
 from glossator.stages import VectorSpace
 from glossator_keras.bert.checkpoint import BertConfig
-from glossator_keras.bert.network import build_classifier, classifier_trial_inputs
-from glossator_keras.bert.pieces import SPECIAL, EncodedPieces
-from glossator_keras.bert.stage import BertSource, FineTuning, bert_settings, check_fine_tuning
+from glossator_keras.bert.fine_tuning import BertSource, FineTuning, bert_settings, check_fine_tuning
+from glossator_keras.bert.heads import build_classifier, classifier_trial_inputs
+from glossator_keras.bert.tokenizer import SPECIAL, EncodedPieces
 from glossator_keras.bert.windows import PREDICT_PLACES, PaddedWindows, padded_windows
 from glossator_keras.classifier import ClassWeights, KerasClassifier
 from glossator_keras.encoding.doc_windows import Windows, windows_between

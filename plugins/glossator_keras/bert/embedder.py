@@ -12,8 +12,8 @@ import numpy as np
 
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator_keras.bert.checkpoint import CONFIG, BertConfig, Checkpoint
-from glossator_keras.bert.pieces import EncodedPieces
-from glossator_keras.bert.stage import BertSource
+from glossator_keras.bert.fine_tuning import BertSource
+from glossator_keras.bert.tokenizer import EncodedPieces
 from glossator_keras.bert.windows import PREDICT_PLACES, overlapping_windows, padded_windows
 from glossator_keras.inference.runtime import Network, check_agreement, keras_network, onnx_network, run_all
 from glossator_keras.settings import check_choice
@@ -130,7 +130,8 @@ def _export(checkpoint: Checkpoint, layers: Layers) -> bytes:
         StageError: Keras is not installed, or ONNX Runtime answers otherwise.
     """
     from glossator_keras.backend import quietly
-    from glossator_keras.bert.network import build_embedder, check_keras_hub, load_weights, trial_inputs
+    from glossator_keras.bert.backbone import check_keras_hub, load_weights
+    from glossator_keras.bert.heads import build_embedder, trial_inputs
 
     check_keras_hub()
     with quietly():

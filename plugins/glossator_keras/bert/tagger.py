@@ -15,9 +15,9 @@ import numpy as np
 
 from glossator.batching import of_like_length
 from glossator_keras.bert.checkpoint import BertConfig
-from glossator_keras.bert.network import build_tagger, tagger_trial_inputs
-from glossator_keras.bert.pieces import EncodedPieces
-from glossator_keras.bert.stage import BertSource, FineTuning, bert_settings, check_fine_tuning
+from glossator_keras.bert.fine_tuning import BertSource, FineTuning, bert_settings, check_fine_tuning
+from glossator_keras.bert.heads import build_tagger, tagger_trial_inputs
+from glossator_keras.bert.tokenizer import EncodedPieces
 from glossator_keras.bert.windows import (
     PREDICT_PLACES,
     PaddedWindows,

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glossator.batching import of_like_length
-from glossator_keras.bert.pieces import SPECIAL
+from glossator_keras.bert.tokenizer import SPECIAL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from glossator_keras.bert.pieces import EncodedPieces, WordPieces
+    from glossator_keras.bert.tokenizer import EncodedPieces, WordPieces
 
 OVERLAP = 4  # neighbouring windows share at least one in so many pieces
 

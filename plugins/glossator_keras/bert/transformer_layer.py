@@ -25,6 +25,6 @@ class TransformerLayer(TransformerEncoder):
     def onnx_replacement(self, generator: np.random.Generator) -> Replacement | None:
         """Return what is exported in its place."""
         # Imported here because it needs onnx, which a network that Keras runs does without.
-        from glossator_keras.bert.exporting import transformer_replacement
+        from glossator_keras.bert.transformer_onnx import transformer_replacement
 
         return transformer_replacement(self, generator)

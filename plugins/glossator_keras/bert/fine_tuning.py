@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from glossator.errors import ConfigError, StageError
 from glossator_keras.bert.checkpoint import Checkpoint, open_checkpoint
-from glossator_keras.bert.pieces import WordPieces
+from glossator_keras.bert.tokenizer import WordPieces
 from glossator_keras.settings import check_rate, check_share
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class FineTuning:
 
     def optimizer(self, network: keras.Model) -> keras.optimizers.Optimizer:
         """Return what moves a network's weights."""
-        from glossator_keras.bert.optimizing import AdamW, Rates
+        from glossator_keras.bert.optimizer import AdamW, Rates
 
         rates = Rates(
             body=self.learn_rate,
@@ -87,7 +87,7 @@ class BertSource:
 
     def load_into(self, model: Model, seed: int) -> None:
         """Give a model fresh weights, the checkpoint's where it has some."""
-        from glossator_keras.bert.network import check_keras_hub, load_weights
+        from glossator_keras.bert.backbone import check_keras_hub, load_weights
 
         checkpoint = self.begin()
         check_keras_hub()

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from glossator_keras.bert.network import body_variables
+from glossator_keras.bert.backbone import backbone_variables
 from glossator_keras.training.learner import OnOneDevice
 
 WEIGHT_DECAY = 0.01
@@ -59,7 +59,7 @@ class AdamW(OnOneDevice, keras.optimizers.AdamW):
             gradient_accumulation_steps=rates.accumulate if rates.accumulate > 1 else None,
         )
         # Keras hands its variables to `update_step` as TensorFlow's.
-        self._body = {id(variable.value) for variable in body_variables(network)}
+        self._body = {id(variable.value) for variable in backbone_variables(network)}
         self._faster = rates.head / rates.body
         self.exclude_from_weight_decay(var_names=SPARED)
 
