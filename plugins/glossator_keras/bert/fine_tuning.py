@@ -2,37 +2,75 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from glossator.errors import ConfigError, StageError
-from glossator_keras.bert.checkpoint import Checkpoint, open_checkpoint
-from glossator_keras.bert.tokenizer import WordPieces
-from glossator_keras.settings import check_rate, check_share
+from glossator_keras.bert.backbone import load_weights
+from glossator_keras.bert.checkpoint import BertConfig, Checkpoint, open_checkpoint
+from glossator_keras.bert.tokenizer import WordPieceTokenizer
+from glossator_keras.inference.runtime import Runtime
+from glossator_keras.network import NetworkSettings
+from glossator_keras.settings import SettingsCheck
 
 if TYPE_CHECKING:
     import keras
 
-    from glossator_keras.model import Model
 
+@dataclass(frozen=True, kw_only=True)
+class FineTuningSettings:
+    """The settings that the `bert` tagger and classifier have in common.
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FineTuning:
-    """How BERT and what stands on it learn, as the stages' settings say it."""
+    Attributes:
+        checkpoint: The folder of a BERT in the Hugging Face layout, or its name on the hub.
+        freeze: The number of layers that do not learn, from the first; from 1 on neither do the embeddings.
+        dropout: Share dropped before the logits, in training.
+        learn_rate: AdamW's highest learning rate for BERT.
+        head_learn_rate: AdamW's highest learning rate for the layers on top.
+        warmup_steps: Updates until the rates are at their highest.
+        decay_steps: Updates after that until they are 0; 0: they stay.
+        accumulate: Batches per update, whose gradients are summed.
+        runtime: The runtime that annotates.
 
-    learn_rate: float
-    head_learn_rate: float
-    warmup_steps: int
-    decay_steps: int
-    accumulate: int
+    Raises:
+        ConfigError: For a setting out of range.
+
+    Example:
+        A stage adds its own:
+
+            @dataclass(frozen=True, kw_only=True)
+            class BertClassifierSettings(FineTuningSettings):
+                pooling: Pooling = "mean"
+    """
+
+    checkpoint: str
+    freeze: int = 0
+    dropout: float = 0.1
+    learn_rate: float = 5e-5
+    head_learn_rate: float = 1e-3
+    warmup_steps: int = 50
+    decay_steps: int = 0
+    accumulate: int = 1
+    runtime: Runtime = "onnx"
+
+    def __post_init__(self) -> None:
+        check = SettingsCheck("bert", self)
+        check.choice("runtime", Runtime)
+        check.share("dropout")
+        check.rate("learn_rate")
+        check.rate("head_learn_rate")
+        check.count("warmup_steps", least=0)
+        check.count("decay_steps", least=0)
+        check.count("accumulate", least=1)
+        check.count("freeze", least=0)
 
     def optimizer(self, network: keras.Model) -> keras.optimizers.Optimizer:
-        """Return what moves a network's weights."""
+        """Return the optimizer of a network that begins with a backbone."""
         from glossator_keras.bert.optimizer import AdamW, Rates
 
         rates = Rates(
-            body=self.learn_rate,
+            backbone=self.learn_rate,
             head=self.head_learn_rate,
             warmup_steps=self.warmup_steps,
             decay_steps=self.decay_steps,
@@ -41,39 +79,69 @@ class FineTuning:
         return AdamW(network, rates)
 
 
-class BertSource:
-    """The checkpoint a stage begins from, or the word pieces it was saved with.
+class PretrainedBert:
+    """The checkpoint a stage starts from, or the tokenizer and config it was saved with: a `Pretrained`.
 
     Args:
-        checkpoint: The setting: a folder, or a name on the Hugging Face hub.
+        checkpoint: A folder, or a name on the Hugging Face hub.
+        word_cases: Whether the network takes the capitals of words, where the tokenizer drops them.
+
+    Raises:
+        ConfigError: `checkpoint` is no name.
+
+    Example:
+        Shared by an encoder and the stage:
+
+            bert = PretrainedBert("minilm")
+            bert.open(Path("configs"))
+            classifier = KerasClassifier(build_classifier, WordPieceInputs(bert), pretrained=bert)
     """
 
-    def __init__(self, checkpoint: str) -> None:
+    def __init__(self, checkpoint: str, *, word_cases: bool = False) -> None:
         if not isinstance(checkpoint, str) or not checkpoint:
             raise ConfigError(f"checkpoint = {checkpoint!r}: name a folder that holds a BERT")
         self._name = checkpoint
+        self._word_cases = word_cases
         self._checkpoint: Checkpoint | None = None
-        self._pieces: WordPieces | None = None
+        self._tokenizer: WordPieceTokenizer | None = None
+        self._config: BertConfig | None = None
 
     @property
-    def pieces(self) -> WordPieces:
-        """What cuts words."""
-        if self._pieces is None:
-            raise StageError(f"the checkpoint {self._name!r} is not read yet: call Pipeline.prepare()")
-        return self._pieces
+    def tokenizer(self) -> WordPieceTokenizer:
+        """The tokenizer; raises `StageError` before it is read."""
+        if self._tokenizer is None:
+            raise self._not_read()
+        return self._tokenizer
+
+    @property
+    def config(self) -> BertConfig:
+        """What BERT computes; raises `StageError` before it is read."""
+        if self._config is None:
+            raise self._not_read()
+        return self._config
+
+    @property
+    def takes_cases(self) -> bool:
+        """Whether the network takes the capitals of words."""
+        return self._word_cases and self.tokenizer.lowercases
+
+    @property
+    def settings(self) -> NetworkSettings:
+        """What the networks of `heads` are built from, of JSON's types."""
+        bert = {"bert": asdict(self.config)}
+        return {**bert, "cases": self.takes_cases} if self._word_cases else bert
 
     def open(self, folder: Path) -> Checkpoint:
         """Open the checkpoint, a relative folder counting from `folder`."""
         self._checkpoint = open_checkpoint(self._name, folder)
-        self._pieces = self._checkpoint.pieces
+        self._tokenizer, self._config = self._checkpoint.tokenizer, self._checkpoint.config
         return self._checkpoint
 
-    def begin(self) -> Checkpoint:
+    def opened(self) -> Checkpoint:
         """Return the checkpoint to learn from.
 
         Raises:
-            StageError: The stage was loaded, with what it learned in place of the checkpoint, which is not
-                where an absolute path or the hub would have it.
+            StageError: The stage was loaded, and there is no checkpoint at an absolute path or on the hub.
         """
         if self._checkpoint is not None:
             return self._checkpoint
@@ -81,43 +149,22 @@ class BertSource:
             return self.open(Path("/"))
         except ConfigError as error:
             raise StageError(
-                f"to learn anew it needs its checkpoint, of which a saved pipeline keeps no copy ({error}): "
+                f"to train anew it needs its checkpoint, which a saved pipeline does not contain ({error}): "
                 "set checkpoint to the folder's absolute path"
             ) from error
 
-    def load_into(self, model: Model, seed: int) -> None:
-        """Give a model fresh weights, the checkpoint's where it has some."""
-        from glossator_keras.bert.backbone import check_keras_hub, load_weights
-
-        checkpoint = self.begin()
-        check_keras_hub()
-        model.initialize(seed, lambda network: load_weights(network, checkpoint))
+    def load_weights(self, network: keras.Model) -> None:
+        """Put the checkpoint's weights into a network that begins with its backbone."""
+        load_weights(network, self.opened())
 
     def to_disk(self, path: Path) -> None:
-        """Write the word pieces."""
-        self.pieces.to_disk(path)
+        """Write the tokenizer."""
+        self.tokenizer.to_disk(path)
 
-    def from_disk(self, path: Path) -> None:
-        """Read what `to_disk` wrote."""
-        self._pieces = WordPieces.from_disk(path)
+    def from_disk(self, path: Path, settings: NetworkSettings) -> None:
+        """Read what `to_disk` wrote; `settings` are those the network was built from."""
+        self._tokenizer = WordPieceTokenizer.from_disk(path)
+        self._config = BertConfig.of(settings["bert"])
 
-
-def check_fine_tuning(stage: str, tuning: FineTuning, *, freeze: int, dropout: float) -> None:
-    """Raise `ConfigError` for a setting out of range."""
-    check_share(stage, "dropout", dropout)
-    check_rate(stage, "learn_rate", tuning.learn_rate)
-    check_rate(stage, "head_learn_rate", tuning.head_learn_rate)
-    numbers = {
-        "warmup_steps": (tuning.warmup_steps, 0),
-        "decay_steps": (tuning.decay_steps, 0),
-        "accumulate": (tuning.accumulate, 1),
-        "freeze": (freeze, 0),
-    }
-    for name, (value, least) in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(f"{stage}: {name} must be a whole number from {least}, not {value!r}")
-
-
-def bert_settings(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return what `network` builds BERT from, of JSON's types."""
-    return dataclasses.asdict(checkpoint.config)
+    def _not_read(self) -> StageError:
+        return StageError(f"the checkpoint {self._name!r} is not read yet: call Pipeline.prepare()")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from glossator.errors import ConfigError
 from glossator_keras.bert.backbone import build_backbone, freeze_layers
 from glossator_keras.bert.checkpoint import BertConfig
@@ -14,7 +12,6 @@ from glossator_keras.bert.tokenizer import CASES
 if TYPE_CHECKING:
     import keras
 
-    from glossator_keras.arrays import Array, Mask
     from glossator_keras.network import NetworkConfig
 
 CASE_WIDTH = 16
@@ -91,31 +88,3 @@ def build_classifier(config: NetworkConfig) -> keras.Model:
     pooled = keras.layers.Dropout(settings["dropout"])(pooled)
     logits = keras.layers.Dense(config.outputs, name="logits")(pooled)
     return freeze_layers(keras.Model(backbone.inputs, logits), bert, settings["freeze"])
-
-
-def trial_inputs(config: BertConfig) -> tuple[dict[str, Array], Mask]:
-    """Return inputs for comparing two runtimes: random sequences of several lengths, and their mask."""
-    generator = np.random.default_rng(0)
-    lengths = np.minimum([2, 9, 14, 5], config.max_position_embeddings)
-    mask = np.arange(lengths.max()) < lengths[:, None]
-    ids = generator.integers(config.vocab_size, size=mask.shape, dtype=np.int32)
-    return {"token_ids": ids, "padding_mask": mask.astype(np.int32)}, mask
-
-
-def tagger_trial_inputs(config: NetworkConfig) -> tuple[dict[str, Array], Mask]:
-    """Return the same for a network of `build_tagger`: words at random positions, all of them used."""
-    inputs, mask = trial_inputs(BertConfig.of(config.settings["bert"]))
-    generator = np.random.default_rng(1)
-    used = np.flatnonzero(mask)
-    size = (len(mask), 3)
-    inputs["words"] = generator.choice(used, size=size).astype(np.int32)
-    if config.settings["cases"]:
-        inputs["cases"] = generator.integers(CASES, size=size, dtype=np.int32)
-    if config.vector_width:
-        inputs["vectors"] = generator.normal(size=(*size, config.vector_width)).astype(np.float32)
-    return inputs, np.ones(size, dtype=bool)
-
-
-def classifier_trial_inputs(config: NetworkConfig) -> tuple[dict[str, Array], None]:
-    """Return the same for a network of `build_classifier`."""
-    return trial_inputs(BertConfig.of(config.settings["bert"]))[0], None

@@ -1,42 +1,46 @@
-"""Fine-tuning: AdamW (Loshchilov and Hutter 2019), its rates, and what is spared its weight decay."""
+"""Fine-tuning: AdamW (Loshchilov and Hutter 2019), its learning rates, and the weights that do not decay."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from glossator_keras.bert.backbone import backbone_variables
-from glossator_keras.training.learner import OnOneDevice
+from glossator_keras.training.learner import SingleDevice
 
 WEIGHT_DECAY = 0.01
 GRADIENT_NORM = 1.0
-SPARED = ["bias", "gamma", "beta"]  # biases and layer norms, by their variables' names
+WITHOUT_DECAY = ["bias", "gamma", "beta"]  # biases and layer norms, by their variables' names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """How fast what learns.
+    """The learning rates of fine-tuning.
 
     Attributes:
-        body: Learning rate of BERT at its highest.
-        head: That of what stands on it, which begins anew.
-        warmup_steps: Updates until they are there, from 0 in equal steps.
+        backbone: The highest learning rate of BERT.
+        head: The highest learning rate of the layers on top, which start from fresh weights.
+        warmup_steps: Updates until the rates are at their highest, from 0 in equal steps.
         decay_steps: Updates after that until they are 0 again, in equal steps; 0: they stay.
-        accumulate: Batches whose gradients make one update.
+        accumulate: Batches per update, whose gradients are summed.
+
+    Example:
+        Rates that rise for 50 updates and fall for 1000:
+
+            rates = Rates(backbone=5e-5, head=1e-3, warmup_steps=50, decay_steps=1000)
     """
 
-    body: float
+    backbone: float
     head: float
     warmup_steps: int = 0
     decay_steps: int = 0
     accumulate: int = 1
 
-    def share(self, batches: Any) -> Any:
-        """Return which share of the highest rate the update after so many batches has."""
+    def share(self, batches: tf.Tensor) -> tf.Tensor:
+        """Return the share of the highest rate that the update after so many batches has."""
         step = tf.cast(batches // self.accumulate, "float32") + 1
         rising = step / max(self.warmup_steps, 1)
         if not self.decay_steps:
@@ -45,10 +49,20 @@ class Rates:
         return tf.clip_by_value(tf.minimum(rising, falling), 0.0, 1.0)
 
 
-class AdamW(OnOneDevice, keras.optimizers.AdamW):
-    """Keras's AdamW, with a rate of its own for what stands on BERT.
+class AdamW(SingleDevice, keras.optimizers.AdamW):
+    """Keras's AdamW, with a learning rate of its own for the layers on top of BERT.
 
     Gradients are clipped together, to a norm of 1, after they were gathered from `rates.accumulate` batches.
+
+    Args:
+        network: The network, which begins with a backbone.
+        rates: The learning rates.
+
+    Example:
+        One update:
+
+            optimizer = AdamW(network, Rates(backbone=5e-5, head=1e-3))
+            optimizer.apply(gradients, network.trainable_variables)
     """
 
     def __init__(self, network: keras.Model, rates: Rates) -> None:
@@ -58,27 +72,30 @@ class AdamW(OnOneDevice, keras.optimizers.AdamW):
             global_clipnorm=GRADIENT_NORM,
             gradient_accumulation_steps=rates.accumulate if rates.accumulate > 1 else None,
         )
-        # Keras hands its variables to `update_step` as TensorFlow's.
-        self._body = {id(variable.value) for variable in backbone_variables(network)}
-        self._faster = rates.head / rates.body
-        self.exclude_from_weight_decay(var_names=SPARED)
+        # Keras passes its variables to `update_step` as TensorFlow's, which are their values.
+        self._backbone = {id(variable.value) for variable in backbone_variables(network)}
+        self._head_factor = rates.head / rates.backbone
+        self.exclude_from_weight_decay(var_names=WITHOUT_DECAY)
 
-    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
-        """Take a step; the gradients of tables, which name rows, cannot be added up as they are."""
-        super().apply([tf.convert_to_tensor(each) for each in grads], trainable_variables)
+    def apply(
+        self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[keras.Variable] | None = None
+    ) -> None:
+        """Take a step."""
+        # Gradients of embedding tables are slices of rows, which cannot be accumulated as they are.
+        super().apply([tf.convert_to_tensor(gradient) for gradient in grads], trainable_variables)
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Move one variable."""
-        faster = 1.0 if id(variable) in self._body else self._faster
-        super().update_step(gradient, variable, learning_rate * faster)
+        factor = 1.0 if id(variable) in self._backbone else self._head_factor
+        super().update_step(gradient, variable, learning_rate * factor)
 
 
 class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, rates: Rates) -> None:
         self._rates = rates
 
-    def __call__(self, step: Any) -> Any:
-        return self._rates.body * self._rates.share(step)
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        return self._rates.backbone * self._rates.share(step)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Rates]:
         return {"rates": self._rates}

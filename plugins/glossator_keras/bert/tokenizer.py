@@ -1,6 +1,6 @@
 """Words cut into word pieces (Wu et al. 2016), each piece of exactly one word.
 
-A word is cut by itself, as Hugging Face's tokenizers do with text that is split already; so its pieces are
+Each word is cut by itself, as Hugging Face's tokenizers do with text that is split already; so its pieces are
 looked up once for all its occurrences. A word of which nothing is left, a lone joiner or a soft hyphen,
 becomes [UNK]: every word has a piece.
 """
@@ -11,17 +11,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from spacy.attrs import ORTH
 
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.words import Words, words_of
+from glossator_keras.arrays import Ints, Positions
 from glossator_keras.encoding.hashed_words import strings_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from spacy.tokens import Doc
     from tokenizers import Tokenizer
 
@@ -30,9 +31,12 @@ CLS, SEP, UNK = "[CLS]", "[SEP]", "[UNK]"
 SPECIAL = 2  # pieces around a sequence: [CLS] and [SEP]
 LONGEST_WORD = 100  # characters; BERT has [UNK] for a longer one
 
-MOST_REMEMBERED = 100_000  # different words
+MAX_CACHED = 100_000  # different words
 
 CASES = 8  # kinds of capitals that `case_of` tells apart
+
+CutWord: TypeAlias = tuple[Ints, int]
+"""The pieces of a word, and its `case_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,57 +44,69 @@ class EncodedPieces:
     """The words of a batch of Docs in word pieces.
 
     Attributes:
-        words: Where they stand.
-        ids: (pieces,) rows of the model's vocabulary, of one word after the other.
+        words: The words of the Docs.
+        ids: (pieces,) rows of the model's vocabulary, one word after the other.
         firsts: (words + 1,) where each word begins among the pieces.
-        cases: (words,) as `case_of` tells them.
+        cases: (words,) the `case_of` each word.
+
+    Example:
+        The pieces of the first word:
+
+            encoded = tokenizer.encode(docs)
+            encoded.ids[: encoded.firsts[1]]
     """
 
     words: Words
-    ids: NDArray[np.int32]
-    firsts: NDArray[np.intp]
-    cases: NDArray[np.int32]
+    ids: Ints
+    firsts: Positions
+    cases: Ints
 
     @property
-    def sentence_bounds(self) -> NDArray[np.intp]:
+    def sentence_bounds(self) -> Positions:
         """(sentences + 1,) where each sentence begins among the pieces."""
         return self.firsts[self.words.sentence_starts]
 
     @property
-    def doc_bounds(self) -> NDArray[np.intp]:
+    def doc_bounds(self) -> Positions:
         """(docs + 1,) where each Doc begins among the pieces."""
         return self.firsts[self.words.word_starts]
 
 
-class WordPieces:
+class WordPieceTokenizer:
     """Cuts words into pieces.
 
     Args:
-        tokenizer: Hugging Face's, which cuts one word.
+        tokenizer: Hugging Face's, which cuts single words.
 
     Attributes:
-        cls, sep, unk: Ids of the pieces that begin and end a sequence and stand for what is not known.
+        cls, sep, unk: Ids of the pieces that begin and end a sequence, and that stand for unknown text.
 
     Raises:
         ConfigError: The tokenizer lacks one of those.
+
+    Example:
+        From a checkpoint's folder:
+
+            tokenizer = WordPieceTokenizer.from_folder(folder, vocabulary_size=30_522)
+            tokenizer.cut(["Lisbon"])  # one array of ids per word
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        tokenizer.encode_special_tokens = True  # "[SEP]" in a text is a text's, not the model's
+        tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text, not the end of a sequence
         self._tokenizer = tokenizer
         self.cls, self.sep, self.unk = (self._id_of(piece) for piece in (CLS, SEP, UNK))
-        self._remembered: dict[int, tuple[NDArray[np.int32], int]] = {}  # by ORTH: pieces and case
+        self._cache: dict[int, CutWord] = {}  # by ORTH
 
     @classmethod
-    def from_folder(cls, folder: Path, vocabulary_size: int) -> WordPieces:
+    def from_folder(cls, folder: Path, vocabulary_size: int) -> WordPieceTokenizer:
         """Read a checkpoint's `tokenizer.json`, else its `vocab.txt`.
 
         Raises:
             ConfigError: There is neither, one is damaged, or it has more pieces than the model.
         """
-        tokenizer = _tokenizer_of(folder)
+        tokenizer = _read_tokenizer(folder)
         if tokenizer.get_vocab_size() > vocabulary_size:
             raise ConfigError(
                 f"its tokenizer has {tokenizer.get_vocab_size():,} word pieces and its model "
@@ -99,7 +115,7 @@ class WordPieces:
         return cls(tokenizer)
 
     @classmethod
-    def from_disk(cls, folder: Path) -> WordPieces:
+    def from_disk(cls, folder: Path) -> WordPieceTokenizer:
         """Read what `to_disk` wrote.
 
         Raises:
@@ -119,7 +135,7 @@ class WordPieces:
 
     @property
     def lowercases(self) -> bool:
-        """Whether capitals are lost."""
+        """Whether the model sees no capitals."""
         normalizer = self._tokenizer.normalizer
         return normalizer is not None and "A" not in normalizer.normalize_str("A")
 
@@ -127,9 +143,11 @@ class WordPieces:
         """Cut the words of some Docs; white-space tokens are none."""
         words = words_of(docs, [ORTH])
         keys, first, inverse = np.unique(words.features[:, 0], return_index=True, return_inverse=True)
-        remembered = self._look_up(docs, words, keys, first)
-        pieces = [np.zeros(0, dtype=np.int32), *(found for found, _ in remembered)]
-        counts = np.array([len(found) for found, _ in remembered], dtype=np.intp)
+        cut_words = self._look_up(docs, words, keys, first)
+
+        # From pieces of different words, one after the other, to those of all words.
+        pieces = [np.zeros(0, dtype=np.int32), *(pieces for pieces, _ in cut_words)]
+        counts = np.array([len(pieces) for pieces, _ in cut_words], dtype=np.intp)
         starts = np.concatenate(([0], np.cumsum(counts)))
         of_words = counts[inverse]
         firsts = np.concatenate(([0], np.cumsum(of_words)))
@@ -138,23 +156,11 @@ class WordPieces:
             words=words,
             ids=np.concatenate(pieces)[np.repeat(starts[inverse], of_words) + within],
             firsts=firsts,
-            cases=np.array([case for _, case in remembered], dtype=np.int32)[inverse],
+            cases=np.array([case for _, case in cut_words], dtype=np.int32)[inverse],
         )
 
-    def _look_up(
-        self, docs: Sequence[Doc], words: Words, keys: NDArray[np.uint64], first: NDArray[np.intp]
-    ) -> list[tuple[NDArray[np.int32], int]]:
-        known = self._remembered
-        if len(known) > MOST_REMEMBERED:
-            known.clear()
-        missing = [place for place, key in enumerate(keys.tolist()) if key not in known]
-        strings = strings_of(docs, words, first[missing], keys[missing])
-        for place, string, pieces in zip(missing, strings, self.cut(strings), strict=True):
-            known[int(keys[place])] = pieces, case_of(string)
-        return [known[key] for key in keys.tolist()]
-
-    def cut(self, strings: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Return the pieces of each word, one at least."""
+    def cut(self, strings: Sequence[str]) -> list[Ints]:
+        """Return the pieces of each word, at least one."""
         if not strings:
             return []
         encoding = self._tokenizer.encode(list(strings), is_pretokenized=True, add_special_tokens=False)
@@ -162,6 +168,18 @@ class WordPieces:
         counts = np.bincount(np.asarray(encoding.word_ids, dtype=np.intp), minlength=len(strings))
         parts = np.split(ids, np.cumsum(counts)[:-1])
         return [part if len(part) else np.array([self.unk], dtype=np.int32) for part in parts]
+
+    def _look_up(
+        self, docs: Sequence[Doc], words: Words, keys: NDArray[np.uint64], first: Positions
+    ) -> list[CutWord]:
+        cache = self._cache
+        if len(cache) > MAX_CACHED:
+            cache.clear()
+        missing = [index for index, key in enumerate(keys.tolist()) if key not in cache]
+        strings = strings_of(docs, words, first[missing], keys[missing])
+        for index, string, pieces in zip(missing, strings, self.cut(strings), strict=True):
+            cache[int(keys[index])] = pieces, case_of(string)
+        return [cache[key] for key in keys.tolist()]
 
     def _id_of(self, piece: str) -> int:
         number = self._tokenizer.token_to_id(piece)
@@ -171,7 +189,7 @@ class WordPieces:
 
 
 def case_of(string: str) -> int:
-    """Tell words apart by capitals and digits: what is lost to a model whose pieces are all small letters."""
+    """Return the kind of a word by its capitals and digits, which lower-case pieces lack."""
     if any(character.isdigit() for character in string):
         return 5 if string.isdigit() else 6
     if string.islower():
@@ -183,40 +201,40 @@ def case_of(string: str) -> int:
     return 7 if any(character.isupper() for character in string) else 0
 
 
-def _tokenizer_of(folder: Path) -> Tokenizer:
+def _read_tokenizer(folder: Path) -> Tokenizer:
     library = _library()
     file = folder / TOKENIZER
     try:
         if file.is_file():
-            return cast("Tokenizer", library.from_file(str(file)))
+            return library.from_file(str(file))
         file = folder / VOCABULARY
         if file.is_file():
-            return _of_vocabulary(file, folder / TOKENIZER_CONFIG)
+            return _from_vocabulary(file, folder / TOKENIZER_CONFIG)
     except Exception as error:  # tokenizers raises bare Exceptions
         raise ConfigError(f"{file} cannot be read: {error}") from error
     raise ConfigError(f"{folder} has neither {TOKENIZER} nor {VOCABULARY}")
 
 
-def _of_vocabulary(vocabulary: Path, config: Path) -> Tokenizer:
+def _from_vocabulary(vocabulary: Path, config: Path) -> Tokenizer:
     """Return BERT's tokenizer for a list of word pieces, with the defaults of Hugging Face's own."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import BertPreTokenizer
 
-    facts = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    options = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
     model = WordPiece.from_file(str(vocabulary), unk_token=UNK, max_input_chars_per_word=LONGEST_WORD)
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = BertNormalizer(
-        lowercase=facts.get("do_lower_case", True),
-        strip_accents=facts.get("strip_accents"),
-        handle_chinese_chars=facts.get("tokenize_chinese_chars", True),
+        lowercase=options.get("do_lower_case", True),
+        strip_accents=options.get("strip_accents"),
+        handle_chinese_chars=options.get("tokenize_chinese_chars", True),
     )
     tokenizer.pre_tokenizer = BertPreTokenizer()
     return tokenizer
 
 
-def _library() -> Any:
+def _library() -> type[Tokenizer]:
     try:
         from tokenizers import Tokenizer
     except ImportError as error:

@@ -1,16 +1,13 @@
-"""Documents cut into windows that a network can take, and what it says of them brought together again."""
+"""Documents cut into windows that a network can take, and the answers for them joined again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from glossator.words import Words
+from glossator.words import Words
+from glossator_keras.arrays import Floats, Ints, Positions, Reals
 
 WINDOW_WORDS = 400
 
@@ -20,23 +17,29 @@ class Windows:
     """Windows of a batch of Docs, in order; together they hold every word once.
 
     Attributes:
-        docs: (windows,) which Doc each is of.
+        docs: (windows,) the index of each window's Doc.
         starts: (windows,) the first word of each among the words of the Docs.
-        lengths: (windows,) the words of each.
+        lengths: (windows,) the number of words of each.
+
+    Example:
+        From rows of windows to rows of Docs:
+
+            windows = windows_of(words)
+            logits = windows.mean(network_answers, docs=len(docs))
     """
 
-    docs: NDArray[np.intp]
-    starts: NDArray[np.intp]
-    lengths: NDArray[np.int32]
+    docs: Positions
+    starts: Positions
+    lengths: Ints
 
     def sample(self, most: int, generator: np.random.Generator) -> Windows:
-        """Return the windows with no more than `most` of any Doc, drawn at random."""
+        """Return at most `most` windows per Doc, drawn at random."""
         shuffled = np.lexsort((generator.random(len(self.docs)), self.docs))
         rank = np.arange(len(self.docs)) - np.searchsorted(self.docs, self.docs)
-        kept = np.sort(shuffled[rank < most])
-        return Windows(self.docs[kept], self.starts[kept], self.lengths[kept])
+        chosen = np.sort(shuffled[rank < most])
+        return Windows(self.docs[chosen], self.starts[chosen], self.lengths[chosen])
 
-    def mean(self, rows: NDArray[Any], docs: int) -> NDArray[np.float32]:
+    def mean(self, rows: Reals, docs: int) -> Floats:
         """Return the (docs, columns) means of the (windows, columns) rows of each Doc, weighted by words."""
         weights = np.maximum(self.lengths, 1).astype(np.float64)
         share = weights / np.bincount(self.docs, weights, minlength=docs)[self.docs]
@@ -50,13 +53,13 @@ def windows_of(words: Words, window_words: int = WINDOW_WORDS) -> Windows:
     return windows_between(words.word_starts, window_words)
 
 
-def windows_between(firsts: NDArray[np.intp], most: int) -> Windows:
+def windows_between(firsts: Positions, most: int) -> Windows:
     """Cut each Doc into the fewest windows of at most `most` words or pieces, all about as long.
 
     Args:
         firsts: (docs + 1,) where each Doc begins among the words or pieces of all. One without any has one
             window without any.
-        most: Words or pieces of a window.
+        most: Words or pieces per window.
     """
     sizes = np.diff(firsts)
     counts = np.maximum(-(-sizes // most), 1)

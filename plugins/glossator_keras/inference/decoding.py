@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from glossator.batching import of_like_length
 from glossator.decoding import (
     forward_backward,
     marginals,
@@ -15,14 +17,11 @@ from glossator.decoding import (
 )
 from glossator.schemes import SpanScheme
 from glossator.stages import ScoredSpan, TokenTags
-from glossator_keras.encoding.input_encoder import Layout
+from glossator.words import Words
+from glossator_keras.arrays import Ints, Positions, Reals
+from glossator_keras.encoding.layout import Layout, WordSequences
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from glossator.words import Words
-
-    Floats = NDArray[np.floating[Any]]
+DECODE_POSITIONS = 2048  # words decoded at a time, where sentences are joined
 
 
 class Chain(NamedTuple):
@@ -32,11 +31,16 @@ class Chain(NamedTuple):
         transitions: (labels, labels), from row to column.
         start: (labels,).
         end: (labels,).
+
+    Example:
+        The chain of a softmax that still yields well-formed spans:
+
+            chain = Chain.of_scheme(SpanScheme.bioes(("LOC", "PER")))
     """
 
-    transitions: Floats
-    start: Floats
-    end: Floats
+    transitions: Reals
+    start: Reals
+    end: Reals
 
     @classmethod
     def of_scheme(cls, scheme: SpanScheme) -> Chain:
@@ -48,7 +52,26 @@ class Chain(NamedTuple):
         return Chain(self.transitions / temperature, self.start / temperature, self.end / temperature)
 
 
-Answer = tuple[Layout, "Floats"]  # sentences and their logits, (batch, time, labels)
+Answer: TypeAlias = tuple[Layout, Reals]
+"""Sequences and their logits, (batch, time, labels)."""
+
+
+def join_sentences(answers: Iterable[Answer], words: Words, labels: int) -> Iterator[Answer]:
+    """Yield whole sentences and their logits, from answers for parts of sentences.
+
+    Args:
+        answers: Sequences that together hold every word once.
+        words: The words of the Docs.
+        labels: Columns of the logits.
+    """
+    logits = np.zeros((len(words.positions), labels), dtype=np.float32)
+    for sequences, part in answers:
+        logits[sequences.positions[sequences.mask]] = part[sequences.mask]
+
+    starts = words.sentence_starts
+    for batch in of_like_length(words.lengths, DECODE_POSITIONS):
+        sentences = WordSequences.between(starts[batch], starts[batch + 1])
+        yield sentences, logits[sentences.positions]
 
 
 def decode_spans(
@@ -63,19 +86,19 @@ def decode_spans(
     Args:
         answers: All sentences of the Docs, in batches.
         words: The words of the Docs.
-        scheme: How spans are spelt in labels.
-        chain: Chain beside the logits.
-        temperature: What all potentials are divided by.
+        scheme: The labels that spans are spelt in.
+        chain: The potentials of transitions, beside the logits.
+        temperature: The divisor of all potentials.
     """
     scaled = chain.divided_by(temperature)
-    found = [np.zeros((0, 3), dtype=np.intp)]
+    columns = [np.zeros((0, 3), dtype=np.intp)]
     scores = [np.zeros(0)]
     for sentences, logits in answers:
         spans, posteriors = _spans_of(sentences.lengths, logits / temperature, scheme, scaled)
-        begins = sentences.places[spans[:, 0], 0]
-        found.append(np.column_stack([spans[:, 1] + begins, spans[:, 2] + begins, spans[:, 3]]))
+        starts = sentences.positions[spans[:, 0], 0]
+        columns.append(np.column_stack([spans[:, 1] + starts, spans[:, 2] + starts, spans[:, 3]]))
         scores.append(posteriors)
-    return words.spans(np.concatenate(found), np.concatenate(scores), scheme.types)
+    return words.spans(np.concatenate(columns), np.concatenate(scores), scheme.types)
 
 
 def decode_tags(
@@ -83,8 +106,8 @@ def decode_tags(
 ) -> list[TokenTags]:
     """Return the tags of each Doc.
 
-    With a chain they are those of the best sequences, their probabilities marginals; without one
-    each word's is the likeliest of a softmax.
+    With a chain they are those of the best sequences, with their marginal probabilities; without one each
+    word has the likeliest tag of a softmax.
     """
     ids = np.zeros(len(words.positions), dtype=np.intp)
     probabilities = np.zeros(len(words.positions))
@@ -96,15 +119,15 @@ def decode_tags(
             else _likeliest(scaled)
         )
         mask = sentences.mask
-        ids[sentences.places[mask]] = best[mask]
-        probabilities[sentences.places[mask]] = likelihoods[mask]
+        ids[sentences.positions[mask]] = best[mask]
+        probabilities[sentences.positions[mask]] = likelihoods[mask]
     tags = zip(words.scatter(ids), words.scatter(probabilities), strict=True)
     return [TokenTags(ids=ids, probabilities=probabilities) for ids, probabilities in tags]
 
 
 def _spans_of(
-    lengths: NDArray[np.int32], emissions: Floats, scheme: SpanScheme, chain: Chain
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    lengths: Ints, emissions: Reals, scheme: SpanScheme, chain: Chain
+) -> tuple[Positions, NDArray[np.float64]]:
     """Return (n, 4) spans as `SpanScheme.decode_batch` does, and their posteriors."""
     best = viterbi(emissions, lengths, chain.transitions, chain.start, chain.end)
     spans = scheme.decode_batch(best, lengths)
@@ -120,15 +143,13 @@ def _spans_of(
     return spans, span_posteriors(messages, scheme, local)
 
 
-def _best_sequences(
-    lengths: NDArray[np.int32], emissions: Floats, chain: Chain
-) -> tuple[NDArray[np.intp], Floats]:
+def _best_sequences(lengths: Ints, emissions: Reals, chain: Chain) -> tuple[Positions, Reals]:
     best = viterbi(emissions, lengths, chain.transitions, chain.start, chain.end)
     messages = forward_backward(emissions, lengths, chain.transitions, chain.start, chain.end)
     return best, np.take_along_axis(marginals(messages), best[:, :, None], axis=2)[:, :, 0]
 
 
-def _likeliest(logits: Floats) -> tuple[NDArray[np.intp], Floats]:
+def _likeliest(logits: Reals) -> tuple[Positions, Reals]:
     """Return each word's likeliest label and its probability under a softmax."""
     best = logits.argmax(axis=2)
     peak = np.take_along_axis(logits, best[:, :, None], axis=2)

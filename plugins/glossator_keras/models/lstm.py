@@ -5,13 +5,14 @@ Hochreiter and Schmidhuber 1997, "Long short-term memory"; Cho et al. 2014 for t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from glossator_keras.classifier import ClassWeights, KerasClassifier
 from glossator_keras.inference.runtime import Runtime
-from glossator_keras.network import NetworkConfig, embed_words
-from glossator_keras.settings import check_choice, check_rate, check_share, check_widths
+from glossator_keras.network import NetworkConfig, NetworkSettings, embed_words
+from glossator_keras.settings import SettingsCheck, StageFactory
 
 if TYPE_CHECKING:
     import keras
@@ -20,65 +21,86 @@ Cell = Literal["lstm", "gru"]
 Pooling = Literal["last", "max", "mean", "attention"]
 
 
-def make_classifier(
-    exclusive: bool = True,
-    *,
-    cell: Cell = "lstm",
-    widths: Sequence[int] = (100,),
-    bidirectional: bool = True,
-    pooling: Pooling = "max",
-    embedding_width: int = 100,
-    dropout: float = 0.5,
-    class_weights: ClassWeights = None,
-    label_smoothing: float = 0.0,
-    word_dropout: float = 0.3,
-    learn_rate: float = 0.002,
-    runtime: Runtime = "onnx",
-) -> KerasClassifier:
-    """Return an untrained `lstm` classifier.
+@dataclass(frozen=True, kw_only=True)
+class LSTMSettings:
+    """The settings of the `lstm` classifier.
 
-    Args:
+    Attributes:
         exclusive: Whether a document has exactly one label (softmax); otherwise any number (sigmoid).
         cell: The recurrent unit.
-        widths: Of each direction of each recurrent layer, the first one first.
+        widths: Columns of each direction of each recurrent layer, from the first layer on.
         bidirectional: Whether the layers read both ways.
-        pooling: What becomes of the states of a document's words: the "last" one of each direction, their
-            "max" or "mean", or a mean weighted by "attention".
-        embedding_width: Of the words' embeddings.
-        dropout: Between and after the recurrent layers, in training.
+        pooling: From the states of a document's words to one row: the "last" state of each direction, the
+            "max" or "mean" of all, or a mean weighted by "attention".
+        embedding_width: Columns of the words' embeddings.
+        dropout: Share dropped between and after the recurrent layers, in training.
         class_weights: As in `KerasClassifier`.
         label_smoothing: As in `KerasClassifier`.
         word_dropout: Share of words that are left out wholly, in training.
-        learn_rate: Adam's.
-        runtime: What annotates.
+        learn_rate: Adam's learning rate.
+        runtime: The runtime that annotates.
 
     Raises:
         ConfigError: For a setting out of range.
+
+    Example:
+        Two layers that read from left to right:
+
+            classifier = make_classifier(widths=[64, 32], bidirectional=False, pooling="last")
     """
-    check_choice("lstm", "cell", cell, get_args(Cell))
-    check_choice("lstm", "pooling", pooling, get_args(Pooling))
-    check_widths("lstm", "widths", widths)
-    check_widths("lstm", "embedding_width", [embedding_width])
-    check_share("lstm", "dropout", dropout)
-    check_share("lstm", "word_dropout", word_dropout)
-    check_rate("lstm", "learn_rate", learn_rate)
+
+    exclusive: bool = field(default=True, kw_only=False)
+    cell: Cell = "lstm"
+    widths: Sequence[int] = (100,)
+    bidirectional: bool = True
+    pooling: Pooling = "max"
+    embedding_width: int = 100
+    dropout: float = 0.5
+    class_weights: ClassWeights = None
+    label_smoothing: float = 0.0
+    word_dropout: float = 0.3
+    learn_rate: float = 0.002
+    runtime: Runtime = "onnx"
+
+    def __post_init__(self) -> None:
+        check = SettingsCheck("lstm", self)
+        check.choice("cell", Cell)
+        check.choice("pooling", Pooling)
+        check.choice("runtime", Runtime)
+        check.widths("widths")
+        check.width("embedding_width")
+        check.share("dropout")
+        check.share("label_smoothing")
+        check.share("word_dropout")
+        check.rate("learn_rate")
+
+    @property
+    def of_network(self) -> NetworkSettings:
+        """The settings that the network is built from, and saved with."""
+        return {
+            "cell": self.cell,
+            "widths": list(self.widths),
+            "bidirectional": self.bidirectional,
+            "pooling": self.pooling,
+            "embedding_width": self.embedding_width,
+            "dropout": self.dropout,
+            "word_dropout": self.word_dropout,
+        }
+
+
+def _build_stage(settings: LSTMSettings) -> KerasClassifier:
     return KerasClassifier(
         build_network,
-        exclusive=exclusive,
-        settings={
-            "cell": cell,
-            "widths": list(widths),
-            "bidirectional": bidirectional,
-            "pooling": pooling,
-            "embedding_width": embedding_width,
-            "dropout": dropout,
-            "word_dropout": word_dropout,
-        },
-        class_weights=class_weights,
-        label_smoothing=label_smoothing,
-        learn_rate=learn_rate,
-        runtime=runtime,
+        exclusive=settings.exclusive,
+        settings=settings.of_network,
+        class_weights=settings.class_weights,
+        label_smoothing=settings.label_smoothing,
+        learn_rate=settings.learn_rate,
+        runtime=settings.runtime,
     )
+
+
+make_classifier = StageFactory(LSTMSettings, _build_stage)
 
 
 def build_network(config: NetworkConfig) -> keras.Model:
@@ -95,6 +117,7 @@ def build_network(config: NetworkConfig) -> keras.Model:
         layer = _recurrent(settings, width, sequences=number < last or settings["pooling"] != "last")
         hidden = layer(hidden, mask=words.mask)
         hidden = keras.layers.Dropout(settings["dropout"])(hidden)
+
     if settings["pooling"] == "max":
         hidden = pooling.max_over_words(hidden, words.mask, lowest=-1.0)  # states lie above -1
     elif settings["pooling"] == "mean":
@@ -104,7 +127,7 @@ def build_network(config: NetworkConfig) -> keras.Model:
     return keras.Model(words.inputs, keras.layers.Dense(config.outputs, name="logits")(hidden))
 
 
-def _recurrent(settings: Mapping[str, Any], width: int, *, sequences: bool) -> keras.Layer:
+def _recurrent(settings: NetworkSettings, width: int, *, sequences: bool) -> keras.Layer:
     import keras
 
     cell = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[settings["cell"]]

@@ -1,15 +1,12 @@
-"""From what a network says of each word to one row for all of them; padding changes nothing."""
+"""From one row per word to one row per document; padding changes nothing."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import keras
+from keras import KerasTensor as Tensor
 from keras import ops
 
-Tensor: TypeAlias = keras.KerasTensor
-
-_FAR_BELOW = -1e9
+_FAR_BELOW = -1e9  # its exponential is 0 in single precision
 
 
 def max_over_words(hidden: Tensor, mask: Tensor, lowest: float) -> Tensor:
@@ -19,21 +16,21 @@ def max_over_words(hidden: Tensor, mask: Tensor, lowest: float) -> Tensor:
 
 def mean_over_words(hidden: Tensor, mask: Tensor) -> Tensor:
     """Return the (batch, width) means of (batch, time, width); 0 where there is no word."""
-    shown = ops.cast(mask, hidden.dtype)[:, :, None]
-    return ops.sum(hidden * shown, axis=1) / ops.maximum(ops.sum(shown, axis=1), 1.0)
+    present = ops.cast(mask, hidden.dtype)[:, :, None]
+    return ops.sum(hidden * present, axis=1) / ops.maximum(ops.sum(present, axis=1), 1.0)
 
 
 def bag_of_words(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Return the (batch, width) sums of (batch, time, width) over the root of how many words there are.
+    """Return the (batch, width) sums of (batch, time, width), divided by the root of the number of words.
 
-    Sums say how often something is said, means how much of the text it is; this lies between.
+    Sums count occurrences, means weigh them by the length of the text; this lies between.
     """
-    shown = ops.cast(mask, hidden.dtype)[:, :, None]
-    return ops.sum(hidden * shown, axis=1) / ops.sqrt(ops.maximum(ops.sum(shown, axis=1), 1.0))
+    present = ops.cast(mask, hidden.dtype)[:, :, None]
+    return ops.sum(hidden * present, axis=1) / ops.sqrt(ops.maximum(ops.sum(present, axis=1), 1.0))
 
 
 def attention_over_words(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Return the (batch, width) means of (batch, time, width), weighted by what each word asks for itself.
+    """Return the (batch, width) means of (batch, time, width), weighted by a score of each word.
 
     Yang et al. 2016, "Hierarchical attention networks for document classification".
     """

@@ -1,48 +1,51 @@
-"""Teaching a Keras network: one compiled step, the average of its weights, and all of it as arrays.
+"""Training a Keras network: one compiled step, the average of its weights, and its whole state as arrays.
 
-What is kept of a network is not where the last step left it but a moving average of its weights
+What is saved of a network is not where the last step left it but a moving average of its weights
 (Polyak and Juditsky 1992), which is better and far steadier from epoch to epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from glossator_keras.arrays import Array, Arrays
 from glossator_keras.training.losses import Loss
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Arrays = Mapping[str, NDArray[Any]]
-
 AVERAGE_DECAY = 0.99
-GRADIENT_NORM = 0.1  # of a mean loss a word, which is small: most steps are cut to it
+# The gradients are those of a mean loss per word, which is small: most steps are clipped to this norm.
+GRADIENT_NORM = 0.1
 
 LARGEST_SEED = 2**31 - 1
 
 
 class Learner:
-    """A network and all that changes while it learns.
+    """A network and everything that changes while it learns.
 
     Args:
         network: Logits from inputs by name.
-        loss: What a step goes down.
-        label_shape: Of a batch's labels, None where it varies.
-        label_type: Of the labels.
-        learn_rate: Adam's.
-        watched: Inputs whose gradients are wanted, too.
-        optimizer: What moves the weights instead of Adam.
+        loss: The loss to minimize.
+        label_shape: The shape of a batch's labels, None where it varies.
+        label_type: The type of the labels.
+        learn_rate: Adam's learning rate.
+        watched: Inputs whose gradients are recorded, too.
+        optimizer: The optimizer; by default Adam.
 
     Attributes:
-        network: As given.
-        steps: How many were taken.
-        decay: Of the average of weights, in the last step.
-        gradients: Of the last step's loss by the watched inputs.
+        network: The network.
+        steps: The number of steps taken.
+        decay: The decay of the average of weights, in the last step.
+        gradients: The gradients of the last step's loss, by the watched inputs.
+
+    Example:
+        One step, and the weights to save:
+
+            learner = Learner(network, sequence_loss(network), (None, None), learn_rate=0.002)
+            loss = learner.step({"lexemes": lexemes, "words": words}, labels)
+            network.set_weights(learner.averaged_weights())
     """
 
     def __init__(
@@ -64,28 +67,32 @@ class Learner:
         self._optimizer = optimizer or Adam(learn_rate, global_clipnorm=GRADIENT_NORM)
         self._optimizer.build(network.trainable_variables)
         self._averages = [tf.Variable(weight.value) for weight in network.trainable_variables]
+
+        # With a signature the step is compiled once, not anew for each size of batch.
         inputs = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in network.inputs}
         labels = tf.TensorSpec(label_shape, label_type)
         decay = tf.TensorSpec((), "float32")
         self._step = tf.function(self._take_step(loss), input_signature=[inputs, labels, decay])
 
-    def step(self, inputs: Arrays, labels: NDArray[Any]) -> float:
+    def step(self, inputs: Arrays, labels: Array) -> float:
         """Learn from one batch and return its loss."""
-        # Early on, the average would be of little but fresh weights.
+        # With the full decay, early averages would hold little but fresh weights.
         self.decay = min(AVERAGE_DECAY, (1 + self.steps) / (10 + self.steps))
         loss, gradients = self._step(dict(inputs), labels, np.float32(self.decay))
         self.steps += 1
-        self.gradients = {name: each.numpy() for name, each in zip(self._watched, gradients, strict=True)}
+        self.gradients = {
+            name: gradient.numpy() for name, gradient in zip(self._watched, gradients, strict=True)
+        }
         return float(loss)
 
-    def averaged_weights(self) -> list[NDArray[Any]]:
-        """Return the weights to keep, in the order of `network.get_weights`."""
+    def averaged_weights(self) -> list[Array]:
+        """Return the weights to save, in the order of `network.get_weights`."""
         averages = zip(self.network.trainable_variables, self._averages, strict=True)
         by_id = {id(weight): average.numpy() for weight, average in averages}
         return [by_id.get(id(weight), np.asarray(weight)) for weight in self.network.weights]
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return all that learning needs beside the averaged weights: raw ones, moments, random state."""
+    def state(self) -> dict[str, Array]:
+        """Return all that training needs beside the averaged weights: raw ones, moments, random state."""
         arrays = {name: np.asarray(variable) for name, variable in self._variables().items()}
         return {**arrays, "steps": np.asarray(self.steps)}
 
@@ -95,26 +102,31 @@ class Learner:
             variable.assign(state[name])
         self.steps = int(state["steps"])
 
-    def _variables(self) -> dict[str, Any]:
+    def _variables(self) -> dict[str, keras.Variable]:
         groups = {
             "network": self.network.variables,
             "average": self._averages,
             "optimizer": self._optimizer.variables,
         }
         return {
-            f"{group}.{i}": each for group, variables in groups.items() for i, each in enumerate(variables)
+            f"{group}.{i}": variable
+            for group, variables in groups.items()
+            for i, variable in enumerate(variables)
         }
 
-    def _take_step(self, loss: Loss) -> Callable[[Any, Any, Any], Any]:
+    def _take_step(self, loss: Loss) -> Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]:
         weights = self.network.trainable_variables
 
-        def take_step(inputs: Any, labels: Any, decay: Any) -> Any:
+        def take_step(
+            inputs: dict[str, tf.Tensor], labels: tf.Tensor, decay: tf.Tensor
+        ) -> tuple[tf.Tensor, list[tf.Tensor]]:
             watched = [inputs[name] for name in self._watched]
             with tf.GradientTape() as tape:
                 tape.watch(watched)
                 value = loss(labels, self.network(inputs, training=True))
             gradients = tape.gradient(value, [*weights, *watched])
             self._optimizer.apply(gradients[: len(weights)])
+
             for average, weight in zip(self._averages, weights, strict=True):
                 average.assign(average * decay + weight.value * (1 - decay))
             return value, gradients[len(weights) :]
@@ -122,21 +134,35 @@ class Learner:
         return take_step
 
 
-class OnOneDevice:
-    """Keeps one of Keras's optimizers from adding gradients up over devices, of which there is one.
+class SingleDevice:
+    """Keeps one of Keras's optimizers from summing gradients over devices, of which there is only one.
 
-    It would do so by a gradient of its own, which TensorFlow keeps until the process ends, with all that it
-    can see: the weights and moments of every network that learned.
+    The sum has a gradient of its own, which TensorFlow keeps until the process ends, together with everything
+    it refers to: the weights and moments of every network that was trained.
+
+    Example:
+        Put before the optimizer:
+
+            class SGD(SingleDevice, keras.optimizers.SGD):
+                pass
     """
 
-    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+    def _all_reduce_sum_gradients(
+        self, grads_and_vars: list[tuple[tf.Tensor, keras.Variable]]
+    ) -> list[tuple[tf.Tensor, keras.Variable]]:
         return grads_and_vars
 
 
-class Adam(OnOneDevice, keras.optimizers.Adam):
-    """Adam on one device."""
+class Adam(SingleDevice, keras.optimizers.Adam):
+    """Adam on a single device.
+
+    Example:
+        As Keras's:
+
+            Adam(0.002, global_clipnorm=0.1)
+    """
 
 
 def set_seed(seed: int) -> None:
-    """Start Keras's random numbers, which fresh weights and dropout are drawn from."""
+    """Seed Keras's random numbers, from which fresh weights and dropout are drawn."""
     keras.utils.set_random_seed(seed % LARGEST_SEED)

@@ -18,7 +18,7 @@ from glossator.stages import Vectors, VectorSpace  # noqa: E402
 from glossator.words import words_of  # noqa: E402
 from glossator_keras import classifier  # noqa: E402
 from glossator_keras.encoding.doc_windows import windows_of  # noqa: E402
-from glossator_keras.encoding.hashed_words import encode, network_inputs, padded_sequences  # noqa: E402
+from glossator_keras.encoding.hashed_words import HashedWords, encode, padded_sequences  # noqa: E402
 from glossator_keras.models import cnn, lstm  # noqa: E402
 from glossator_keras.network import NetworkConfig  # noqa: E402
 from glossator_keras.training.losses import exclusive_loss, independent_loss  # noqa: E402
@@ -154,7 +154,7 @@ def test_padding_changes_no_score(kind):
     encoded = encode([example.predicted for example in examples(6, seed=3)])
     windows = windows_of(encoded.words)
     (batch,) = padded_sequences(encoded, windows.starts, windows.lengths, 10_000)
-    inputs = network_inputs(batch, None)
+    inputs = HashedWords().inputs(batch, None)
     wider = {**inputs, "words": np.pad(inputs["words"], ((0, 0), (0, 9)))}
     np.testing.assert_allclose(network(inputs), network(wider), atol=1e-6)
 
@@ -292,7 +292,7 @@ def test_calibrating_makes_the_dev_set_likelier_and_changes_no_order(exclusive):
     for example in dev[:8]:  # some are labelled wrongly, so it is too sure of itself
         example.reference.cats = {label: 1 - value for label, value in example.reference.cats.items()}
     docs = [example.predicted for example in dev]
-    gold = classifier._gold(dev, stage.labels, exclusive)
+    gold = classifier.gold_values(dev, stage.labels, exclusive)
 
     def likelihood():
         answers = predict(stage, docs).astype(float)
@@ -368,6 +368,6 @@ def test_what_cannot_be_learned_from_is_refused():
 
 def test_a_damaged_folder_is_named(trained, tmp_path):
     trained("cnn").to_disk(tmp_path)
-    (tmp_path / classifier.FACTS).write_text('{"labels": ["a"]}')
-    with pytest.raises(PipelineError, match=classifier.FACTS):
+    (tmp_path / classifier.METADATA).write_text('{"labels": ["a"]}')
+    with pytest.raises(PipelineError, match=classifier.METADATA):
         cnn.make_classifier().from_disk(tmp_path)

@@ -18,9 +18,9 @@ tf = pytest.importorskip("tensorflow", reason="needs glossator[train]")
 from glossator.errors import PipelineError, StageError  # noqa: E402
 from glossator.schemes import SpanScheme  # noqa: E402
 from glossator_keras.crf import CRF  # noqa: E402
-from glossator_keras.encoding.hashed_words import encode, padded_sentences  # noqa: E402
-from glossator_keras.model import Model  # noqa: E402
+from glossator_keras.encoding.hashed_words import HashedWords, encode, padded_sentences  # noqa: E402
 from glossator_keras.network import NetworkConfig, embed_words  # noqa: E402
+from glossator_keras.stage_network import StageNetwork  # noqa: E402
 from glossator_keras.training.losses import sequence_loss  # noqa: E402
 
 VOCAB = spacy.blank("en").vocab
@@ -49,70 +49,71 @@ class InPython(keras.layers.Layer):
         return inputs + tf.ensure_shape(nothing, ())
 
 
-def new(*, runtime="onnx", vectors: int = 0, **settings) -> Model:
+def new(*, runtime="onnx", vectors: int = 0, **settings) -> StageNetwork:
     config = NetworkConfig(outputs=LABELS, vector_width=vectors, scheme=SCHEME, settings=settings)
-    return Model(
+    return StageNetwork(
         convolution,
         config,
         loss=sequence_loss,
         label_shape=(None, None),
         learn_rate=0.02,
         runtime=runtime,
+        trial_inputs=HashedWords().trial_inputs,
     )
 
 
-def batches(max_places: int = 1000, vectors: int = 0):
+def batches(max_positions: int = 1000, vectors: int = 0):
     """Sentences of all lengths to twelve words, as inputs; their mask; and what they are."""
     words = TEXT.split()
     docs = [Doc(VOCAB, words=words[start : start + start % 12 + 1]) for start in range(len(words))]
-    for batch in padded_sentences(encode(docs), max_places):
+    for batch in padded_sentences(encode(docs), max_positions):
         inputs = {"lexemes": batch.lexemes, "words": batch.words}
         if vectors:
             rows = np.random.default_rng(0).normal(size=(1000, vectors)).astype(np.float32)
-            inputs["vectors"] = np.where(batch.mask[:, :, None], rows[batch.places], np.float32(0))
+            inputs["vectors"] = np.where(batch.mask[:, :, None], rows[batch.positions], np.float32(0))
         yield inputs, batch
 
 
-def teach(model: Model, steps: int, vectors: int = 0) -> list[float]:
+def teach(model: StageNetwork, steps: int, vectors: int = 0) -> list[float]:
     """Teach it to tell words by their lengths."""
     losses = []
     for _ in range(steps):
         for inputs, batch in batches(vectors=vectors):
-            labels = np.where(batch.mask, 2 * (batch.places % 2), -1).astype(np.int32)
+            labels = np.where(batch.mask, 2 * (batch.positions % 2), -1).astype(np.int32)
             losses.append(model.learn(inputs, labels))
     return losses
 
 
-def logits_of(model: Model, max_places: int = 1000, vectors: int = 0) -> np.ndarray:
+def logits_of(model: StageNetwork, max_positions: int = 1000, vectors: int = 0) -> np.ndarray:
     """Return the logits of all words in order."""
-    inputs, laid_out = zip(*batches(max_places, vectors), strict=True)
+    inputs, laid_out = zip(*batches(max_positions, vectors), strict=True)
     found = {}
     for batch, logits in zip(laid_out, model.predict(inputs), strict=True):
-        found |= dict(zip(batch.places[batch.mask], logits[batch.mask], strict=True))
+        found |= dict(zip(batch.positions[batch.mask], logits[batch.mask], strict=True))
     return np.array([found[place] for place in sorted(found)])
 
 
-def taught(steps: int = 3, vectors: int = 0, **settings) -> Model:
+def taught(steps: int = 3, vectors: int = 0, **settings) -> StageNetwork:
     model = new(vectors=vectors, **settings)
     model.initialize(0)
     teach(model, steps, vectors)
     return model
 
 
-def saved(model: Model, folder: Path) -> Path:
+def saved(model: StageNetwork, folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     model.to_disk(folder)
     return folder
 
 
-def loaded(folder: Path, **settings) -> Model:
+def loaded(folder: Path, **settings) -> StageNetwork:
     model = new(**settings)
     model.from_disk(folder)
     return model
 
 
 @pytest.fixture(scope="module")
-def finished() -> Model:
+def finished() -> StageNetwork:
     """A model with a chain that was exported; only look."""
     model = taught(top="crf", vectors=3)
     model.finish()
@@ -137,10 +138,10 @@ def test_both_runtimes_give_the_same_logits(tmp_path):
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "keras"])
-@pytest.mark.parametrize("max_places", [1, 7, 30])
-def test_logits_do_not_depend_on_the_batch(folder, runtime, max_places):
+@pytest.mark.parametrize("max_positions", [1, 7, 30])
+def test_logits_do_not_depend_on_the_batch(folder, runtime, max_positions):
     model = loaded(folder, runtime=runtime, top="crf", vectors=3)
-    assert logits_of(model, max_places, 3) == pytest.approx(logits_of(model, vectors=3), abs=1e-5)
+    assert logits_of(model, max_positions, 3) == pytest.approx(logits_of(model, vectors=3), abs=1e-5)
 
 
 def test_what_annotates_has_the_average_of_the_weights(tmp_path):
@@ -254,12 +255,18 @@ def test_nothing_learned_and_nothing_loaded_is_an_error(tmp_path):
     model = new()
     with pytest.raises(PipelineError, match=r"weights\.npz is missing or damaged"):
         model.from_disk(tmp_path)
-    for use in (logits_of, Model.finish, Model.training_state, lambda it: it.to_disk(tmp_path), teach_once):
+    for use in (
+        logits_of,
+        StageNetwork.finish,
+        StageNetwork.training_state,
+        lambda it: it.to_disk(tmp_path),
+        teach_once,
+    ):
         with pytest.raises(StageError, match="not trained yet"):
             use(model)
 
 
-def teach_once(model: Model) -> None:
+def teach_once(model: StageNetwork) -> None:
     teach(model, 1)
 
 
@@ -270,15 +277,15 @@ sys.modules["tensorflow"] = sys.modules["keras"] = None
 from pathlib import Path
 import numpy as np
 from glossator.errors import StageError
-from glossator_keras.model import Model
+from glossator_keras.stage_network import StageNetwork
 from glossator_keras.network import NetworkConfig
 
 def build(config):
     raise AssertionError("no network is built to annotate")
 
 def loaded(folder):
-    model = Model(build, NetworkConfig(outputs=5, vector_width=3), loss=None, label_shape=(None, None),
-                  learn_rate=0.1, runtime="onnx")
+    model = StageNetwork(build, NetworkConfig(outputs=5, vector_width=3), loss=None, label_shape=(None, None),
+                  learn_rate=0.1, runtime="onnx", trial_inputs=None)
     model.from_disk(folder)
     return model
 

@@ -18,6 +18,7 @@ from glossator.errors import ConfigError, PipelineError, StageError  # noqa: E40
 from glossator.schemes import SpanScheme  # noqa: E402
 from glossator.stages import Vectors, VectorSpace  # noqa: E402
 from glossator_keras.crf import CRF  # noqa: E402
+from glossator_keras.encoding.hashed_words import HashedWords  # noqa: E402
 from glossator_keras.models.bilstm_crf import make_tagger  # noqa: E402
 from glossator_keras.network import NetworkConfig, embed_words  # noqa: E402
 from glossator_keras.tagger import KerasTagger  # noqa: E402
@@ -38,12 +39,20 @@ def two_convolutions(config: NetworkConfig) -> keras.Model:
 
 
 def stranger(
-    write: str = "ents", *, top: str = "softmax", scheme: str = "bioes", dropout: float = 0.3, **settings
+    write: str = "ents",
+    *,
+    top: str = "softmax",
+    scheme: str = "bioes",
+    dropout: float = 0.3,
+    word_dropout: float = 0.1,
+    learn_rate: float = 0.02,
 ) -> KerasTagger:
     """Return a tagger of a network of one's own, which learns in a moment."""
     of_network = {"width": 24, "top": top, "dropout": dropout}
-    given = {"learn_rate": 0.02, **settings}
-    return KerasTagger(two_convolutions, write=write, scheme=scheme, settings=of_network, **given)
+    encoder = HashedWords(word_dropout)
+    return KerasTagger(
+        two_convolutions, encoder, write=write, scheme=scheme, settings=of_network, learn_rate=learn_rate
+    )
 
 
 def spans_of(answer) -> list[tuple[int, int, str]]:
@@ -119,7 +128,7 @@ def test_scores_are_probabilities_and_spans_do_not_overlap(school):
 def test_answers_do_not_depend_on_how_many_words_go_at_a_time(school, monkeypatch, most):
     stage, data = school.trained(), school.examples(20, seed=2)
     wanted = school.answers(stage, data)
-    monkeypatch.setattr("glossator_keras.tagger.PREDICT_PLACES", most)
+    monkeypatch.setattr("glossator_keras.encoding.hashed_words.PREDICT_POSITIONS", most)
     for answer, want in zip(school.answers(stage, data), wanted, strict=True):
         assert spans_of(answer) == spans_of(want)
         assert [span.score for span in answer] == pytest.approx([span.score for span in want], abs=1e-5)
@@ -225,7 +234,7 @@ def test_the_loss_is_a_words_mean_however_many_steps_a_batch_needs(school, monke
     stage.initialize(data, VectorSpace(), seed=0)
     whole = school.teach(stage, data, 2)
     assert whole[0] == pytest.approx(whole[1])
-    monkeypatch.setattr("glossator_keras.tagger.LEARN_PLACES", 6)
+    monkeypatch.setattr("glossator_keras.encoding.hashed_words.TRAIN_POSITIONS", 6)
     assert school.teach(stage, data, 1) == pytest.approx(whole[:1], abs=1e-5)
 
 
@@ -282,7 +291,7 @@ def test_calibration_makes_scores_likelier_and_changes_no_span(school, tmp_path,
     again = stranger(top=top)
     again.from_disk(tmp_path)
     assert school.answers(again, noisy) == after
-    monkeypatch.setattr("glossator_keras.tagger.PREDICT_PLACES", 1)  # nothing is padded
+    monkeypatch.setattr("glossator_keras.encoding.hashed_words.PREDICT_POSITIONS", 1)  # nothing is padded
     again.calibrate(noisy, school.vectors(noisy))
     for answer, want in zip(school.answers(again, noisy), after, strict=True):
         assert [span.score for span in answer] == pytest.approx([span.score for span in want], abs=2e-4)
@@ -376,7 +385,7 @@ def test_a_network_of_ones_own_is_one_function(school, tmp_path, monkeypatch):
     loaded.from_disk(tmp_path)
     assert school.answers(loaded, unseen) == wanted
     with monkeypatch.context() as patch:
-        patch.setattr("glossator_keras.tagger.PREDICT_PLACES", 13)
+        patch.setattr("glossator_keras.encoding.hashed_words.PREDICT_POSITIONS", 13)
         for answer, want in zip(school.answers(loaded, unseen), wanted, strict=True):
             assert spans_of(answer) == spans_of(want)
             assert [span.score for span in answer] == pytest.approx([span.score for span in want], abs=1e-5)

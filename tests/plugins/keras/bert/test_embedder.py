@@ -39,7 +39,7 @@ def embedder_of(folder: Path) -> BertEmbedder:
 
 
 def ids_of(folder: Path, doc: Doc) -> list[np.ndarray]:
-    pieces = open_checkpoint(str(folder), Path()).pieces
+    pieces = open_checkpoint(str(folder), Path()).tokenizer
     return pieces.cut([token.text for token in doc if not token.is_space])
 
 

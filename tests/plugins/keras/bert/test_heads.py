@@ -213,7 +213,7 @@ def test_a_fresh_one_begins_with_the_checkpoints_weights(folder, topics, tmp_pat
 def test_frozen_layers_stay_as_they_are(folder, topics, freeze, moving):
     stage = classifier_of(folder, freeze=freeze)
     stage.initialize(topics, VectorSpace(), seed=0)
-    network = stage._trained()._learning().network
+    network = stage.network._current_learner().network
     before = {variable.path: variable.numpy().copy() for variable in network.variables}
     for _ in range(2):
         stage.update(topics, NONE)

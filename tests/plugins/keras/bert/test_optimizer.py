@@ -39,19 +39,19 @@ def by_definition(weight, gradients, rate, decay: float) -> np.ndarray:
 
 
 def test_a_rate_rises_and_falls_in_equal_steps():
-    rates = Rates(body=1.0, head=1.0, warmup_steps=4, decay_steps=5)
+    rates = Rates(backbone=1.0, head=1.0, warmup_steps=4, decay_steps=5)
     shares = [float(rates.share(tf.constant(step))) for step in range(12)]
     assert shares == pytest.approx([0.25, 0.5, 0.75, 1, 1, 0.8, 0.6, 0.4, 0.2, 0, 0, 0])
-    constant = Rates(body=1.0, head=1.0)
+    constant = Rates(backbone=1.0, head=1.0)
     assert [float(constant.share(tf.constant(step))) for step in (0, 1, 9999)] == [1, 1, 1]
-    gathered = Rates(body=1.0, head=1.0, warmup_steps=2, accumulate=3)
+    gathered = Rates(backbone=1.0, head=1.0, warmup_steps=2, accumulate=3)
     assert [float(gathered.share(tf.constant(step))) for step in (0, 2, 3, 6)] == [0.5, 0.5, 1, 1]
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
 def test_it_steps_as_defined(accumulate):
     network = small_network()
-    rates = Rates(body=0.01, head=0.1, warmup_steps=2, decay_steps=6, accumulate=accumulate)
+    rates = Rates(backbone=0.01, head=0.1, warmup_steps=2, decay_steps=6, accumulate=accumulate)
     optimizer = AdamW(network, rates)
     variables = network.trainable_variables
     optimizer.build(variables)
@@ -71,10 +71,10 @@ def test_it_steps_as_defined(accumulate):
     shares = [0.5, 1, 1, 5 / 6]
     for number, variable in enumerate(variables):
         of_body = variable.path.startswith("embeddings_layer_norm")
-        own = rates.body if of_body else rates.head
+        own = rates.backbone if of_body else rates.head
 
         def rate(step, own=own):
-            return rates.body * shares[step - 1], own * shares[step - 1]
+            return rates.backbone * shares[step - 1], own * shares[step - 1]
 
         decay = WEIGHT_DECAY if variable.name == "kernel" else 0.0
         wanted = by_definition(before[number], [update[number] for update in updates], rate, decay)

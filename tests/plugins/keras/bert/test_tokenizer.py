@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from tiny_bert import VOCABULARY, write_bert
 
 from glossator.errors import ConfigError
-from glossator_keras.bert.tokenizer import CASES, WordPieces, case_of
+from glossator_keras.bert.tokenizer import CASES, WordPieceTokenizer, case_of
 from glossator_keras.bert.windows import overlapping_windows, padded_windows
 
 NLP = spacy.blank("xx")
@@ -21,9 +21,9 @@ UNK = VOCABULARY.index("[UNK]")
 
 
 @pytest.fixture(scope="module")
-def pieces(tmp_path_factory) -> WordPieces:
+def pieces(tmp_path_factory) -> WordPieceTokenizer:
     folder = write_bert(tmp_path_factory.mktemp("bert"))
-    return WordPieces.from_folder(folder, len(VOCABULARY))
+    return WordPieceTokenizer.from_folder(folder, len(VOCABULARY))
 
 
 def doc_of(*words: str) -> Doc:
@@ -34,7 +34,7 @@ def named(ids) -> list[str]:
     return [VOCABULARY[number] for number in ids]
 
 
-def spelt(pieces: WordPieces, *words: str) -> list[list[str]]:
+def spelt(pieces: WordPieceTokenizer, *words: str) -> list[list[str]]:
     """The pieces of each word of one Doc."""
     encoded = pieces.encode([doc_of(*words)])
     return [named(part) for part in np.split(encoded.ids, encoded.firsts[1:-1])]
@@ -107,7 +107,7 @@ def test_any_text_is_covered_by_its_tokens_pieces(pieces, text):
 
 def test_it_is_the_same_after_it_was_written_and_read(pieces, tmp_path):
     pieces.to_disk(tmp_path)
-    again = WordPieces.from_disk(tmp_path)
+    again = WordPieceTokenizer.from_disk(tmp_path)
     words = ["The", "boats", "Ôslo", "\u200d", "[SEP]", "林"]
     assert spelt(again, *words) == spelt(pieces, *words)
     assert again.lowercases
@@ -115,29 +115,29 @@ def test_it_is_the_same_after_it_was_written_and_read(pieces, tmp_path):
 
 def test_a_tokenizer_json_that_cuts_off_is_read_whole(pieces, tmp_path):
     folder = write_bert(tmp_path / "cut")
-    tokenizer = WordPieces.from_folder(folder, len(VOCABULARY))._tokenizer
+    tokenizer = WordPieceTokenizer.from_folder(folder, len(VOCABULARY))._tokenizer
     tokenizer.enable_truncation(4)
     tokenizer.enable_padding(length=4)
     tokenizer.save(str(folder / "tokenizer.json"))
-    read = WordPieces.from_folder(folder, len(VOCABULARY))
+    read = WordPieceTokenizer.from_folder(folder, len(VOCABULARY))
     assert len(read.encode([doc_of(*["old"] * 9)]).ids) == 9
     assert len(read.encode([doc_of("old")]).ids) == 1
 
 
 def test_a_cased_vocabulary_keeps_capitals(tmp_path):
-    read = WordPieces.from_folder(write_bert(tmp_path, lowercase=False), len(VOCABULARY))
+    read = WordPieceTokenizer.from_folder(write_bert(tmp_path, lowercase=False), len(VOCABULARY))
     assert not read.lowercases
     assert spelt(read, "Old", "old") == [["[UNK]"], ["old"]]
 
 
 def test_more_pieces_than_the_model_has_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="do not belong together"):
-        WordPieces.from_folder(write_bert(tmp_path), 10)
+        WordPieceTokenizer.from_folder(write_bert(tmp_path), 10)
 
 
 def test_a_folder_without_a_vocabulary_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"neither tokenizer\.json nor vocab\.txt"):
-        WordPieces.from_folder(tmp_path, 10)
+        WordPieceTokenizer.from_folder(tmp_path, 10)
 
 
 def test_capitals_and_digits_are_told_apart():
@@ -180,7 +180,9 @@ def test_each_piece_is_read_where_it_is_furthest_from_an_edge(sizes, most):
 
 def test_windows_are_laid_out_between_their_ends(pieces):
     encoded = pieces.encode([doc_of("the", "old", "boater")])
-    batches = list(padded_windows(encoded, pieces, np.array([0, 1, 4]), np.array([4, 1, 0]), max_places=1000))
+    batches = list(
+        padded_windows(encoded, pieces, np.array([0, 1, 4]), np.array([4, 1, 0]), max_positions=1000)
+    )
     [batch] = batches
     rows = {int(which): row for row, which in enumerate(batch.windows)}
     shown = [named(batch.token_ids[rows[i]][batch.padding_mask[rows[i]] == 1]) for i in range(3)]

@@ -154,16 +154,16 @@ def naive_sentences(docs: list[Doc]) -> list[list[str]]:
 
 @settings(deadline=None)
 @given(batches(), st.integers(1, 40))
-def test_padded_sentences_hold_each_word_once_and_nothing_else(docs, max_places):
+def test_padded_sentences_hold_each_word_once_and_nothing_else(docs, max_positions):
     encoded = encode(docs)
     sentences = naive_sentences(docs)
     starts = np.cumsum([0, *map(len, sentences)]).tolist()
     met: list[int] = []
-    for batch in padded_sentences(encoded, max_places):
+    for batch in padded_sentences(encoded, max_positions):
         met += batch.sequences.tolist()
         time = int(batch.lengths.max())
-        assert batch.words.shape == batch.places.shape == batch.mask.shape == (len(batch.sequences), time)
-        assert len(batch.sequences) * time <= max_places or len(batch.sequences) == 1
+        assert batch.words.shape == batch.positions.shape == batch.mask.shape == (len(batch.sequences), time)
+        assert len(batch.sequences) * time <= max_positions or len(batch.sequences) == 1
         assert sorted({0, *batch.words.ravel().tolist()}) == list(range(len(batch.lexemes)))
         assert np.array_equal(batch.lexemes[0], encoded.lexemes[0])
         for row, sentence in enumerate(batch.sequences.tolist()):
@@ -171,12 +171,12 @@ def test_padded_sentences_hold_each_word_once_and_nothing_else(docs, max_places)
             places = list(range(starts[sentence], starts[sentence] + length))
             assert batch.lengths[row] == length
             assert batch.mask[row].tolist() == [step < length for step in range(time)]
-            assert batch.places[row, :length].tolist() == places
+            assert batch.positions[row, :length].tolist() == places
             assert np.array_equal(
                 batch.lexemes[batch.words[row, :length]], encoded.lexemes[encoded.index[places]]
             )
             assert not batch.words[row, length:].any()
-        assert ((batch.places >= 0) & (batch.places < len(encoded.index))).all()
+        assert ((batch.positions >= 0) & (batch.positions < len(encoded.index))).all()
     assert sorted(met) == list(range(len(sentences)))
 
 

@@ -37,12 +37,12 @@ class Case:
     def encoded(self) -> EncodedDocs:
         return encode(self.docs)
 
-    def answers(self, max_places: int) -> list[Answer]:
+    def answers(self, max_positions: int) -> list[Answer]:
         """The logits laid out as a network answers them, with rubbish in the padding."""
         rubbish = np.float32(77)
         return [
-            (batch, np.where(batch.mask[:, :, None], self.logits[batch.places], rubbish))
-            for batch in padded_sentences(self.encoded, max_places)
+            (batch, np.where(batch.mask[:, :, None], self.logits[batch.positions], rubbish))
+            for batch in padded_sentences(self.encoded, max_positions)
         ]
 
 
@@ -137,7 +137,7 @@ seeds = st.integers(0, 2**32 - 1)
 @settings(max_examples=40, deadline=None)
 @given(docs(), seeds, st.sampled_from(TEMPERATURES), st.integers(1, 20))
 def test_spans_are_those_of_the_best_sequences_with_their_exact_posteriors(
-    name, made, seed, temperature, max_places
+    name, made, seed, temperature, max_positions
 ):
     scheme = SCHEMES[name]
     case = random_case(made, len(scheme.labels), seed, Chain.of_scheme(scheme))
@@ -149,17 +149,17 @@ def test_spans_are_those_of_the_best_sequences_with_their_exact_posteriors(
             share = sum(s for s, r in zip(sentence.shares[possible], readings, strict=True) if span in r)
             start, end = sentence.tokens[span[0]], sentence.tokens[span[1] - 1] + 1
             wanted[sentence.doc].append((start, end, span[2], pytest.approx(share, abs=1e-6)))
-    got = decode_spans(case.answers(max_places), case.encoded.words, scheme, case.chain, temperature)
+    got = decode_spans(case.answers(max_positions), case.encoded.words, scheme, case.chain, temperature)
     assert got == wanted
 
 
 @settings(max_examples=40, deadline=None)
 @given(docs(), seeds, st.sampled_from(TEMPERATURES), st.integers(1, 20))
 def test_tags_of_a_chain_are_those_of_the_best_sequences_with_their_marginals(
-    made, seed, temperature, max_places
+    made, seed, temperature, max_positions
 ):
     case = random_case(made, 4, seed)
-    answers = decode_tags(case.answers(max_places), case.encoded.words, case.chain, temperature)
+    answers = decode_tags(case.answers(max_positions), case.encoded.words, case.chain, temperature)
     assert [len(answer.ids) for answer in answers] == [len(doc) for doc in made]
     for sentence in enumerated(case, temperature):
         answer = answers[sentence.doc]
@@ -171,9 +171,9 @@ def test_tags_of_a_chain_are_those_of_the_best_sequences_with_their_marginals(
 
 @settings(max_examples=40, deadline=None)
 @given(docs(), seeds, st.sampled_from(TEMPERATURES), st.integers(1, 20))
-def test_tags_without_a_chain_are_a_softmax_at_each_word(made, seed, temperature, max_places):
+def test_tags_without_a_chain_are_a_softmax_at_each_word(made, seed, temperature, max_positions):
     case = random_case(made, 4, seed)
-    answers = decode_tags(case.answers(max_places), case.encoded.words, None, temperature)
+    answers = decode_tags(case.answers(max_positions), case.encoded.words, None, temperature)
     shares = np.exp(case.logits.astype(float) / temperature)
     shares /= shares.sum(axis=1, keepdims=True)
     words = [(answers[doc], token) for doc, tokens in sentences_of(made) for token in tokens]

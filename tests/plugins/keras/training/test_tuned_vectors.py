@@ -34,7 +34,7 @@ def test_rows_move_as_adam_moves_them():
         gradient = generator.normal(size=(len(rows), 4)).astype(np.float32)
         tuned.learn(rows, gradient, TABLE, decay=0.5)
         adam.apply([tf.constant(np.concatenate([np.zeros((1, 4), np.float32), gradient]))])
-    found = tuned.look_up(np.arange(len(WORDS)), TABLE, learning=True)
+    found = tuned.look_up(np.arange(len(WORDS)), TABLE, training=True)
     np.testing.assert_allclose(found, weight.numpy(), atol=1e-5)
 
 
@@ -45,14 +45,14 @@ def test_what_several_words_say_of_a_row_adds_up():
     other.learn(np.array([2]), gradient.sum(axis=0, keepdims=True), TABLE, decay=0.0)
     rows = np.array([2, 1, 2])
     np.testing.assert_allclose(
-        one.look_up(rows, TABLE, learning=True), other.look_up(rows, TABLE, learning=True), rtol=1e-6
+        one.look_up(rows, TABLE, training=True), other.look_up(rows, TABLE, training=True), rtol=1e-6
     )
 
 
 def test_rows_not_met_stay_and_so_does_that_of_nothing():
     tuned = TunedTable(4, 0.1)
     tuned.learn(np.array([0, 3]), np.ones((2, 4), dtype=np.float32), TABLE, decay=0.0)
-    found = tuned.look_up(np.arange(len(WORDS)), TABLE, learning=True)
+    found = tuned.look_up(np.arange(len(WORDS)), TABLE, training=True)
     moved = (found != TABLE).any(axis=1)
     assert moved.tolist() == [False, False, False, True, False, False]
 
@@ -62,7 +62,7 @@ def test_what_annotates_is_the_average_over_steps():
     met = []
     for step in range(5):
         tuned.learn(np.array([1]), np.full((1, 4), step + 1, dtype=np.float32), TABLE, decay=0.75)
-        met.append(tuned.look_up(np.array([1]), TABLE, learning=True))
+        met.append(tuned.look_up(np.array([1]), TABLE, training=True))
     average = TABLE[1]
     for value in met:
         average = average + 0.25 * (value - average)
@@ -108,7 +108,7 @@ def test_a_stage_tunes_saves_and_goes_on(kind, tmp_path):
     stage.initialize(data, given.space, seed=0)
     losses = [stage.update(data, given) for _ in range(25)]
     assert losses[-1] < losses[0] / 2
-    tuned = stage._trained().given._tables[0]
+    tuned = stage.network.vectors._tables[0]
     assert (tuned.look_up(np.arange(len(WORDS)), TABLE) != TABLE).any(axis=1).tolist() == [False] + [True] * 5
     stage.finish()
     stage.to_disk(tmp_path)

@@ -1,0 +1,28 @@
+"""Reading the files of a saved stage."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from glossator.errors import PipelineError
+from glossator_keras.arrays import Array
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Raise a `PipelineError` that names the file for whatever a missing or damaged one makes fail."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise PipelineError(f"{file} is missing or damaged: {error}") from error
+
+
+def read_arrays(file: Path) -> dict[str, Array]:
+    """Return the arrays of an `.npz`, by name; raise `PipelineError` where it is missing or damaged."""
+    with reading(file), file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
