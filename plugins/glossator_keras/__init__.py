@@ -2,12 +2,15 @@
 
 What they share is public, so that a network of one's own costs one function; see `tagger`:
 
-* `features`: words as rows of hashed tables
-* `network`: what a network is built from, and its inputs
+* `tagger`, `classifier`: stages composed of a function `build_network(config) -> keras.Model` and an encoder
+* `network`: the config of a network, and the layers with which networks over hashed words begin
 * `crf`: a linear-chain CRF, usable in any Keras model
-* `tagger`, `classifier`: stages made of a function `build_network(config) -> keras.Model`
-* `bert`: a BERT as embedder, tagger and classifier
-* `learning`, `export`, `runtime`, `decode`, `windows`: what those are made of
+* `encoding`: the protocols of encoders, and the default, words as rows of hashed tables
+* `settings`: the settings of a stage as a dataclass
+
+The stages themselves are in `models` and `bert`; below them lie `keras_stage`, `stage_network`, `training`,
+`inference` and `onnx_export`. Imports point one way: stages, `tagger` and `classifier`, `keras_stage`,
+`stage_network`, and then the others.
 
 Nothing here imports Keras or TensorFlow until a network is built: annotating needs neither.
 """

@@ -242,7 +242,7 @@ def gold_values(examples: Sequence[Example], labels: Sequence[str], exclusive: b
     ).reshape(len(examples), len(labels))
     if not exclusive:
         return gold
-    # One label excludes the others, whether the data spells that out or not; without one, nothing is known.
+    # One label excludes the others, whether the data spells that out or not; a row without one is unknown.
     has_label = (gold > 0).any(axis=1, keepdims=True)
     filled: Floats = np.where(has_label, np.maximum(gold, 0), np.float32(UNKNOWN))
     return filled
@@ -275,10 +275,10 @@ def _probabilities(logits: Array, exclusive: bool) -> Array:
 
 
 def _log_likelihood(logits: NDArray[np.float64], gold: Floats, exclusive: bool) -> float:
-    """Return the summed log-likelihood of the gold values that are known."""
+    """Return the log-likelihood of the gold values, summed over those that are not `UNKNOWN`."""
     probabilities = _probabilities(logits, exclusive)
-    known, value = gold != UNKNOWN, np.maximum(gold, 0)
+    labelled, value = gold != UNKNOWN, np.maximum(gold, 0)
     likelihood = value * np.log(probabilities + 1e-12)
     if not exclusive:
         likelihood = likelihood + (1 - value) * np.log(1 - probabilities + 1e-12)
-    return float(likelihood[known].sum())
+    return float(likelihood[labelled].sum())

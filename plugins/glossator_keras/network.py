@@ -27,7 +27,7 @@ class NetworkConfig:
     Attributes:
         outputs: Logits per word.
         vector_width: Columns of the words' vectors; 0 for none.
-        scheme: For spans, what the outputs mean and which may follow each other; None for tags.
+        scheme: For spans, the meaning of the outputs and which may follow each other; None for tags.
         table_rows: Rows of all tables of word features together.
         settings: The settings of the stage, e.g. {"width": 128}.
 

@@ -13,7 +13,7 @@
 
     make_tagger = StageFactory(NeighboursSettings, _build)
 
-`make_tagger` is what a `glossator.Stage` names: the engine reads from its signature which settings there are.
+A `glossator.Stage` names `make_tagger` as its factory; the engine reads the settings from its signature.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ class SettingsCheck:
 
     def choice(self, name: str, choices: object) -> None:
         """Check that the value is one of `choices`, a `Literal` of strings."""
-        value, known = getattr(self._settings, name), get_args(choices)
-        if value not in known:
-            raise ConfigError(f"{self._stage}: {name} = {value!r}: use one of {', '.join(known)}")
+        value, names = getattr(self._settings, name), get_args(choices)
+        if value not in names:
+            raise ConfigError(f"{self._stage}: {name} = {value!r}: use one of {', '.join(names)}")
 
     def width(self, name: str) -> None:
         """Check that the value is a whole number above 0."""

@@ -60,9 +60,9 @@ class BertConfig:
             raise ConfigError(
                 f"it has {values['position_embedding_type']!r} positions: only 'absolute' is supported"
             )
-        known = {field.name for field in fields(cls)}
+        names = {field.name for field in fields(cls)}
         try:
-            config = cls(**{name: value for name, value in values.items() if name in known})
+            config = cls(**{name: value for name, value in values.items() if name in names})
         except TypeError as error:
             raise ConfigError(f"its {CONFIG} is incomplete: {error}") from None
         if config.hidden_act not in (*_APPROXIMATE_GELU, *_OTHER_ACTIVATIONS):

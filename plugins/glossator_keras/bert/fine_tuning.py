@@ -86,8 +86,11 @@ class PretrainedBert:
         checkpoint: A folder, or a name on the Hugging Face hub.
         word_cases: Whether the network takes the capitals of words, where the tokenizer drops them.
 
+    Attributes:
+        takes_cases: Whether the network takes the capitals of words, decided when the tokenizer is read.
+
     Raises:
-        ConfigError: `checkpoint` is no name.
+        ConfigError: `checkpoint` is empty or no string.
 
     Example:
         Shared by an encoder and the stage:
@@ -105,6 +108,7 @@ class PretrainedBert:
         self._checkpoint: Checkpoint | None = None
         self._tokenizer: WordPieceTokenizer | None = None
         self._config: BertConfig | None = None
+        self.takes_cases = False
 
     @property
     def tokenizer(self) -> WordPieceTokenizer:
@@ -121,11 +125,6 @@ class PretrainedBert:
         return self._config
 
     @property
-    def takes_cases(self) -> bool:
-        """Whether the network takes the capitals of words."""
-        return self._word_cases and self.tokenizer.lowercases
-
-    @property
     def settings(self) -> NetworkSettings:
         """What the networks of `heads` are built from, of JSON's types."""
         bert = {"bert": asdict(self.config)}
@@ -135,6 +134,7 @@ class PretrainedBert:
         """Open the checkpoint, a relative folder counting from `folder`."""
         self._checkpoint = open_checkpoint(self._name, folder)
         self._tokenizer, self._config = self._checkpoint.tokenizer, self._checkpoint.config
+        self.takes_cases = self._word_cases and self._tokenizer.lowercases
         return self._checkpoint
 
     def opened(self) -> Checkpoint:
@@ -165,6 +165,7 @@ class PretrainedBert:
         """Read what `to_disk` wrote; `settings` are those the network was built from."""
         self._tokenizer = WordPieceTokenizer.from_disk(path)
         self._config = BertConfig.of(settings["bert"])
+        self.takes_cases = bool(settings.get("cases"))
 
     def _not_read(self) -> StageError:
         return StageError(f"the checkpoint {self._name!r} is not read yet: call Pipeline.prepare()")

@@ -72,7 +72,7 @@ def build_classifier(config: NetworkConfig) -> keras.Model:
     """Return a network that labels a sequence by the mean of its pieces, or by [CLS].
 
     Raises:
-        ConfigError: It is given vectors, which it does not use.
+        ConfigError: The config has vectors, which the network does not use.
     """
     if config.vector_width:
         raise ConfigError("a bert classifier takes no vectors: leave `vectors` out")

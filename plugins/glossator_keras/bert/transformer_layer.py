@@ -23,7 +23,7 @@ class TransformerLayer(TransformerEncoder):
     """
 
     def onnx_replacement(self, generator: np.random.Generator) -> Replacement | None:
-        """Return what is exported in its place."""
+        """Return the replacement that is exported as ONNX's own operators."""
         # Imported here because it needs onnx, which a network that Keras runs does without.
         from glossator_keras.bert.transformer_onnx import transformer_replacement
 

@@ -1,10 +1,10 @@
 """The protocols between a stage and the encoder it is composed with.
 
-An encoder turns Docs into the inputs of a network, as a preprocessor does for a backbone in KerasHub. The
-stage knows nothing of what it makes: the Docs in numbers and a batch of them are types of the encoder's own.
+An encoder turns Docs into the inputs of a network, as a preprocessor does for a backbone in KerasHub. Its
+encoded Docs and its batches are types of its own, which the stage only passes on.
 
-* `SentenceEncoder`: what a `KerasTagger` takes
-* `DocumentEncoder`: what a `KerasClassifier` takes
+* `SentenceEncoder`: the encoder of a `KerasTagger`
+* `DocumentEncoder`: the encoder of a `KerasClassifier`
 
 `hashed_words.HashedWords` is both. An encoder for taggers whose network reads word lengths alone:
 
@@ -18,11 +18,10 @@ stage knows nothing of what it makes: the Docs in numbers and a batch of them ar
         def sentence_batches(self, encoded, *, training):
             starts = encoded.words.sentence_starts
             for batch in of_like_length(encoded.words.lengths, 2048):
-                layout = WordSequences.between(starts[batch], starts[batch + 1])
-                yield LengthBatch(layout.lengths, layout.positions, layout.mask, encoded.lengths)
+                yield encoded.batch(WordSequences.between(starts[batch], starts[batch + 1]))
 
         def inputs(self, batch, vectors, generator=None):
-            return {"lengths": np.where(batch.mask, batch.word_lengths[batch.positions], 0)}
+            return {"lengths": np.where(batch.mask, batch.word_lengths, 0)}
 
         def trial_inputs(self, vector_width):
             return {"lengths": np.array([[3, 1, 4]], dtype=np.int32)}, None

@@ -44,7 +44,7 @@ class Chain(NamedTuple):
 
     @classmethod
     def of_scheme(cls, scheme: SpanScheme) -> Chain:
-        """Return potentials that allow what is well-formed and prefer nothing."""
+        """Return potentials that forbid ill-formed sequences and prefer none of the others."""
         return cls(*scheme.constraints())
 
     def divided_by(self, temperature: float) -> Chain:

@@ -1,7 +1,7 @@
 """How a layer is left out of Keras's export and put into the ONNX graph afterwards.
 
-A placeholder is exported in the layer's place. It carries a constant like no other, by which its position in
-the graph is found; there a patch puts what ONNX computes for the layer.
+A placeholder is exported instead of the layer. It carries a unique constant, by which its position in the
+graph is located; a patch then puts ONNX's own nodes or weights there.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _LEAST_COLUMNS = 32
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A placeholder to export in place of a layer, and what replaces it in the graph.
+    """A placeholder to export instead of a layer, and the patch that replaces it in the graph.
 
     Attributes:
         placeholder: The layer to export.
-        constant: The weight of the placeholder by which it is found in the graph.
+        constant: The weight of the placeholder by which it is located in the graph.
         patch: Puts the replaced layer there, from the graph and that constant in it.
 
     Example:
@@ -58,7 +58,7 @@ class Replacement:
             if same_shape and np.array_equal(numpy_helper.to_array(tensor), self.constant):
                 self.patch(graph, tensor)
                 return
-        raise StageError(f"layer {self.placeholder.name!r} is not found in the exported network")
+        raise StageError(f"layer {self.placeholder.name!r} is missing in the exported network")
 
 
 @runtime_checkable
@@ -110,7 +110,7 @@ class Operators(Protocol):
 
 
 class PlaceholderLayer(keras.layers.Layer):
-    """Selects columns, in place of another layer; the mask goes in as one more column.
+    """Selects columns, instead of the layer that it stands for; the mask goes in as one more column.
 
     Args:
         columns: The columns, as `choose_columns` draws them.
@@ -119,7 +119,7 @@ class PlaceholderLayer(keras.layers.Layer):
         name: The layer's name.
 
     Example:
-        Exported in place of an LSTM of width 16 over 8 columns:
+        Exported instead of an LSTM of width 16 over 8 columns:
 
             columns = choose_columns(8, 16, np.random.default_rng(0))
             PlaceholderLayer(columns, 16, sequences=True, name="lstm")

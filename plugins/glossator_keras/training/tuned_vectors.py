@@ -44,7 +44,7 @@ class WordVectors:
 
     @classmethod
     def of_space(cls, space: VectorSpace, learn_rate: float) -> WordVectors:
-        """Return the vectors for a stage that is given this space."""
+        """Return the vectors of a stage that is initialized with this space."""
         widths = [table.shape[1] for table in space.tables]
         return cls(sum(widths) if widths else space.width, widths, learn_rate)
 
@@ -88,7 +88,7 @@ class WordVectors:
             vectors: The vectors that the engine passed to the stage.
             batch: The layout of the batch.
             gradients: The gradients, by the inputs' names.
-            decay: The decay of the average over steps that is kept of each row.
+            decay: The decay of each row's average over steps.
         """
         if not self._tables:
             return

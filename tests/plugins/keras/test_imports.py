@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import glossator_keras
+
+ROOM = Path(glossator_keras.__file__).parent
 
 HEAVY = ("tensorflow", "keras", "keras_hub", "onnx", "onnxruntime", "tf2onnx", "tokenizers", "safetensors")
 
@@ -47,3 +54,27 @@ pipeline.add_embedder("words", "bert", checkpoint="any")
 pipeline.add_tagger("pos", "bert", write="pos", checkpoint="any")
 """
     assert not loaded_by(code) & set(HEAVY)
+
+
+def imported_by(file: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules of the plugin that a file imports anywhere, also for types and inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in modules else node.module for name in names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & modules.keys()
+
+
+def test_no_modules_import_each_other():
+    modules = {
+        ".".join(["glossator_keras", *file.relative_to(ROOM).with_suffix("").parts]): file
+        for file in ROOM.rglob("*.py")
+        if file.name != "__init__.py"
+    }
+    imports = {name: imported_by(file, modules) for name, file in modules.items()}
+    assert sum(map(len, imports.values())) > 100
+    order = list(TopologicalSorter(imports).static_order())  # which raises at a circle
+    assert order.index("glossator_keras.keras_stage") < order.index("glossator_keras.tagger")
