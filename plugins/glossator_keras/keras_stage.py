@@ -94,6 +94,8 @@ class KerasStage:
 
     Attributes:
         labels: Names of the labels; none before training.
+        prepare: Opens the checkpoint, as the engine asks of stages whose settings name files; only with
+            `pretrained`.
 
     Raises:
         ConfigError: For an unknown runtime.

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from glossator.errors import PipelineError
+from glossator.errors import ConfigError, PipelineError
 from glossator_keras.arrays import Array
+
+# Of reading a file, and of content in another form than was written.
+_FAILURES = (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError, TypeError, ConfigError)
 
 
 @contextmanager
 def reading(file: Path) -> Iterator[None]:
-    """Raise a `PipelineError` that names the file for whatever a missing or damaged one makes fail."""
+    """Turn the errors of a missing or damaged file into a `PipelineError` that names it."""
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except _FAILURES as error:
         raise PipelineError(f"{file} is missing or damaged: {error}") from error
 
 

@@ -60,6 +60,7 @@ UNKNOWN = -1
 METADATA = "tagger.json"
 
 Scheme = Literal["bio", "bioes"]
+_SCHEMES = {"bio": SpanScheme.bio, "bioes": SpanScheme.bioes}
 
 
 class TaggerMetadata(StageMetadata):
@@ -211,7 +212,7 @@ class KerasTagger(KerasStage):
 
     def _build(self, labels: tuple[str, ...], vectors: WordVectors) -> None:
         self.labels = labels
-        scheme = getattr(SpanScheme, self._prefixes)(labels) if holds_spans(self._layer) else None
+        scheme = _SCHEMES[self._prefixes](labels) if holds_spans(self._layer) else None
         self._make_network(
             vectors,
             outputs=len(scheme.labels if scheme else labels),

@@ -189,7 +189,12 @@ class WordPieceTokenizer:
 
 
 def case_of(string: str) -> int:
-    """Return the kind of a word by its capitals and digits, which lower-case pieces lack."""
+    """Return the kind of a word by its capitals and digits, which lower-case pieces lack.
+
+    The kinds are rows of trained tables, so that their numbers must not change: 1 for lower case, 2 for a
+    capital and lower case, 3 for a single capital, 4 for capitals alone, 5 for digits alone, 6 for digits
+    among others, 7 for other words with capitals, 0 for all the rest.
+    """
     if any(character.isdigit() for character in string):
         return 5 if string.isdigit() else 6
     if string.islower():

@@ -234,17 +234,17 @@ def test_a_mask_may_pad_at_either_side_and_cuts_in_the_middle():
     alone = crf.log_likelihood(emissions, labels).numpy()
     expected = crf.marginals(emissions).numpy(), crf.viterbi(emissions).numpy()
 
-    def spread(array, places, fill):
+    def spread(array, positions, fill):
         wide = np.full((1, 9, *array.shape[2:]), fill, dtype=array.dtype)
-        wide[:, places] = array
+        wide[:, positions] = array
         return wide
 
-    for places in ([0, 1, 2, 3, 4], [4, 5, 6, 7, 8], [2, 3, 4, 5, 6]):
-        mask = spread(np.ones((1, 5), dtype=bool), places, False)
-        wide = spread(emissions, places, np.nan)
-        np.testing.assert_allclose(crf.log_likelihood(wide, spread(labels, places, 7), mask), alone)
-        np.testing.assert_allclose(crf.marginals(wide, mask), spread(expected[0], places, 0))
-        np.testing.assert_array_equal(crf.viterbi(wide, mask), spread(expected[1], places, 0))
+    for positions in ([0, 1, 2, 3, 4], [4, 5, 6, 7, 8], [2, 3, 4, 5, 6]):
+        mask = spread(np.ones((1, 5), dtype=bool), positions, False)
+        wide = spread(emissions, positions, np.nan)
+        np.testing.assert_allclose(crf.log_likelihood(wide, spread(labels, positions, 7), mask), alone)
+        np.testing.assert_allclose(crf.marginals(wide, mask), spread(expected[0], positions, 0))
+        np.testing.assert_array_equal(crf.viterbi(wide, mask), spread(expected[1], positions, 0))
 
     cut = np.array([[True, True, False, True, True]])
     parts = [crf.log_likelihood(emissions[:, part], labels[:, part]) for part in (slice(0, 2), slice(3, 5))]

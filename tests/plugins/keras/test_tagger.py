@@ -27,11 +27,11 @@ from glossator_keras.tagger import KerasTagger  # noqa: E402
 def two_convolutions(config: NetworkConfig) -> keras.Model:
     """Return a stranger's network: its words see two words to either side."""
     words = embed_words(config, width=config.settings["width"], dropout=config.settings["dropout"])
-    shown = keras.ops.cast(words.mask, "float32")[:, :, None]
+    mask = keras.ops.cast(words.mask, "float32")[:, :, None]
     hidden = words.output
     for _ in range(2):
         convolved = keras.layers.Conv1D(config.settings["width"], 3, padding="same", activation="gelu")
-        hidden = convolved(hidden) * shown
+        hidden = convolved(hidden) * mask
     logits = keras.layers.Dense(config.outputs)(hidden)
     if config.settings["top"] == "crf":
         logits = CRF.over(config.scheme)(logits)
@@ -311,20 +311,20 @@ def test_what_was_saved_is_what_is_loaded_whatever_the_settings_say(school, tmp_
 
 def test_one_that_knows_words_by_other_features_is_refused(school, tmp_path):
     school.trained().to_disk(tmp_path)
-    facts = json.loads((tmp_path / "tagger.json").read_text())
-    (tmp_path / "tagger.json").write_text(json.dumps({**facts, "tables": [10, *facts["tables"][1:]]}))
+    metadata = json.loads((tmp_path / "tagger.json").read_text())
+    (tmp_path / "tagger.json").write_text(json.dumps({**metadata, "tables": [10, *metadata["tables"][1:]]}))
     with pytest.raises(PipelineError, match="trained by another version of glossator_keras"):
         make_tagger("ents").from_disk(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut", "other"])
-def test_damaged_facts_are_named(school, tmp_path, damage):
+def test_damaged_metadata_is_named(school, tmp_path, damage):
     school.trained().to_disk(tmp_path)
-    facts = tmp_path / "tagger.json"
+    metadata = tmp_path / "tagger.json"
     if damage == "removed":
-        facts.unlink()
+        metadata.unlink()
     else:
-        facts.write_text(facts.read_text()[:40] if damage == "cut" else "[]")
+        metadata.write_text(metadata.read_text()[:40] if damage == "cut" else "[]")
     with pytest.raises(PipelineError, match=r"tagger\.json is missing or damaged"):
         make_tagger().from_disk(tmp_path)
 

@@ -76,7 +76,7 @@ def trained(tmp_path_factory) -> Path:
     return folder
 
 
-def facts_of(folder: Path) -> list:
+def metadata_of(folder: Path) -> list:
     stage = folder / "taggers" / "ner"
     return [json.loads((folder / "meta.json").read_text())["scores"], (stage / "tagger.json").read_text()]
 
@@ -109,7 +109,7 @@ def test_what_was_interrupted_and_resumed_ends_where_an_undisturbed_run_does(tra
     whole, again = weights_of(trained), weights_of(output)
     assert whole.keys() == again.keys()
     assert all(np.array_equal(whole[name], again[name]) for name in whole)
-    assert facts_of(output) == facts_of(trained)
+    assert metadata_of(output) == metadata_of(trained)
 
 
 # Annotates, saves and trains where TensorFlow and Keras cannot be imported.

@@ -237,12 +237,12 @@ def test_it_says_what_is_wrong_with_a_checkpoint(tmp_path):
 
 def test_weights_that_are_not_those_of_the_config_are_refused(tmp_path):
     folder = write_bert(tmp_path / "bert")
-    facts = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text())
     for change, message in [
         ({"num_hidden_layers": 3}, "have no 'encoder.layer.2"),
         ({"intermediate_size": 8}, "shape"),
     ]:
-        (folder / "config.json").write_text(json.dumps({**facts, **change}))
+        (folder / "config.json").write_text(json.dumps({**config, **change}))
         checkpoint = open_checkpoint(str(folder), Path())
         network = build_embedder(checkpoint.config, mean=False)
         with pytest.raises(ConfigError, match=message):
@@ -278,12 +278,12 @@ OWN = [
 @pytest.mark.skipif("GLOSSATOR_MINILM" not in os.environ, reason="set GLOSSATOR_MINILM to a MiniLM's folder")
 def test_minilm_says_what_the_definition_says():
     folder = Path(os.environ["GLOSSATOR_MINILM"])
-    facts = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    vocabulary = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
     embedder = embedder_of(folder)
     reference = NumpyBert(folder)
     docs = [NLP(text) for text in OWN]
     for doc, rows in zip(docs, embedder.embed(docs), strict=True):
-        states = reference.of_words(ids_of(folder, doc), facts["[CLS]"], facts["[SEP]"])
+        states = reference.of_words(ids_of(folder, doc), vocabulary["[CLS]"], vocabulary["[SEP]"])
         assert np.abs(rows - states).max() < 1e-4
 
 

@@ -185,8 +185,8 @@ def test_windows_are_laid_out_between_their_ends(pieces):
     )
     [batch] = batches
     rows = {int(which): row for row, which in enumerate(batch.windows)}
-    shown = [named(batch.token_ids[rows[i]][batch.padding_mask[rows[i]] == 1]) for i in range(3)]
-    assert shown == [
+    names = [named(batch.token_ids[rows[i]][batch.padding_mask[rows[i]] == 1]) for i in range(3)]
+    assert names == [
         ["[CLS]", "the", "old", "boat", "##er", "[SEP]"],
         ["[CLS]", "old", "[SEP]"],
         ["[CLS]", "[SEP]"],

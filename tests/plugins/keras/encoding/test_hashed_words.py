@@ -168,12 +168,12 @@ def test_padded_sentences_hold_each_word_once_and_nothing_else(docs, max_positio
         assert np.array_equal(batch.lexemes[0], encoded.lexemes[0])
         for row, sentence in enumerate(batch.sequences.tolist()):
             length = len(sentences[sentence])
-            places = list(range(starts[sentence], starts[sentence] + length))
+            positions = list(range(starts[sentence], starts[sentence] + length))
             assert batch.lengths[row] == length
             assert batch.mask[row].tolist() == [step < length for step in range(time)]
-            assert batch.positions[row, :length].tolist() == places
+            assert batch.positions[row, :length].tolist() == positions
             assert np.array_equal(
-                batch.lexemes[batch.words[row, :length]], encoded.lexemes[encoded.index[places]]
+                batch.lexemes[batch.words[row, :length]], encoded.lexemes[encoded.index[positions]]
             )
             assert not batch.words[row, length:].any()
         assert ((batch.positions >= 0) & (batch.positions < len(encoded.index))).all()

@@ -35,7 +35,7 @@ def no_network(config):
 
 def stage(folder: Path, *, chain=NO_CHAIN, temperature: float = 1.0) -> KerasTagger:
     """Return a tagger of the stored network."""
-    facts = {
+    metadata = {
         "labels": LABELS,
         "vectors": 0,
         "scheme": "bioes",
@@ -44,7 +44,7 @@ def stage(folder: Path, *, chain=NO_CHAIN, temperature: float = 1.0) -> KerasTag
         "temperature": temperature,
     }
     folder.mkdir()
-    (folder / "tagger.json").write_text(json.dumps(facts))
+    (folder / "tagger.json").write_text(json.dumps(metadata))
     (folder / "network.onnx").write_bytes(NETWORK.read_bytes())
     np.savez(folder / "weights.npz")
     np.savez(folder / "chain.npz", **chain)

@@ -56,8 +56,8 @@ def assert_answers_alike(model: keras.Model, *, everywhere: bool = False) -> Cou
         batch = batch_of(lengths)
         got, wanted = with_onnx(batch), with_keras(batch)
         assert got.shape == wanted.shape
-        shown = np.arange(max(lengths)) < batch["lengths"][:, None]
-        there = np.ones(len(wanted), dtype=bool) if everywhere or wanted.ndim == 2 else shown
+        mask = np.arange(max(lengths)) < batch["lengths"][:, None]
+        there = np.ones(len(wanted), dtype=bool) if everywhere or wanted.ndim == 2 else mask
         assert got[there] == pytest.approx(wanted[there], abs=1e-5)
     return Counter(node.op_type for node in onnx.load_from_string(exported).graph.node)
 
@@ -195,24 +195,24 @@ def test_a_wrong_export_is_found_out():
     model = keras.Model(given, keras.layers.LSTM(4, return_sequences=True)(rows, mask=mask[:, ::-1]))
     batch = batch_of((3, 5))
     networks = onnx_network(to_onnx(model)), keras_network(model)
-    shown = np.arange(5) >= 5 - batch["lengths"][:, None]
+    mask = np.arange(5) >= 5 - batch["lengths"][:, None]
     with pytest.raises(
         StageError, match=r"differs from Keras's by [0-9.]+: annotate with runtime = \"keras\""
     ):
-        check_agreement(*networks, batch, shown)
+        check_agreement(*networks, batch, mask)
 
 
 def test_networks_agree_where_they_are_asked_to():
     batch = batch_of((3, 5))
-    shown = np.arange(5) < batch["lengths"][:, None]
+    mask = np.arange(5) < batch["lengths"][:, None]
 
     def one(given):
         return given["rows"]
 
     def other(given, inside: float, outside: float):
-        return given["rows"] + np.where(shown, inside, outside)[:, :, None].astype(np.float32)
+        return given["rows"] + np.where(mask, inside, outside)[:, :, None].astype(np.float32)
 
-    check_agreement(one, lambda given: other(given, 1e-5, 9.0), batch, shown)
+    check_agreement(one, lambda given: other(given, 1e-5, 9.0), batch, mask)
     for wrong in (1e-2, np.nan, np.inf):
         with pytest.raises(StageError, match="differs"):
-            check_agreement(one, lambda given, wrong=wrong: other(given, wrong, 0.0), batch, shown)
+            check_agreement(one, lambda given, wrong=wrong: other(given, wrong, 0.0), batch, mask)
