@@ -346,7 +346,7 @@ def test_one_graph_serves_all_shapes(compiled):
 )
 def test_constraints_of_another_number_of_labels_are_refused(constraint, shape):
     crf = CRF(**{constraint: np.ones(shape, dtype=bool)}, name="chain")
-    with pytest.raises(ValueError, match=r"chain: .* has the shape .* of 3 labels"):
+    with pytest.raises(ValueError, match=r"chain: .* have the shape .* of 3 labels"):
         crf(np.zeros((1, 2, 3), dtype=np.float32))
 
 
