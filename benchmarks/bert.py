@@ -107,7 +107,7 @@ def are_states_far(checkpoint: Path, corpora: Path | None) -> bool:
     docs = gold_sentences(pipeline.prepare(), corpora)
     pipeline.annotate(docs)
     reference = NumpyBert(checkpoint)
-    pieces = open_checkpoint(str(checkpoint.resolve()), Path()).pieces
+    pieces = open_checkpoint(str(checkpoint.resolve()), Path()).tokenizer
     differences = [
         np.abs(doc.tensor - reference.of_words(pieces.cut([t.text for t in doc]), pieces.cls, pieces.sep))
         for doc in docs

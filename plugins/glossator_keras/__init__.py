@@ -2,12 +2,15 @@
 
 What they share is public, so that a network of one's own costs one function; see `tagger`:
 
-* `features`: words as rows of hashed tables
-* `network`: what a network is built from, and its inputs
+* `tagger`, `classifier`: stages composed of a function `build_network(config) -> keras.Model` and an encoder
+* `network`: the config of a network, and the layers with which networks over hashed words begin
 * `crf`: a linear-chain CRF, usable in any Keras model
-* `tagger`, `classifier`: stages made of a function `build_network(config) -> keras.Model`
-* `bert`: a BERT as embedder, tagger and classifier
-* `learning`, `export`, `runtime`, `decode`, `windows`: what those are made of
+* `encoding`: the protocols of encoders, and the default, words as rows of hashed tables
+* `settings`: the settings of a stage as a dataclass
+
+The stages themselves are in `models` and `bert`; below them lie `keras_stage`, `stage_network`, `training`,
+`inference` and `onnx_export`. Imports point one way: stages, `tagger` and `classifier`, `keras_stage`,
+`stage_network`, and then the others.
 
 Nothing here imports Keras or TensorFlow until a network is built: annotating needs neither.
 """
@@ -24,7 +27,7 @@ def glossator_taggers() -> Iterable[glossator.Stage]:
     """Declare the taggers."""
     yield glossator.Stage(
         name="bilstm-crf",
-        factory="glossator_keras.bilstm_crf:make_tagger",
+        factory="glossator_keras.models.bilstm_crf:make_tagger",
         summary="bidirectional LSTM or GRU over hashed word attributes, with a CRF or a softmax on top",
     )
     yield glossator.Stage(
@@ -39,12 +42,12 @@ def glossator_classifiers() -> Iterable[glossator.Stage]:
     """Declare the classifiers."""
     yield glossator.Stage(
         name="lstm",
-        factory="glossator_keras.lstm:make_classifier",
+        factory="glossator_keras.models.lstm:make_classifier",
         summary="LSTM or GRU layers over hashed word attributes, pooled, with a softmax or sigmoids on top",
     )
     yield glossator.Stage(
         name="cnn",
-        factory="glossator_keras.cnn:make_classifier",
+        factory="glossator_keras.models.cnn:make_classifier",
         summary="convolutions of several widths over hashed word attributes, max-pooled",
     )
     yield glossator.Stage(

@@ -1,4 +1,4 @@
-"""Loading Keras on TensorFlow: only when a network is built, without a word, or with a clear one."""
+"""Loading Keras on TensorFlow: only when a network is built, silently, or with a clear error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def load_keras() -> None:
 
 
 def check_exporting() -> None:
-    """Raise `StageError` unless what Keras exports to ONNX by is installed; nothing is imported."""
+    """Raise `StageError` unless the libraries that export to ONNX are installed; nothing is imported."""
     missing = [name for name in ("onnx", "tf2onnx") if importlib.util.find_spec(name) is None]
     if missing:
         raise StageError(f"exporting needs {' and '.join(missing)}: pip install 'glossator[train]'")
@@ -43,17 +43,18 @@ def check_exporting() -> None:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep what TensorFlow and its converter say of themselves, past Python and in warnings, from people."""
+    """Suppress the messages of TensorFlow and its converter, on standard error and as warnings."""
+    # Their C++ code writes to the file descriptor, past Python's sys.stderr.
     sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    stderr = os.dup(2)
+    devnull = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(devnull, 2)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(devnull)
+        os.close(stderr)

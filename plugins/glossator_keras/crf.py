@@ -1,8 +1,8 @@
 """A linear-chain conditional random field (Lafferty, McCallum and Pereira 2001) as a Keras layer.
 
-It stands last in a network, as in Lample et al. 2016. What comes in are log potentials of each label at each
-step, the emissions; they go out unchanged, so that the network exports like any other. The layer holds the
-potentials between steps, and its methods say what both together mean:
+It stands last in a network, as in Lample et al. 2016. Its input are the log potentials of each label at each
+step, the emissions; it returns them unchanged, so that the network exports like any other. The layer holds
+the potentials between steps, and its methods compute from both together:
 
     crf = CRF.over(scheme)
     model = keras.Model(inputs, crf(keras.layers.Dense(len(scheme.labels))(hidden)))
@@ -12,28 +12,25 @@ potentials between steps, and its methods say what both together mean:
 
 Inside, one more label means "outside": before the first step, at each step that a mask leaves out, and after
 the last. Each row is then a walk from outside to outside; to start and to end are moves like any others, and
-no sum has to know where rows begin and end.
+sums need no special case for where rows begin and end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 from keras import ops
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-if TYPE_CHECKING:
-    from glossator.ml.span_scheme import SpanScheme
+from glossator.ml.span_scheme import SpanScheme
+from glossator_keras.arrays import Mask, Reals, Tensor
 
-Tensor: TypeAlias = Any
-"""Of the backend that Keras runs on, or an array."""
-Reals: TypeAlias = NDArray[np.floating[Any]]
-Bools: TypeAlias = NDArray[np.bool_]
+LayerConfig: TypeAlias = dict[str, object]
 
-# Log potential of what is forbidden: finite, so that no difference is NaN, and below any sum of others.
+# The log potential of forbidden moves: finite, so that no difference is NaN, and below any sum of others.
 _FORBIDDEN = -1e9
 _RESCALED_EVERY = 256  # steps of the backward pass
 
@@ -42,25 +39,32 @@ _RESCALED_EVERY = 256  # steps of the backward pass
 class CRF(keras.layers.Layer):
     """A linear chain over labels: its likelihood, its marginals and its best sequences.
 
-    The potentials between steps start at 0, where the chain is a softmax at each step but for what is
-    forbidden. Random ones would gain nothing: the likelihood is concave in them, with no symmetry to break.
+    The potentials between steps start at 0, where the chain is a softmax at each step except for forbidden
+    moves. Random ones would gain nothing: the likelihood is concave in them, with no symmetry to break.
 
     Methods take `emissions`, (batch, time, labels), and a `mask`: (batch, time) booleans or (batch,) lengths;
-    None keeps all steps. What stands at a step left out is never read. Such steps may stand anywhere; between
-    others they cut a row into two sequences. Where what is forbidden leaves a row no sequence at all, its
-    answers are finite and mean nothing.
+    None keeps all steps. Emissions of masked steps are never read. Such steps may stand anywhere; between
+    others they cut a row into two sequences. Where constraints leave a row no sequence at all, its answers
+    are finite and meaningless.
 
-    Sums are done in the log domain: slower than with scaled probabilities, and right however far potentials
-    lie apart.
+    Sums are done in the log domain: slower than with scaled probabilities, and exact however far apart
+    potentials lie.
 
     Args:
         transition_allowed: (labels, labels), whether the second label may follow the first; None allows all.
         start_allowed: (labels,), whether a sequence may start with the label.
         end_allowed: (labels,), whether a sequence may end with the label.
-        **kwargs: Of `keras.layers.Layer`.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-        ValueError: When the layer is built on emissions of another number of labels.
+        ValueError: When the layer is built on emissions with another number of labels.
+
+    Example:
+        A chain over five labels without constraints, after a dense layer:
+
+            crf = CRF()
+            model = keras.Model(inputs, crf(keras.layers.Dense(5)(hidden)))
+            model.compile("adam", loss=crf.loss)
     """
 
     def __init__(
@@ -70,7 +74,7 @@ class CRF(keras.layers.Layer):
         end_allowed: ArrayLike | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(autocast=False, **kwargs)  # sums over sequences want single precision at least
+        super().__init__(autocast=False, **kwargs)  # sums over sequences need at least single precision
         self.supports_masking = True
         self.transition_allowed = _booleans(transition_allowed)
         self.start_allowed = _booleans(start_allowed)
@@ -79,7 +83,7 @@ class CRF(keras.layers.Layer):
 
     @classmethod
     def over(cls, scheme: SpanScheme | None, **kwargs: Any) -> CRF:
-        """Return a chain that allows what a scheme allows; everything where it is None."""
+        """Return a chain with the constraints of a scheme; without any where it is None."""
         if scheme is None:
             return cls(**kwargs)
         return cls(scheme.transition_allowed, scheme.start_allowed, scheme.end_allowed, **kwargs)
@@ -93,13 +97,13 @@ class CRF(keras.layers.Layer):
 
     def call(self, emissions: Tensor, mask: Tensor = None) -> Tensor:
         """Return the emissions, whatever the mask."""
-        # A copy: the tensor that came in carries a mask of steps, and Keras would weigh losses of rows by it.
+        # A copy: the input tensor carries a mask of steps, by which Keras would weigh the losses of rows.
         return ops.copy(ops.cast(emissions, self.variable_dtype))
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor) -> None:
-        """Return None: in training, the labels say which steps count."""
+        """Return None: in training, the labels tell which steps count."""
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> LayerConfig:
         """Return the arguments of the layer, the constraints as nested lists."""
         names = ("transition_allowed", "start_allowed", "end_allowed")
         arrays = {name: getattr(self, name) for name in names}
@@ -113,8 +117,8 @@ class CRF(keras.layers.Layer):
         """
         steps, moves = self._walk(emissions, mask)
         labels, outside = ops.cast(labels, "int32"), moves.shape[0] - 1
-        known = _keep(emissions, mask) & (labels >= 0) & (labels < outside)
-        labels = ops.pad(ops.where(known, labels, outside), ((0, 0), (1, 1)), constant_values=outside)
+        valid = _full_mask(emissions, mask) & (labels >= 0) & (labels < outside)
+        labels = ops.pad(ops.where(valid, labels, outside), ((0, 0), (1, 1)), constant_values=outside)
         moved = ops.take(ops.reshape(moves, (-1,)), labels[:, :-1] * (outside + 1) + labels[:, 1:])
         emitted = ops.take_along_axis(steps, labels[:, 1:, None], axis=2)[:, :, 0]
         return ops.sum(moved + emitted, axis=1) - _log_partition(steps, moves)
@@ -138,26 +142,26 @@ class CRF(keras.layers.Layer):
 
         outside = ops.full_like(reached[0, :, 0], moves.shape[0] - 1, dtype="int32")
         _, labels = ops.scan(step, outside, reached[1:], reverse=True)
-        return ops.where(_keep(emissions, mask), ops.transpose(labels), 0)
+        return ops.where(_full_mask(emissions, mask), ops.transpose(labels), 0)
 
     def potentials(self) -> tuple[Reals, Reals, Reals]:
-        """Return transitions, start and end as `glossator.ml.linear_chain` takes them: -inf where forbidden."""
+        """Return transitions, start and end as `glossator.decoding` takes them: -inf where forbidden."""
         transitions, start, end = (
-            ops.convert_to_numpy(ops.copy(each)) for each in self._constrained(-np.inf)
+            ops.convert_to_numpy(ops.copy(potentials)) for potentials in self._constrained(-np.inf)
         )
         return transitions, start, end
 
-    def _weight(self, name: str, shape: tuple[int | None, ...], allowed: Bools | None) -> Tensor:
+    def _weight(self, name: str, shape: tuple[int | None, ...], allowed: Mask | None) -> Tensor:
         if allowed is not None and allowed.shape != shape:
             raise ValueError(
-                f"{self.name}: what is allowed of {name} has the shape {allowed.shape}, "
-                f"where emissions of {shape[0]} labels need {shape}"
+                f"{self.name}: the constraints of {name} have the shape {allowed.shape}, "
+                f"but emissions of {shape[0]} labels need {shape}"
             )
         return self.add_weight(name=name, shape=shape, initializer="zeros")
 
     def _constrained(self, forbidden: float) -> list[Tensor]:
-        """Return transitions, start and end, `forbidden` where they are."""
-        weights = (ops.convert_to_tensor(each) for each in (self.transitions, self.start, self.end))
+        """Return transitions, start and end, with this value where they are forbidden."""
+        weights = (ops.convert_to_tensor(weight) for weight in (self.transitions, self.start, self.end))
         allowed = (self.transition_allowed, self.start_allowed, self.end_allowed)
         return [
             weight if mask is None else ops.where(mask, weight, forbidden)
@@ -170,7 +174,7 @@ class CRF(keras.layers.Layer):
         Returns:
             (batch, time + 1, labels + 1), the last step outside; (labels + 1, labels + 1), row to column.
         """
-        keep = ops.pad(_keep(emissions, mask), ((0, 0), (0, 1)))[:, :, None]
+        keep = ops.pad(_full_mask(emissions, mask), ((0, 0), (0, 1)))[:, :, None]
         emissions = ops.pad(ops.convert_to_tensor(emissions, self.variable_dtype), ((0, 0), (0, 1), (0, 0)))
         # Only differences within a step matter, and near 0 sums over thousands of steps keep more digits.
         emissions = emissions - ops.stop_gradient(ops.max(emissions, axis=2, keepdims=True))
@@ -183,7 +187,16 @@ class CRF(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="glossator")
 class CRFLoss(keras.losses.Loss):
-    """The negative log likelihood of each row, of which Keras takes the mean."""
+    """The negative log likelihood of each row, of which Keras takes the mean.
+
+    Args:
+        log_likelihood: The `log_likelihood` of the layer.
+
+    Example:
+        The layer has one:
+
+            model.compile("adam", loss=crf.loss)
+    """
 
     def __init__(self, log_likelihood: Callable[..., Tensor]) -> None:
         super().__init__()
@@ -195,19 +208,19 @@ class CRFLoss(keras.losses.Loss):
         return -self.log_likelihood(emissions, labels, labels >= 0)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> CRFLoss:
-        """Raise ValueError: a file cannot say which layer of which model the loss belongs to."""
+    def from_config(cls, config: LayerConfig) -> CRFLoss:
+        """Raise ValueError: a file cannot tell which layer of which model the loss belongs to."""
         raise ValueError(
             "the loss of a CRF belongs to its layer: load the model with compile=False, "
             "then compile it with loss=crf.loss of the layer that was loaded"
         )
 
 
-def _booleans(values: ArrayLike | None) -> Bools | None:
+def _booleans(values: ArrayLike | None) -> Mask | None:
     return None if values is None else np.asarray(values, dtype=bool)
 
 
-def _keep(emissions: Tensor, mask: Tensor) -> Tensor:
+def _full_mask(emissions: Tensor, mask: Tensor) -> Tensor:
     """Return a mask in its (batch, time) form."""
     batch, time, _ = ops.shape(emissions)
     if mask is None:
@@ -222,7 +235,8 @@ def _keep(emissions: Tensor, mask: Tensor) -> Tensor:
 def _log_partition(steps: Tensor, moves: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Tensor]]]:
     """Return the (batch,) log of the sum over all walks; its gradient counts steps and moves.
 
-    Backends could derive that too, in up to six times the time, keeping (batch, labels, labels) of each step.
+    Backends could derive the gradient, too, but take up to six times as long and keep (batch, labels, labels)
+    of each step.
     """
     reached, last = _forward(steps, moves, ops.logsumexp)
     total = last[:, -1] + ops.sum(ops.max(reached, axis=2), axis=0)

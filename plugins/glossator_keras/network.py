@@ -1,4 +1,4 @@
-"""What a network is built from, and the part all of them begin with.
+"""What a network is built from, and the part with which networks over hashed words begin.
 
 A network of one's own is a function `build_network(config) -> keras.Model` that begins with
 `embed_words(config)` and ends in logits, (batch, time, config.outputs), or in a `crf.CRF` over them.
@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from glossator_keras.features import TABLE_ROWS
+from glossator.ml.span_scheme import SpanScheme
+from glossator_keras.encoding.hashed_words import TABLE_ROWS
 
 if TYPE_CHECKING:
     import keras
 
-    from glossator.ml.span_scheme import SpanScheme
+NetworkSettings: TypeAlias = Mapping[str, Any]
+"""Settings by name, of JSON's types."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,18 +25,23 @@ class NetworkConfig:
     """What a network is built from.
 
     Attributes:
-        outputs: Logits a word.
-        vector_width: Columns of the given vectors; 0 for none.
-        scheme: For spans, what the outputs mean and which may follow each other; None for tags.
+        outputs: Logits per word.
+        vector_width: Columns of the words' vectors; 0 for none.
+        scheme: For spans, the meaning of the outputs and which may follow each other; None for tags.
         table_rows: Rows of all tables of word features together.
-        settings: What the stage was given, e.g. {"width": 128}.
+        settings: The settings of the stage, e.g. {"width": 128}.
+
+    Example:
+        A network for three tags:
+
+            network = build_network(NetworkConfig(outputs=3, settings={"width": 64}))
     """
 
     outputs: int
     vector_width: int = 0
     scheme: SpanScheme | None = None
     table_rows: int = sum(TABLE_ROWS)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: NetworkSettings = field(default_factory=dict)
 
 
 BuildNetwork: TypeAlias = "Callable[[NetworkConfig], keras.Model]"
@@ -46,11 +53,17 @@ class EmbeddedWords:
 
     Attributes:
         inputs: The network's inputs, by name: "lexemes", (different words, tables) int32, "words",
-            (batch, time) int32 rows of `lexemes`, and with given vectors "vectors", (batch, time,
+            (batch, time) int32 rows of `lexemes`, and with vectors "vectors", (batch, time,
             vector_width).
         output: (batch, time, width), zeros where there is no word.
         mask: (batch, time) booleans: whether there is a word. Answers must not depend on what stands where
             there is none: between two convolutions, multiply by it.
+
+    Example:
+        A dense layer over words:
+
+            words = embed_words(config, width=64)
+            network = keras.Model(words.inputs, keras.layers.Dense(config.outputs)(words.output))
     """
 
     inputs: dict[str, keras.KerasTensor]
@@ -66,16 +79,16 @@ def embed_words(
     dropout: float = 0.3,
     word_dropout: float = 0.0,
 ) -> EmbeddedWords:
-    """Embed words by their hashed features, mixed by one hidden layer, plus a projection of given vectors.
+    """Embed words by their hashed features, mixed by one hidden layer, plus a projection of their vectors.
 
     The mixing is done once for each different word of a batch.
 
     Args:
         config: What the network is built from.
-        width: Of what words become.
+        width: Columns of the embedded words.
         feature_width: Columns of each table of features.
-        dropout: Of the features and of the given vectors, in training.
-        word_dropout: Share of words that are left out wholly, in training (Iyyer et al. 2015).
+        dropout: Share of the features and of the vectors that is dropped, in training.
+        word_dropout: Share of words that are dropped as a whole, in training (Iyyer et al. 2015).
     """
     import keras
 
@@ -91,15 +104,17 @@ def embed_words(
     mixed = keras.layers.Reshape((tables * feature_width,))(features)
     mixed = keras.layers.Dropout(dropout)(mixed)
     mixed = keras.layers.Dense(width, activation="gelu", name="mix")(mixed)
+
     mask = keras.ops.not_equal(words, 0)
     # Zeros stand for no word, as beyond a batch's edge: a convolution is to see every sentence end alike.
     output = keras.ops.where(mask[:, :, None], keras.ops.take(mixed, words, axis=0), 0.0)
     inputs = {"lexemes": lexemes, "words": words}
+
     if config.vector_width:
         inputs["vectors"] = keras.Input((None, config.vector_width), name="vectors")
-        # Added and not put beside: what comes next stays as narrow, and so as fast, as without vectors.
-        shown = keras.layers.Dropout(dropout)(inputs["vectors"])
-        output = output + keras.layers.Dense(width, use_bias=False, name="vectors_in")(shown)
+        # Added and not concatenated: the next layer stays as narrow, and so as fast, as without vectors.
+        vectors = keras.layers.Dropout(dropout)(inputs["vectors"])
+        output = output + keras.layers.Dense(width, use_bias=False, name="vectors_in")(vectors)
     if word_dropout:
         output = keras.layers.Dropout(word_dropout, noise_shape=(None, None, 1))(output)
     return EmbeddedWords(inputs=inputs, output=output, mask=mask)

@@ -7,29 +7,34 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from glossator.errors import ConfigError, StageError
-from glossator_keras.bert.pieces import SPECIAL, WordPieces
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from glossator_keras.arrays import Floats
+from glossator_keras.bert.tokenizer import SPECIAL, WordPieceTokenizer
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FILES = (CONFIG, WEIGHTS, "tokenizer.json", "tokenizer_config.json", "vocab.txt")
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
-# Of `hidden_act`: whether the GELU of that name is the approximation by tanh (Hendrycks and Gimpel 2016).
+# By `hidden_act`, whether the GELU of that name is the approximation by tanh (Hendrycks and Gimpel 2016).
 _APPROXIMATE_GELU = {"gelu": False, "gelu_new": True, "gelu_fast": True, "gelu_pytorch_tanh": True}
 _OTHER_ACTIVATIONS = ("relu", "silu", "tanh")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BertConfig:
-    """The part of `config.json` that says what is computed, by its names there."""
+    """The part of `config.json` that defines the computation, by its names there.
+
+    Example:
+        From a checkpoint's file:
+
+            config = BertConfig.of(json.loads((folder / "config.json").read_text()))
+            config.max_pieces  # 510
+    """
 
     vocab_size: int
     hidden_size: int
@@ -44,29 +49,29 @@ class BertConfig:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> BertConfig:
-        """Read it from the values of a `config.json`.
+        """Return the config in the values of a `config.json`.
 
         Raises:
-            ConfigError: It is none of a BERT, or of one with parts that are not built here.
+            ConfigError: They do not define a BERT, or one with parts that this plugin cannot build.
         """
         if values.get("model_type", "bert") != "bert":
-            raise ConfigError(f"it holds a model of type {values['model_type']!r}: only 'bert' is known here")
+            raise ConfigError(f"it holds a model of type {values['model_type']!r}: only 'bert' is supported")
         if values.get("position_embedding_type", "absolute") != "absolute":
             raise ConfigError(
-                f"it has {values['position_embedding_type']!r} positions: only absolute ones work"
+                f"it has {values['position_embedding_type']!r} positions: only 'absolute' is supported"
             )
-        known = {field.name for field in fields(cls)}
+        names = {field.name for field in fields(cls)}
         try:
-            config = cls(**{name: value for name, value in values.items() if name in known})
+            config = cls(**{name: value for name, value in values.items() if name in names})
         except TypeError as error:
             raise ConfigError(f"its {CONFIG} is incomplete: {error}") from None
         if config.hidden_act not in (*_APPROXIMATE_GELU, *_OTHER_ACTIVATIONS):
-            raise ConfigError(f"its activation {config.hidden_act!r} is not known here")
+            raise ConfigError(f"its activation {config.hidden_act!r} is not supported")
         return config
 
     @property
-    def most_pieces(self) -> int:
-        """Word pieces that fit into the model at once, beside [CLS] and [SEP]."""
+    def max_pieces(self) -> int:
+        """Word pieces per sequence, beside [CLS] and [SEP]."""
         return self.max_position_embeddings - SPECIAL
 
     @property
@@ -80,16 +85,22 @@ class Checkpoint:
     """A trained BERT.
 
     Attributes:
-        folder: Where it lies.
+        folder: The folder of its files.
         config: What it computes.
-        pieces: Its word pieces.
+        tokenizer: Its tokenizer.
+
+    Example:
+        From a folder beside a config:
+
+            checkpoint = open_checkpoint("minilm", folder=Path("configs"))
+            checkpoint.weights()["embeddings.word_embeddings.weight"]
     """
 
     folder: Path
     config: BertConfig
-    pieces: WordPieces
+    tokenizer: WordPieceTokenizer
 
-    def weights(self) -> dict[str, NDArray[np.float32]]:
+    def weights(self) -> dict[str, Floats]:
         """Read all weights, by their names without the prefix "bert.".
 
         Raises:
@@ -113,7 +124,7 @@ def open_checkpoint(name: str, folder: Path) -> Checkpoint:
 
     Args:
         name: Its folder, or its name on the Hugging Face hub.
-        folder: What a relative folder counts from.
+        folder: The folder that a relative one counts from.
 
     Raises:
         ConfigError: There is none, or it holds something else than a BERT.
@@ -130,12 +141,12 @@ def open_checkpoint(name: str, folder: Path) -> Checkpoint:
         if not isinstance(values, Mapping):
             raise ConfigError(f"{path / CONFIG} holds no object of names and values")
         config = BertConfig.of(values)
-        pieces = WordPieces.from_folder(path, config.vocab_size)
+        tokenizer = WordPieceTokenizer.from_folder(path, config.vocab_size)
     except (OSError, ValueError) as error:
         raise ConfigError(f"checkpoint = {name!r}: {path / CONFIG} cannot be read: {error}") from error
     except ConfigError as error:
         raise ConfigError(f"checkpoint = {name!r}: {error}") from error
-    return Checkpoint(path, config, pieces)
+    return Checkpoint(path, config, tokenizer)
 
 
 def _folder_of(name: str, folder: Path) -> Path:

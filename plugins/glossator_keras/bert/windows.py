@@ -1,6 +1,6 @@
 """Sequences of word pieces longer than the model: windows that overlap, each piece read where it sees most.
 
-A piece's state is taken from the window in which it is furthest from the nearest edge behind which there is
+A piece's state is taken from the window in which it is furthest from the nearest edge beyond which there is
 more text. No piece is cut off, and each is taken from exactly one window.
 """
 
@@ -8,23 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from glossator.ml.batching import bucket_by_length
-from glossator_keras.bert.pieces import SPECIAL
+from glossator_keras.arrays import Ints, Mask, Positions
+from glossator_keras.bert.tokenizer import SPECIAL, EncodedPieces, WordPieceTokenizer
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+OVERLAP = 4  # neighbouring windows share at least one piece in four
 
-    from glossator_keras.bert.pieces import EncodedPieces, WordPieces
-
-OVERLAP = 4  # neighbouring windows share at least one in so many pieces
-
-# Word pieces a run of the network. Of 512, 1024, 2048 and 4096 the fewest were the fastest, with a run a
-# processor side by side: there is less padding, and the states between two layers stay in its cache.
-PREDICT_PLACES = 512
+# Word pieces per run of the network. Of 512, 1024, 2048 and 4096 the fewest were the fastest, with one run
+# per processor side by side: there is less padding, and the states between two layers stay in its cache.
+PREDICT_POSITIONS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +29,30 @@ class PieceWindows:
     Attributes:
         starts: (windows,) the first piece of each.
         lengths: (windows,) the pieces of each.
-        owned: (windows, 2) the first piece that is taken from it, and the one after the last.
+        owned: (windows, 2) the first piece whose state is taken from it, and the one after the last.
+
+    Example:
+        A sequence of 100 pieces in windows of at most 60:
+
+            windows = overlapping_windows(np.array([0, 100]), 60)
+            windows.owned  # [[0, 50], [50, 100]]
     """
 
-    starts: NDArray[np.intp]
-    lengths: NDArray[np.intp]
-    owned: NDArray[np.intp]
+    starts: Positions
+    lengths: Positions
+    owned: Positions
 
-    def chosen(self, which: NDArray[np.bool_]) -> PieceWindows:
-        """Return some of the windows."""
-        return PieceWindows(self.starts[which], self.lengths[which], self.owned[which])
+    def select(self, mask: Mask) -> PieceWindows:
+        """Return the windows where the mask is true."""
+        return PieceWindows(self.starts[mask], self.lengths[mask], self.owned[mask])
 
 
-def overlapping_windows(bounds: NDArray[np.intp], most: int) -> PieceWindows:
+def overlapping_windows(bounds: Positions, most: int) -> PieceWindows:
     """Cut sequences into the fewest windows of at most `most` pieces that overlap by a quarter or more.
 
     Args:
-        bounds: (sequences + 1,) where each sequence begins; they stand end to end.
-        most: Pieces of a window.
+        bounds: (sequences + 1,) where each sequence begins; they lie end to end.
+        most: Pieces per window.
     """
     sizes = np.diff(bounds)
     overlap = most // OVERLAP
@@ -61,7 +62,8 @@ def overlapping_windows(bounds: NDArray[np.intp], most: int) -> PieceWindows:
     spread = np.maximum(sizes - most, 0)[sequences]
     starts = bounds[sequences] + number * spread // np.maximum(counts[sequences] - 1, 1)
     lengths = np.minimum(sizes, most)[sequences]
-    # Two windows see a piece equally well in the middle of what they share.
+
+    # In the middle of what two windows share, a piece is equally far from the edges of both.
     last = number == counts[sequences] - 1
     middles = (np.roll(starts, -1) + starts + lengths) // 2
     until = np.where(last, bounds[1:][sequences], middles)
@@ -74,53 +76,59 @@ class PaddedWindows:
     """Windows of like length, as networks take them.
 
     Attributes:
-        windows: (batch,) which of the windows these are.
+        windows: (batch,) indices of these windows among all.
         token_ids: (batch, time) word pieces between [CLS] and [SEP]; any after that.
         padding_mask: (batch, time) ones where there is a piece, [CLS] and [SEP] among them.
-        pieces: (batch, time) which piece stands there, counted over all.
+        pieces: (batch, time) the index of each piece among all.
+
+    Example:
+        The states of all pieces of some windows:
+
+            for batch in padded_windows(encoded, tokenizer, windows.starts, windows.lengths, 512):
+                states = network(batch.inputs)
     """
 
-    windows: NDArray[np.intp]
-    token_ids: NDArray[np.int32]
-    padding_mask: NDArray[np.int32]
-    pieces: NDArray[np.intp]
+    windows: Positions
+    token_ids: Ints
+    padding_mask: Ints
+    pieces: Positions
 
     @property
-    def inputs(self) -> dict[str, NDArray[np.int32]]:
-        """What every network over word pieces takes."""
+    def inputs(self) -> dict[str, Ints]:
+        """The inputs of every network over word pieces."""
         return {"token_ids": self.token_ids, "padding_mask": self.padding_mask}
 
 
 def padded_windows(
     encoded: EncodedPieces,
-    pieces: WordPieces,
-    starts: NDArray[np.intp],
-    lengths: NDArray[np.intp],
-    max_places: int,
+    tokenizer: WordPieceTokenizer,
+    starts: Positions,
+    lengths: Positions,
+    max_positions: int,
 ) -> Iterator[PaddedWindows]:
     """Lay windows out in batches of like length.
 
     Args:
         encoded: The Docs.
-        pieces: What cut them.
+        tokenizer: The tokenizer that cut them.
         starts: (windows,) the first piece of each.
         lengths: (windows,) the pieces of each; there may be none.
-        max_places: Places of a batch, [CLS], [SEP] and padding included; a longer window is a batch of its
-            own.
+        max_positions: Positions per batch, [CLS], [SEP] and padding included; a longer window is a batch of
+            its own.
 
     Yields:
         Batches; each window is in exactly one.
     """
-    for batch in bucket_by_length(lengths + SPECIAL, max_places):
+    for batch in bucket_by_length(lengths + SPECIAL, max_positions):
         size = lengths[batch][:, None]
         steps = np.arange(int(size.max()) + SPECIAL)
-        places = starts[batch][:, None] + steps - 1
+        pieces = starts[batch][:, None] + steps - 1
         inside = (steps > 0) & (steps <= size)
-        ids = encoded.ids[np.where(inside, places, 0)] if inside.any() else np.zeros(inside.shape, np.int32)
-        ends = np.where(steps == 0, pieces.cls, pieces.sep)
+        ids = encoded.ids[np.where(inside, pieces, 0)] if inside.any() else np.zeros(inside.shape, np.int32)
+        ends = np.where(steps == 0, tokenizer.cls, tokenizer.sep)
         yield PaddedWindows(
             windows=batch,
             token_ids=np.where(inside, ids, ends).astype(np.int32),
             padding_mask=(steps < size + SPECIAL).astype(np.int32),
-            pieces=places,
+            pieces=pieces,
         )

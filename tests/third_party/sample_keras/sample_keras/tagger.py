@@ -16,10 +16,10 @@ def build_network(config: NetworkConfig) -> keras.Model:
 
     width = config.settings["width"]
     words = embed_words(config, width=width)
-    shown = keras.ops.cast(words.mask, "float32")[:, :, None]
+    mask = keras.ops.cast(words.mask, "float32")[:, :, None]
     hidden = words.output
     for _ in range(2):
-        hidden = keras.layers.Conv1D(width, 3, padding="same", activation="gelu")(hidden) * shown
+        hidden = keras.layers.Conv1D(width, 3, padding="same", activation="gelu")(hidden) * mask
     return keras.Model(words.inputs, keras.layers.Dense(config.outputs)(hidden))
 
 
