@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from import_graph import FLOORS
 
 import glossator
 
@@ -35,7 +36,10 @@ LIGHT = (
     "glossator",
     "glossator.builtin",
     "glossator.cli",
-    "glossator.cli.context",
+    "glossator.commands",
+    "glossator.commands.options",
+    "glossator.commands.reading",
+    "glossator.commands.settings",
     "glossator.config.sections",
     "glossator.errors",
     "glossator.plugins.building",
@@ -79,6 +83,10 @@ def loaded_by(code: str) -> set[str]:
 
 def test_import_glossator_is_light():
     assert not loaded_by("import glossator; dir(glossator); glossator.Stage") & HEAVY
+
+
+def test_what_commands_import_is_light():
+    assert not loaded_by("from glossator.commands import *") & HEAVY
 
 
 @pytest.mark.parametrize(
@@ -195,6 +203,21 @@ def test_only_the_command_line_imports_the_command_line():
         for module, path in MODULES.items()
         if not _within(module, "glossator.cli") and any(_within(n, "glossator.cli") for n in imports(path))
     }
+    assert not wrong
+
+
+def test_our_own_plugins_import_what_any_plugin_may_import():
+    public = {f"glossator.{name}" for name in glossator.__all__} | {"glossator"}
+    rooms = {room for room, floor in FLOORS.items() if floor <= 2}
+    rooms |= {"glossator.formats", "glossator.testing", "glossator.commands"}
+    plugins = list(ROOT.parents[1].joinpath("plugins").rglob("*.py"))
+    wrong = {
+        (path.name, name)
+        for path in plugins
+        for name in imports(path)
+        if _within(name, "glossator") and name not in public and not any(_within(name, r) for r in rooms)
+    }
+    assert len(plugins) > 40
     assert not wrong
 
 

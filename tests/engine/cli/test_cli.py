@@ -208,7 +208,7 @@ def test_folders_are_read_in_order_and_what_is_hidden_is_not(cli, trained_sample
     assert ended.code == 0
     names = [line["file"] for line in lines_of(ended.out)]
     assert names == [str(letters / name) for name in ("a.txt", "b.txt", "sub/c.txt")]
-    assert "left out for their endings: picture.png\n" in ended.err
+    assert "skipped (no known format): picture.png\n" in ended.err
     ended = cli("annotate", letters, "-p", trained_samples, "--from", "jsonl")
     assert (ended.code, "holds no file ending in .jsonl, .ndjson" in ended.err) == (2, True)
 
@@ -271,7 +271,7 @@ def test_what_a_cut_off_run_left_in_the_input_folder_is_not_read(cli, trained_sa
     ended = cli("annotate", tmp_path, "-p", trained_samples, "-o", tmp_path / "out.jsonl")
     assert ended.code == 0, ended.err
     assert [line["text"] for line in lines_of((tmp_path / "out.jsonl").read_text())] == ["x"]
-    assert "left out" not in ended.err
+    assert "skipped" not in ended.err
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_resume_where_there_is_nothing_to_resume(cli, trained_samples, letters, 
     ended = cli("annotate", letters, "-p", trained_samples, "-o", tmp_path / "out.jsonl", "--resume")
     assert (ended.code, "there is no run to go on with: starting anew" in ended.err) == (0, True)
     ended = cli("annotate", letters, "-p", trained_samples, "--resume")
-    assert (ended.code, "--resume needs -o" in ended.err) == (2, True)
+    assert (ended.code, "only output to a file or folder can be resumed" in ended.err) == (2, True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no `head`")
