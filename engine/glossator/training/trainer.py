@@ -104,6 +104,10 @@ def train(
         KeyboardInterrupt: It came before anything was learned; nothing is saved.
         PipelineError: `resume`, and the run that was cut off had another config or other data; or
             `output` holds something that is no pipeline.
+
+    Example:
+        result = glossator.train(glossator.read_config("my.cfg"), "models/mine", seeds=3)
+        print({name: [seed.score for seed in seeds] for name, seeds in result.heads.items()})
     """
     if seeds < 1:
         raise UsageError(f"seeds must be at least 1, not {seeds}")
