@@ -1,6 +1,12 @@
-"""Messages and errors on standard error."""
+"""Messages and errors on standard error, above a progress bar if there is one.
+
+`sys.stderr` is looked up for each: a bar of rich puts a stream in its place that prints above the bar, and
+`click.echo(err=True)` writes past that stream.
+"""
 
 from __future__ import annotations
+
+import sys
 
 import click
 
@@ -9,7 +15,7 @@ from glossator.errors import GlossatorError
 
 def print_message(text: str) -> None:
     """Print a message."""
-    click.echo(text, err=True)
+    click.echo(text, file=sys.stderr)
 
 
 class FailurePrinter:
@@ -33,6 +39,6 @@ class FailurePrinter:
         """Count an error, and print it if it is one of the first."""
         self.count += 1
         if self.count <= self._most:
-            click.echo(f"{click.style('failed:', fg='red')} {error}", err=True)
+            print_message(f"{click.style('failed:', fg='red')} {error}")
         elif self.count == self._most + 1 and self._more:
-            click.echo(self._more, err=True)
+            print_message(self._more)

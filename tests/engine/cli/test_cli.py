@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -188,6 +189,26 @@ def test_a_dash_as_output_is_standard_output(cli, trained_samples, letters, tmp_
     for to in ((), ("--to", "jsonl")):
         assert cli(*arguments, *to, "-o", "-") == cli(*arguments, *to)
     assert not Path("-").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+def test_messages_stand_above_the_progress_bar(trained_samples, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "Good."}\n{broken\n')
+    controller, terminal = os.openpty()
+    arguments = ["annotate", "in.jsonl", "-p", str(trained_samples), "-o", "out.conllu"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from glossator.cli import main; main()", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "500"},
+        stderr=terminal,
+    )
+    assert process.wait() == 3
+    os.close(terminal)
+    shown = os.read(controller, 1_000_000).decode()
+    os.close(controller)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-JL-Za-z]", "", shown).replace("\x1b[2K", "\r").splitlines()
+    for beginning in ("out.conllu cannot hold what ", "failed: in.jsonl:2: ", "1 documents, 2 words in "):
+        assert any(line.startswith(beginning) for line in lines), shown
 
 
 def test_standard_input_into_a_file(start_cli, trained_samples, tmp_path):
