@@ -140,10 +140,7 @@ def evaluate(
             if report is not None:
                 _write_report(Path(report), head, data, result.heads[head.name], on_message)
 
-    if not result.heads and result.failed:
-        raise DataError("there is no gold document that can be used")
-    if not result.heads:
-        raise DataError("the gold files say nothing on what this pipeline writes")
+    _check_scored(result)
     if report is not None and not can_draw():
         on_message("pictures need matplotlib: pip install 'glossator[plots]'")
     return result
@@ -170,6 +167,14 @@ def _evaluate(pipeline: Pipeline, head: Head, data: GoldData, retokenize: bool) 
     if retokenize and head.config.layer != "cats":
         return evaluate_from_raw_text(pipeline, head, [example.reference for example in data.examples])
     return evaluate_head(pipeline, head, data.examples)
+
+
+def _check_scored(result: PipelineEvaluation) -> None:
+    """Raise `DataError` if no head could be scored."""
+    if not result.heads and result.failed:
+        raise DataError("there is no gold document that can be used")
+    if not result.heads:
+        raise DataError("the gold files say nothing on what this pipeline writes")
 
 
 def _report_problems(head: Head, data: GoldData, on_message: Message) -> None:
