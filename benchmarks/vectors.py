@@ -21,6 +21,7 @@ import numpy as np
 from gensim.models import Word2Vec
 
 from glossator.builtin.tokenizers import SpacyTokenizer
+from glossator.commands import InputFormat
 from glossator.errors import DataError
 from glossator.pipeline.pipeline import Pipeline
 from glossator.plugins.manager import PluginManager
@@ -121,7 +122,7 @@ def plain_seconds(sentences: list[list[str]], settings: TrainingSettings) -> flo
 
 def pieces(texts: Sequence[Path]) -> Iterator[str]:
     """Yield the texts as `vectors train` reads them."""
-    for item in read_paragraphs(texts, "", {}, "utf-8", PluginManager.from_environment()):
+    for item in read_paragraphs(texts, InputFormat(), PluginManager.from_environment()):
         if not isinstance(item, DataError):
             yield item.text
 

@@ -97,6 +97,17 @@ class Tokenizer(Protocol):
         """Tokenize; may set sentence starts."""
 
 
+class BoundedTokenizer(Tokenizer, Protocol):
+    """A tokenizer whose vocab can stay small on endless text, as those that come with Glossator can.
+
+    Example:
+        tokenizer: BoundedTokenizer = plugins.make("tokenizer", "spacy", {"lang": "en"})
+    """
+
+    def forget_words(self) -> None:
+        """Continue with an empty vocab if this one holds many words."""
+
+
 class Embedder(Protocol):
     """Gives every token a vector."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import glossator
 import glossator.hookspecs
 from glossator.cli import COMMANDS
 from glossator.config.text import parse_config
@@ -54,6 +55,20 @@ def test_the_readme_composes_a_pipeline_that_can_be_composed():
     assert list(names["pipeline"].heads) == ["ner", "pos", "mood"]
     exec(trained.partition("result =")[0], names)
     assert list(names["config"].data) == ["ner", "pos", "mood"]
+
+
+def test_the_readme_calls_functions_that_do_what_it_says(trained_samples, tmp_path, monkeypatch, capsys):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "samples").symlink_to(trained_samples)
+    (tmp_path / "corpora").symlink_to(ROOT / "corpora")
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = (block for block in blocks("python") if "annotate_files" in block)
+    names: dict[str, object] = {"glossator": glossator}
+    exec(snippet, names)
+    assert names["tally"].written == names["conversion"].written > 0
+    assert names["tally"].failed == names["evaluation"].failed == 0
+    assert (tmp_path / "letters.spacy").is_file()
+    assert capsys.readouterr().out.endswith(f"{names['conversion'].summary()}\n")
 
 
 def test_the_readme_config_parses():

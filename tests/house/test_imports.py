@@ -201,7 +201,9 @@ def test_every_exported_name_is_listed_and_documented(package):
     listed = {name: getattr(module, name) for name in module.__all__}
     defined = {name for name, value in vars(module).items() if getattr(value, "__module__", "") == package}
     assert {name for name in defined if not name.startswith("_")} - listed.keys() == set()
-    described = {name: value for name, value in listed.items() if inspect.isclass(value) or callable(value)}
+    described = {
+        name: value for name, value in listed.items() if inspect.isclass(value) or inspect.isfunction(value)
+    }
     assert [name for name, value in described.items() if not (value.__doc__ or "").strip()] == []
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from glossator.about import __version__
-from glossator.cli.context import Settings
+from glossator.commands import Settings
 from glossator.errors import GlossatorError
 
 # name: ("module:command", summary)

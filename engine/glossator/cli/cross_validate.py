@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from glossator.cli import options
+from glossator.commands import config_file, corpora_option
 
 if TYPE_CHECKING:
-    from glossator.cli.context import Settings
+    from glossator.commands import Settings
     from glossator.training.cross_validation import CrossValidation
 
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a setting of the config."
 )
-@options.corpora
+@corpora_option
 @click.option("--json", "as_json", is_flag=True, help="Print the scores of each fold as JSON.")
 @click.pass_obj
 def cross_validate(
@@ -40,7 +40,6 @@ def cross_validate(
     """
     from rich.console import Console
 
-    from glossator.cli.options import config_file
     from glossator.cli.progress import TrainingView
     from glossator.config.overrides import parse_override
     from glossator.config.text import read_config

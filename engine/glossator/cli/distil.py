@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from glossator.cli import options
+from glossator.commands import config_file, corpora_option, input_format_options
 
 if TYPE_CHECKING:
-    from glossator.cli.context import Settings
+    from glossator.commands import InputFormat, Settings
 
 
 @click.command()
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a setting of the config."
 )
-@options.input_format
-@options.corpora
+@input_format_options
+@corpora_option
 @click.option("--seeds", default=1, show_default=True, help="Seeds to try for each head.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off; TEACHER labels anew.")
 @click.pass_obj
@@ -41,9 +41,7 @@ def distil(
     texts: tuple[Path, ...],
     output: Path,
     overrides: tuple[str, ...],
-    from_: str,
-    from_options: tuple[str, ...],
-    encoding: str,
+    input_format: InputFormat,
     corpora: Path | None,
     seeds: int,
     resume: bool,
@@ -55,20 +53,17 @@ def distil(
     """
     from rich.console import Console
 
-    from glossator.cli.options import config_file
     from glossator.cli.progress import TrainingView
     from glossator.cli.training_results import finish
+    from glossator.commands import read_files
     from glossator.config.overrides import parse_override
     from glossator.config.text import read_config
-    from glossator.data.files import read_files
     from glossator.pipeline.loading import load
     from glossator.training.distillation import distil as run
 
     plugins = settings.plugins()
     described = read_config(config_file(config), dict(parse_override(text) for text in overrides))
-    unlabelled = read_files(
-        texts, from_, options.key_values(from_options, "--from-option"), encoding, plugins
-    )
+    unlabelled = read_files(texts, input_format, plugins)
     console = Console(stderr=True)
     with TrainingView(console) as view:
         result = run(

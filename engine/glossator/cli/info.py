@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from glossator.cli.context import Settings
+    from glossator.commands import Settings
 
 MOST_LABELS_SHOWN = 20
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from glossator.cli.context import Settings
+    from glossator.commands import Settings
     from glossator.plugins.declared import PluginInfo, State
     from glossator.plugins.manager import PluginManager
     from glossator.testing import CheckResult, Outcome
@@ -68,7 +68,7 @@ def check(
     NAME is a stage, PLUGIN/STAGE, or a plugin: then all its stages are checked. A tagger is checked
     on every layer it can write. The exit code is 1 if a check fails.
     """
-    from glossator.cli.options import key_values
+    from glossator.commands import key_values
     from glossator.testing import variants
 
     given = key_values(pairs, "--set")

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from glossator.cli import options
-from glossator.cli.options import config_file
 from glossator.cli.training_results import finish
+from glossator.commands import config_file, corpora_option, input_format_options
 from glossator.errors import UsageError
 
 if TYPE_CHECKING:
-    from glossator.cli.context import Settings
+    from glossator.commands import InputFormat, Settings
 
 # Parameters that describe a pipeline where there is no CONFIG to do it, and how they are typed.
 FILE_OPTIONS = {
@@ -39,11 +38,11 @@ FILE_OPTIONS = {
 @click.option("--dev", "dev_file", type=click.Path(path_type=Path), help="choosing the best on this one.")
 @click.option("--write", default="ents", show_default=True, help="What the tagger writes.")
 @click.option("--lang", default="en", show_default=True, help="Language, for --tagger and --classifier.")
-@options.input_format
+@input_format_options
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a setting of the config."
 )
-@options.corpora
+@corpora_option
 @click.option("--seeds", default=1, show_default=True, help="Seeds to try for each head.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
 @click.pass_obj
@@ -57,9 +56,7 @@ def train(
     dev_file: Path | None,
     write: str,
     lang: str,
-    from_: str,
-    from_options: tuple[str, ...],
-    encoding: str,
+    input_format: InputFormat,
     overrides: tuple[str, ...],
     corpora: Path | None,
     seeds: int,
@@ -86,7 +83,7 @@ def train(
         _check_no_file_options(click.get_current_context())
         described = read_config(config_file(config), changes)
     else:
-        data = _data(train_file, dev_file, from_, from_options, encoding)
+        data = _data(train_file, dev_file, input_format)
         sections = _sections(lang, tagger, classifier, write, data)
         described = config_from_dict(with_overrides(sections, changes), folder=Path())
     console = Console(stderr=True)
@@ -111,17 +108,15 @@ def _check_no_file_options(context: click.Context) -> None:
             )
 
 
-def _data(
-    train_file: Path | None, dev_file: Path | None, from_: str, from_options: tuple[str, ...], encoding: str
-) -> dict[str, Any]:
+def _data(train_file: Path | None, dev_file: Path | None, input_format: InputFormat) -> dict[str, Any]:
     if train_file is None or dev_file is None:
         raise UsageError("--tagger and --classifier need --train FILE and --dev FILE")
     return {
         "train": str(train_file),
         "dev": str(dev_file),
-        "format": from_,
-        "options": options.key_values(from_options, "--from-option"),
-        "encoding": encoding,
+        "format": input_format.name,
+        "options": input_format.options,
+        "encoding": input_format.encoding,
     }
 
 

@@ -25,7 +25,7 @@ _TOP = {"lang", "name", "version", "licence", "stages", "seed", "tensor"}
 def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> PipelineConfig:
     """Check the sections of a config and return them typed."""
     known = {"glossator", "tokenizer", "embedders", "taggers", "classifiers", "data", "training"}
-    _only(sections, known, "the config")
+    _only(sections, known, "the config", what="section")
     top = _section(sections, "glossator")
     _only(top, _TOP, "[glossator]")
     if not isinstance(top.get("lang"), str):
@@ -33,7 +33,7 @@ def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> P
     tokenizer = _stage({"stage": "spacy", **_section(sections, "tokenizer")}, "[tokenizer]")
     misplaced = sorted(_TOP & set(tokenizer.settings))
     if misplaced:
-        raise ConfigError(f"[tokenizer] knows no {misplaced[0]!r}: it belongs in [glossator]")
+        raise ConfigError(f"[tokenizer] has no setting {misplaced[0]!r}: it belongs in [glossator]")
     heads = _heads(sections)
     data = {name: _data(values, f"[data.{name}]") for name, values in _section(sections, "data").items()}
     unknown = sorted(set(data) - {head.name for head in heads})
@@ -206,7 +206,7 @@ def _seed(value: Any) -> int:
     return seed
 
 
-def _only(values: Mapping[str, Any], known: set[str], where: str) -> None:
+def _only(values: Mapping[str, Any], known: set[str], where: str, *, what: str = "setting") -> None:
     for name in values:
         if name not in known:
-            raise ConfigError(f"{where} knows no {name!r}; it takes {', '.join(sorted(known))}")
+            raise ConfigError(f"{where} has no {what} {name!r}; valid {what}s: {', '.join(sorted(known))}")

@@ -20,6 +20,9 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
     Raises:
         ConfigError: The file is missing or cannot be understood; the message names the section.
+
+    Example:
+        config = glossator.read_config("my.cfg", {"training.max_epochs": 3})
     """
     path = Path(path)
     try:

@@ -51,17 +51,24 @@ def sorted_files(
     return files, left_out
 
 
+def as_paths(files: str | Path | Iterable[str | Path]) -> list[Path]:
+    """Return one or several files, named as a Python user names them, as paths."""
+    if isinstance(files, str | Path):
+        return [Path(files)]
+    return [Path(file) for file in files]
+
+
 def is_stream(file: Path) -> bool:
     """Whether a file can be read only once: standard input, a pipe."""
     return file == STANDARD_STREAM or (file.exists() and not (file.is_file() or file.is_dir()))
 
 
-def name_of(file: Path) -> str:
+def display_name(file: Path) -> str:
     """Return what messages call a file."""
     return "standard input" if file == STANDARD_STREAM else str(file)
 
 
-def check_there(inputs: Sequence[Path]) -> None:
+def check_inputs_exist(inputs: Sequence[Path]) -> None:
     """Raise `UsageError` where not one input is there; one that is missing among others fails when read."""
     if not any(given == STANDARD_STREAM or given.exists() for given in inputs):
         raise UsageError(f"{', '.join(map(str, inputs))}: no such file or folder")
@@ -147,7 +154,7 @@ def read_file(
         reader = open_reader(file, format_name, options, plugins)
     except UsageError as error:
         return iter([DataError(str(error))])
-    return reader.read(file, name=name_of(file), encoding=encoding)
+    return reader.read(file, name=display_name(file), encoding=encoding)
 
 
 def open_reader(file: Path, format_name: str, options: Mapping[str, Any], plugins: PluginManager) -> Reader:

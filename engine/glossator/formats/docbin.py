@@ -57,7 +57,7 @@ class DocBinFiles:
     def writer(self, path: Path, *, append: bool = False) -> Writer:
         """Open a file (a path that ends in ".spacy") or a folder of shards.
 
-        One file is kept in memory until it is closed, and cannot be gone on with.
+        One file is kept in memory until it is closed, and cannot be resumed.
         """
         if path == STANDARD_STREAM:
             raise UsageError(
@@ -73,7 +73,7 @@ class _FileWriter:
 
     def __init__(self, path: Path, append: bool) -> None:
         if append and path.exists():
-            raise UsageError(f"{path}: one DocBin cannot be gone on with; write to a folder instead")
+            raise UsageError(f"{path}: a single DocBin file cannot be resumed: write to a folder instead")
         if not path.parent.is_dir():
             raise DataError(f"cannot be written: there is no folder {path.parent}", file=str(path))
         self._path = path

@@ -1,7 +1,7 @@
 """The journal of an annotating run: what it reads, with which pipeline, and how far it is on disk.
 
 While a run goes on its output is `NAME.part.SUFFIX`, or the folder `NAME.part`, and the journal lies
-beside it; both give way to the finished output. A run that was cut off is gone on with from there.
+beside it; both give way to the finished output. An interrupted run is resumed from there.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Output:
         """The journal's file."""
         return self.path.with_name(f"{self.path.name}.journal")
 
-    def open(self, facts: dict[str, Any], *, resume: bool) -> Tally:
+    def open(self, fingerprint: dict[str, Any], *, resume: bool) -> Tally:
         """Return where to go on from: the start, or where the same run was cut off.
 
         Args:
-            facts: What makes two runs the same: see `run_fingerprint`.
+            fingerprint: What makes two runs the same: see `run_fingerprint`.
             resume: Whether to go on with what is there.
 
         Raises:
@@ -60,12 +60,12 @@ class Output:
         if not (resume and self.journal.is_file()):
             self._check_nothing_foreign()
             self.discard()
-            self._note(facts, Tally(), 0)  # so that what is written from now on is known to be a run's
+            self._note(fingerprint, Tally(), 0)  # so that what is written from now on is known to be a run's
             return Tally()
         try:
             entry = json.loads(self.journal.read_text(encoding="utf-8"))
             run, position, tally = entry["run"], int(entry["position"]), Tally(**entry["tally"])
-            changed = [name for name in facts if run.get(name) != facts[name]]
+            changed = [name for name in fingerprint if run.get(name) != fingerprint[name]]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise PipelineError(f"{self.journal} is damaged, remove it and {self.part}: {error}") from error
         if changed:
@@ -81,10 +81,10 @@ class Output:
             _cut_back(self.part, position)
         return tally
 
-    def checkpoint(self, facts: dict[str, Any], tally: Tally) -> None:
+    def checkpoint(self, fingerprint: dict[str, Any], tally: Tally) -> None:
         """Note that everything counted so far is on disk, unless the format keeps it until the end."""
         if self.part.exists():
-            self._note(facts, tally, _position(self.part))
+            self._note(fingerprint, tally, _position(self.part))
 
     def check_kind(self) -> None:
         """Raise `UsageError` where a folder is written that is to replace a file."""
@@ -116,9 +116,9 @@ class Output:
         else:
             self.part.unlink(missing_ok=True)
 
-    def _note(self, facts: dict[str, Any], tally: Tally, position: int) -> None:
+    def _note(self, fingerprint: dict[str, Any], tally: Tally, position: int) -> None:
         counts = {entry.name: getattr(tally, entry.name) for entry in fields(tally)}
-        entry = {"run": facts, "tally": counts, "position": position}
+        entry = {"run": fingerprint, "tally": counts, "position": position}
         replace_file(self.journal, json.dumps(entry, ensure_ascii=False))
 
     def _check_nothing_foreign(self) -> None:
@@ -145,16 +145,16 @@ def _is_journal(path: Path) -> bool:
 
 
 def run_fingerprint(pipeline: str, inputs: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]:
-    """Return what makes two runs the same: the pipeline's identity, the inputs with their sums, options."""
+    """Return what makes two runs the same: the pipeline's identity, inputs with checksums, options."""
     return {
         "pipeline": pipeline,
-        "inputs": [[str(path), _sum(path)] for path in inputs],
+        "inputs": [[str(path), _checksum(path)] for path in inputs],
         "options": options,
     }
 
 
-def _sum(path: Path) -> str:
-    """Return a file's sum; "" for what can be read but once, or not at all, which reading will report."""
+def _checksum(path: Path) -> str:
+    """Return a file's checksum; "" if it can be read only once, or not at all, which reading reports."""
     try:
         return "" if is_stream(path) else sha256_of(path)
     except OSError:

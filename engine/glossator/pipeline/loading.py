@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glossator.config.text import read_config
-from glossator.errors import ConfigError, PipelineError
+from glossator.errors import ConfigError, PipelineError, UsageError
 from glossator.pipeline import golden
 from glossator.pipeline.folder import CONFIG, GOLDEN, damaged_files, open_folder, read_meta, restore
 from glossator.pipeline.head import Head
@@ -61,6 +61,32 @@ def load(
     return loaded
 
 
+def load_if_named(
+    pipeline: Pipeline | str | Path,
+    *,
+    only: Collection[str] = (),
+    without: Collection[str] = (),
+    plugins: PluginManager | None = None,
+) -> Pipeline:
+    """Return a pipeline as it is, or load the one of this name or folder; raise as `load`.
+
+    Raises:
+        UsageError: Heads are chosen of a pipeline that is loaded already.
+    """
+    if not isinstance(pipeline, Pipeline):
+        return load(pipeline, only=only, without=without, plugins=plugins)
+    if only or without:
+        raise UsageError("heads are chosen when a pipeline is loaded: give its folder, or load it with them")
+    return pipeline
+
+
+def plugins_of(pipeline: Pipeline | str | Path, plugins: PluginManager | None) -> PluginManager:
+    """Return the plugins to use: the given ones, those of a loaded pipeline, or all that are installed."""
+    if plugins is not None:
+        return plugins
+    return pipeline.plugins if isinstance(pipeline, Pipeline) else PluginManager.from_environment()
+
+
 def pipeline_folder(pipeline: str | Path, plugins: PluginManager) -> Path:
     """Return the folder of a pipeline: itself, or that of one that an installed package carries."""
     path = Path(pipeline)
@@ -96,12 +122,16 @@ def changed_answers(pipeline: Pipeline, recorded: str) -> list[str]:
 
 
 def other_classifiers(pipeline: Pipeline, head: Head) -> Foreign:
-    """Return what the classifiers of a loaded pipeline's folder write, except one; left out or not."""
-    assert pipeline.source is not None
-    described = read_meta(pipeline.source)["heads"]
-    saved = read_config(pipeline.source / CONFIG).heads
-    others = [other for other in saved if other.kind == "classifier" and other.name != head.name]
+    """Return what the classifiers of a pipeline write, except one: also those that loading left out."""
+    labels = {other.name: other.labels for other in pipeline.heads.values()}
+    configs = {other.name: other.config for other in pipeline.heads.values()}
+    if pipeline.source is not None:
+        described = read_meta(pipeline.source)["heads"]
+        labels = {name: tuple(entry["labels"]) for name, entry in described.items()} | labels
+        configs = {saved.name: saved for saved in read_config(pipeline.source / CONFIG).heads} | configs
+
+    others = [other for other in configs.values() if other.kind == "classifier" and other.name != head.name]
     return Foreign(
-        labels=frozenset(label for other in others for label in described[other.name]["labels"]),
+        labels=frozenset(label for other in others for label in labels[other.name]),
         prefixes=tuple(other.prefix for other in others if other.prefix),
     )

@@ -89,6 +89,10 @@ def cross_validate(
         ConfigError: The config cannot be built or lacks data for a head.
         DataError: There are fewer documents than folds.
         UsageError: There are fewer than three folds.
+
+    Example:
+        result = glossator.cross_validate(glossator.read_config("my.cfg"), folds=10)
+        mean, deviation = result.summary("ner")["ents_f"]
     """
     if folds < LEAST_FOLDS:
         raise UsageError(f"--folds {folds}: it takes {LEAST_FOLDS}: to learn from, to choose by, to score")

@@ -67,6 +67,11 @@ def distil(
     Raises:
         ConfigError: The teacher has no head for one of the student's, or one of another kind of answers.
         DataError: There is no text.
+
+    Example:
+        teacher, config = glossator.load("models/large"), glossator.read_config("small.cfg")
+        texts = (Record(line) for line in open("letters.txt"))  # glossator.formats.Record
+        glossator.distil(teacher, config, texts, "models/small")
     """
     errors: list[DataError] = []
     hears = progress or Silent()

@@ -104,6 +104,10 @@ def train(
         KeyboardInterrupt: It came before anything was learned; nothing is saved.
         PipelineError: `resume`, and the run that was cut off had another config or other data; or
             `output` holds something that is no pipeline.
+
+    Example:
+        result = glossator.train(glossator.read_config("my.cfg"), "models/mine", seeds=3)
+        print({name: [seed.score for seed in seeds] for name, seeds in result.heads.items()})
     """
     if seeds < 1:
         raise UsageError(f"seeds must be at least 1, not {seeds}")
@@ -217,7 +221,9 @@ class TrainingRun:
         if resume:
             self.progress.message("there is no run to resume: starting anew")
         elif file.is_file():
-            self.progress.message(f"{self.folder}, left by a run that was cut off, is dropped: no --resume")
+            self.progress.message(
+                f"{self.folder} holds an interrupted run: training without --resume discards it"
+            )
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         replace_file(file, self.fingerprint)
@@ -249,7 +255,7 @@ class TrainingRun:
     def leave_out(self, head: Head) -> None:
         """Take a head that has learned nothing out of the pipeline."""
         self.pipeline.remove(head.name)
-        self.progress.message(f"{head.name} was not reached and is left out")
+        self.progress.message(f"{head.name} was not trained before the interrupt and is not saved")
 
     def train_head(self, head: Head, seeds: int) -> tuple[list[SeedResult], bool]:
         """Train a head with each seed and leave it at the best; also return whether all were finished."""

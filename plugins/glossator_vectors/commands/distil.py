@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from glossator.cli import options
+from glossator.commands import InputFormat, input_format_options
 from glossator.errors import UsageError
 from glossator_vectors.commands.options import lang_option, licence_option, output_option
 from glossator_vectors.commands.record_reader import RecordReader
 
 if TYPE_CHECKING:
-    from glossator.cli.context import Settings
+    from glossator.commands import Settings
 
 
 @click.command(short_help="Distil a BERT into static vectors.")
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     "--stage", default="bert", show_default=True, help="The embedder that runs MODEL; all layers are used."
 )
 @lang_option
-@options.input_format
+@input_format_options
 @licence_option
 @output_option
 @click.pass_obj
@@ -52,9 +52,7 @@ def distil(
     weights: bool,
     stage: str,
     lang: str,
-    from_: str,
-    from_options: tuple[str, ...],
-    encoding: str,
+    input_format: InputFormat,
     licence: str,
     output: Path,
 ) -> None:
@@ -67,7 +65,6 @@ def distil(
     from rich.console import Console
 
     from glossator import Pipeline
-    from glossator.builtin.tokenizers import SpacyTokenizer
     from glossator_vectors.commands.progress_bars import word_bar
     from glossator_vectors.distillation.distil import distil_vectors
     from glossator_vectors.texts.paragraphs import read_paragraphs
@@ -82,10 +79,10 @@ def distil(
         .prepare()
     )
 
-    from_settings = options.key_values(from_options, "--from-option")
-    corpus = RecordReader(read_paragraphs(texts, from_, from_settings, encoding, plugins) if texts else ())
-    in_corpus = count_words(corpus.records(), SpacyTokenizer(lang))
-    word_list = RecordReader(read_paragraphs([words], "lines", {}, encoding, plugins) if words else ())
+    corpus = RecordReader(read_paragraphs(texts, input_format, plugins) if texts else ())
+    in_corpus = count_words(corpus.records(), plugins.make("tokenizer", "spacy", {"lang": lang}))
+    one_per_line = InputFormat("lines", encoding=input_format.encoding)
+    word_list = RecordReader(read_paragraphs([words], one_per_line, plugins) if words else ())
     counts = dict.fromkeys((record.text.strip() for record in word_list.records()), 1)
     counts |= {word: count for word, count in in_corpus.items() if count >= min_count}
 

@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from glossator.cli import options
+from glossator.commands import (
+    check_inputs_exist,
+    corpora_option,
+    corpus,
+    input_format_options,
+    read_split,
+)
 from glossator.errors import DataError, UsageError
 from glossator_vectors.commands.options import folder_argument, json_option
 from glossator_vectors.commands.record_reader import RecordReader
 
 if TYPE_CHECKING:
-    from glossator.cli.context import Settings
-    from glossator.formats.record import Record
+    from glossator.commands import InputFormat, Settings
+    from glossator.formats import Record
+    from glossator.plugins.manager import PluginManager
+    from glossator.stages import BoundedTokenizer
     from glossator_vectors.analysis.coverage import Coverage
     from glossator_vectors.folder.metadata import VectorsMetadata
     from glossator_vectors.folder.word_vectors import WordVectors
@@ -31,8 +39,10 @@ _LOOKUP_DESCRIPTIONS = {
 
 @click.command(short_help="Show what a folder of vectors holds.")
 @folder_argument
-@click.option("--corpus", default="", metavar="NAME", help="Coverage of a corpus, without its test set.")
-@options.corpora
+@click.option(
+    "--corpus", "corpus_name", default="", metavar="NAME", help="Coverage of a corpus, without its test set."
+)
+@corpora_option
 @click.option(
     "--text",
     "texts",
@@ -40,7 +50,7 @@ _LOOKUP_DESCRIPTIONS = {
     type=click.Path(path_type=Path, allow_dash=True),
     help="Coverage of a file or folder of text; may be repeated.",
 )
-@options.input_format
+@input_format_options
 @click.option(
     "--lang", default="", help="Language code of the tokenizer; default: that of the vectors, or en."
 )
@@ -49,38 +59,36 @@ _LOOKUP_DESCRIPTIONS = {
 def info(
     settings: Settings,
     folder: Path,
-    corpus: str,
+    corpus_name: str,
     corpora: Path | None,
     texts: tuple[Path, ...],
-    from_: str,
-    from_options: tuple[str, ...],
-    encoding: str,
+    input_format: InputFormat,
     lang: str,
     as_json: bool,
 ) -> None:
     """Show the metadata of the vectors in FOLDER, and how many words of a text have a vector."""
     from glossator_vectors.folder.word_vectors import open_vectors
 
-    if corpus and texts:
+    if corpus_name and texts:
         raise UsageError("--corpus and --text: give only one of them")
     vectors = open_vectors(folder)
+    plugins = settings.plugins()
 
     items: Iterator[Record | DataError] | None = None
-    if corpus:
-        from glossator.data.corpora import corpus as corpus_named
-
-        lang = lang or corpus_named(corpus).lang
-        items = _read_corpus(settings, corpus, corpora)
+    if corpus_name:
+        lang = lang or corpus(corpus_name).lang
+        items = _read_corpus(corpus_name, corpora, plugins)
     elif texts:
-        from glossator.data.files import check_there
         from glossator_vectors.texts.paragraphs import read_paragraphs
 
-        check_there(texts)
-        from_settings = options.key_values(from_options, "--from-option")
-        items = read_paragraphs(texts, from_, from_settings, encoding, settings.plugins())
+        check_inputs_exist(texts)
+        items = read_paragraphs(texts, input_format, plugins)
 
     reader = RecordReader(items or ())
-    coverage = None if items is None else _measure(vectors, reader, lang or vectors.metadata.lang or "en")
+    coverage = None
+    if items is not None:
+        tokenizer = plugins.make("tokenizer", "spacy", {"lang": lang or vectors.metadata.lang or "en"})
+        coverage = _measure(vectors, reader, tokenizer)
     if as_json:
         values = json.loads(vectors.metadata.to_json())
         values["coverage"] = coverage and coverage.to_json()
@@ -92,21 +100,18 @@ def info(
     reader.exit_on_errors()
 
 
-def _read_corpus(settings: Settings, name: str, corpora: Path | None) -> Iterator[Record | DataError]:
-    from glossator.data.corpora import corpus, read_split
-
+def _read_corpus(name: str, corpora: Path | None, plugins: PluginManager) -> Iterator[Record | DataError]:
     manifest_entry = corpus(name)
     for split in manifest_entry.splits:
         if split != "test":
-            yield from read_split(manifest_entry, split, root=corpora, plugins=settings.plugins())
+            yield from read_split(manifest_entry, split, root=corpora, plugins=plugins)
 
 
-def _measure(vectors: WordVectors, reader: RecordReader, lang: str) -> Coverage:
-    from glossator.builtin.tokenizers import SpacyTokenizer
+def _measure(vectors: WordVectors, reader: RecordReader, tokenizer: BoundedTokenizer) -> Coverage:
     from glossator_vectors.analysis.coverage import measure_coverage
     from glossator_vectors.texts.word_counts import count_words
 
-    return measure_coverage(vectors, count_words(reader.records(), SpacyTokenizer(lang)))
+    return measure_coverage(vectors, count_words(reader.records(), tokenizer))
 
 
 def _print_metadata(metadata: VectorsMetadata) -> None:

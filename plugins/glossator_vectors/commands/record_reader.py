@@ -10,7 +10,7 @@ import click
 from glossator.errors import DataError
 
 if TYPE_CHECKING:
-    from glossator.formats.record import Record
+    from glossator.formats import Record
 
 MAX_ERRORS_PRINTED = 20
 
@@ -19,7 +19,7 @@ class RecordReader:
     """Passes on the documents that could be read; prints and counts the errors.
 
     Example:
-        reader = RecordReader(read_paragraphs(files, "", {}, "utf-8", plugins))
+        reader = RecordReader(read_paragraphs(files, InputFormat(), plugins))
         counts = count_words(reader.records(), tokenizer)
         reader.exit_on_errors()
 

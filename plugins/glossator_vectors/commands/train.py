@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from glossator.cli import options
+from glossator.commands import check_inputs_exist, input_format_options
 from glossator_vectors.commands.options import lang_option, licence_option, output_option
 from glossator_vectors.commands.record_reader import RecordReader
 from glossator_vectors.training.settings import METHODS, TrainingSettings
 
 if TYPE_CHECKING:
-    from glossator.cli.context import Settings
+    from glossator.commands import InputFormat, Settings
 
 
 @click.command(short_help="Train vectors on texts.")
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Threads; the result is reproducible with one thread only.",
 )
-@options.input_format
+@input_format_options
 @licence_option
 @output_option
 @click.pass_obj
@@ -42,9 +42,7 @@ def train(
     texts: tuple[Path, ...],
     sg: bool,
     lang: str,
-    from_: str,
-    from_options: tuple[str, ...],
-    encoding: str,
+    input_format: InputFormat,
     licence: str,
     output: Path,
     **chosen: Any,
@@ -56,15 +54,14 @@ def train(
     """
     from rich.console import Console
 
-    from glossator.data.files import check_there
     from glossator_vectors.commands.progress_bars import training_bar
     from glossator_vectors.texts.paragraphs import read_paragraphs
     from glossator_vectors.training.trainer import train_vectors
 
     training = TrainingSettings(skip_gram=sg, **chosen)
-    check_there(texts)
-    from_settings = options.key_values(from_options, "--from-option")
-    reader = RecordReader(read_paragraphs(texts, from_, from_settings, encoding, settings.plugins()))
+    check_inputs_exist(texts)
+    plugins = settings.plugins()
+    reader = RecordReader(read_paragraphs(texts, input_format, plugins))
 
     with training_bar(Console(stderr=True)) as progress:
         result = train_vectors(
@@ -74,6 +71,7 @@ def train(
             lang=lang,
             source=", ".join(text.name for text in texts),
             licence=licence,
+            plugins=plugins,
             progress=progress,
         )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from glossator.data.files import input_files, name_of, read_file
+from glossator.commands import InputFormat, display_name, input_files, read_file
 from glossator.errors import DataError, UsageError
-from glossator.formats.record import Record
+from glossator.formats import Record
 from glossator.formats.shared.text_streams import STANDARD_STREAM, read_lines
 
 if TYPE_CHECKING:
@@ -20,11 +20,7 @@ MAX_PARAGRAPH_LENGTH = 100_000
 
 
 def read_paragraphs(
-    inputs: Sequence[Path],
-    format_name: str,
-    options: Mapping[str, Any],
-    encoding: str,
-    plugins: PluginManager,
+    inputs: Sequence[Path], input_format: InputFormat, plugins: PluginManager
 ) -> Iterator[Record | DataError]:
     """Yield the paragraphs of plain text and the documents of other formats; yield errors in their place.
 
@@ -32,16 +28,14 @@ def read_paragraphs(
 
     Args:
         inputs: Files, folders, "-" for standard input.
-        format_name: Format of the files; "" to go by their endings.
-        options: Settings of the format.
-        encoding: Encoding of text files.
+        input_format: How the files are read.
         plugins: The plugins that provide formats.
     """
-    for file in input_files(inputs, format_name, plugins):
-        if not format_name and _is_plain(file, plugins):
-            yield from _paragraphs(file, name_of(file), encoding)
+    for file in input_files(inputs, input_format, plugins):
+        if not input_format.name and _is_plain(file, plugins):
+            yield from _paragraphs(file, display_name(file), input_format.encoding)
         else:
-            yield from read_file(file, format_name, options, encoding, plugins)
+            yield from read_file(file, input_format, plugins)
 
 
 def _is_plain(file: Path, plugins: PluginManager) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from glossator.builtin.tokenizers import SpacyTokenizer
-    from glossator.formats.record import Record
+    from glossator.formats import Record
+    from glossator.stages import BoundedTokenizer
 
 
-def count_words(records: Iterable[Record], tokenizer: SpacyTokenizer) -> Counter[str]:
+def count_words(records: Iterable[Record], tokenizer: BoundedTokenizer) -> Counter[str]:
     """Count the words of documents, without white space."""
     counts: Counter[str] = Counter()
     for record in records:
@@ -20,7 +20,7 @@ def count_words(records: Iterable[Record], tokenizer: SpacyTokenizer) -> Counter
     return counts
 
 
-def _words(record: Record, tokenizer: SpacyTokenizer) -> Iterator[str]:
+def _words(record: Record, tokenizer: BoundedTokenizer) -> Iterator[str]:
     """Yield a document's words: the tokens in the file if it has any."""
     if record.tokens is not None:
         return (word for word in record.tokens.words if not word.isspace())

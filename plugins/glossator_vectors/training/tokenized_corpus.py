@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc
 
-    from glossator.builtin.tokenizers import SpacyTokenizer
+    from glossator.stages import BoundedTokenizer
 
 # gensim silently ignores the rest of a longer sentence.
 MAX_SENTENCE_LENGTH = 10_000
@@ -31,7 +31,7 @@ class TokenizedCorpus:
 
     Example:
         corpus = TokenizedCorpus(folder)
-        corpus.add(["The mill stands still."], SpacyTokenizer("en"))
+        corpus.add(["The mill stands still."], plugins.make("tokenizer", "spacy", {"lang": "en"}))
         list(corpus)  # [["The", "mill", "stands", "still", "."]]
 
     Args:
@@ -58,7 +58,7 @@ class TokenizedCorpus:
     def add(
         self,
         texts: Iterable[str],
-        tokenizer: SpacyTokenizer,
+        tokenizer: BoundedTokenizer,
         on_words: Callable[[int], None] = lambda words: None,
     ) -> None:
         """Tokenize texts and append their sentences, without white-space tokens.

@@ -14,8 +14,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from glossator.builtin.tokenizers import SpacyTokenizer
 from glossator.errors import DataError
+from glossator.plugins.manager import PluginManager
 from glossator_vectors.files.gensimfiles import GensimVectors, require_gensim
 from glossator_vectors.files.vector_file import finish_folder
 from glossator_vectors.folder.atomic import new_folder
@@ -61,6 +61,7 @@ def train_vectors(
     lang: str = "en",
     source: str = "",
     licence: str = "",
+    plugins: PluginManager | None = None,
     progress: TrainingProgress | None = None,
 ) -> TrainingResult:
     """Train vectors on texts and write them to a folder.
@@ -74,6 +75,7 @@ def train_vectors(
         lang: spaCy's language code.
         source: Description of the texts.
         licence: Licence of the vectors.
+        plugins: Where the tokenizer is looked up; by default all that are installed.
         progress: Receives the progress.
 
     Raises:
@@ -83,11 +85,12 @@ def train_vectors(
     """
     require_gensim("training vectors")
     progress = progress or TrainingProgress()
+    manager = plugins or PluginManager.from_environment()
 
     with new_folder(output) as folder, tempfile.TemporaryDirectory() as work:
         started = time.perf_counter()
         corpus = TokenizedCorpus(Path(work))
-        corpus.add(texts, SpacyTokenizer(lang), progress.tokenized)
+        corpus.add(texts, manager.make("tokenizer", "spacy", {"lang": lang}), progress.tokenized)
         tokenized = time.perf_counter()
         vectors = GensimVectors(train_model(corpus, settings, progress).wv)
         ended = time.perf_counter()

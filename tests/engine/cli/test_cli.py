@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -190,6 +191,26 @@ def test_a_dash_as_output_is_standard_output(cli, trained_samples, letters, tmp_
     assert not Path("-").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+def test_messages_stand_above_the_progress_bar(trained_samples, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "Good."}\n{broken\n')
+    controller, terminal = os.openpty()
+    arguments = ["annotate", "in.jsonl", "-p", str(trained_samples), "-o", "out.conllu"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from glossator.cli import main; main()", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "500"},
+        stderr=terminal,
+    )
+    assert process.wait() == 3
+    os.close(terminal)
+    shown = os.read(controller, 1_000_000).decode()
+    os.close(controller)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-JL-Za-z]", "", shown).replace("\x1b[2K", "\r").splitlines()
+    for beginning in ("out.conllu cannot hold what ", "failed: in.jsonl:2: ", "1 documents, 2 words in "):
+        assert any(line.startswith(beginning) for line in lines), shown
+
+
 def test_standard_input_into_a_file(start_cli, trained_samples, tmp_path):
     process = start_cli("annotate", "-", "-p", trained_samples, "--from", "lines", "-o", "out.jsonl")
     _, err = process.communicate("One line.\n\nAnother.\n")
@@ -208,7 +229,7 @@ def test_folders_are_read_in_order_and_what_is_hidden_is_not(cli, trained_sample
     assert ended.code == 0
     names = [line["file"] for line in lines_of(ended.out)]
     assert names == [str(letters / name) for name in ("a.txt", "b.txt", "sub/c.txt")]
-    assert "left out for their endings: picture.png\n" in ended.err
+    assert "skipped (no known format): picture.png\n" in ended.err
     ended = cli("annotate", letters, "-p", trained_samples, "--from", "jsonl")
     assert (ended.code, "holds no file ending in .jsonl, .ndjson" in ended.err) == (2, True)
 
@@ -271,7 +292,7 @@ def test_what_a_cut_off_run_left_in_the_input_folder_is_not_read(cli, trained_sa
     ended = cli("annotate", tmp_path, "-p", trained_samples, "-o", tmp_path / "out.jsonl")
     assert ended.code == 0, ended.err
     assert [line["text"] for line in lines_of((tmp_path / "out.jsonl").read_text())] == ["x"]
-    assert "left out" not in ended.err
+    assert "skipped" not in ended.err
 
 
 @pytest.mark.parametrize(
@@ -337,7 +358,7 @@ def test_resume_where_there_is_nothing_to_resume(cli, trained_samples, letters, 
     ended = cli("annotate", letters, "-p", trained_samples, "-o", tmp_path / "out.jsonl", "--resume")
     assert (ended.code, "there is no run to go on with: starting anew" in ended.err) == (0, True)
     ended = cli("annotate", letters, "-p", trained_samples, "--resume")
-    assert (ended.code, "--resume needs -o" in ended.err) == (2, True)
+    assert (ended.code, "only output to a file or folder can be resumed" in ended.err) == (2, True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no `head`")

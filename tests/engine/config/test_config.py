@@ -271,7 +271,9 @@ def test_files_that_are_no_configs_are_named(tmp_path):
         with pytest.raises(ConfigError, match=r"broken\.cfg: "):
             read_config(broken)
     broken.write_text('[glossator]\nlang = "en"\ncolour = 1')
-    with pytest.raises(ConfigError, match=r"broken\.cfg: \[glossator\] knows no 'colour'; it takes lang, "):
+    with pytest.raises(
+        ConfigError, match=r"broken\.cfg: \[glossator\] has no setting 'colour'; valid settings: lang, "
+    ):
         read_config(broken)
 
 
@@ -295,8 +297,11 @@ def test_names_stay_in_the_folder(section, name):
             {"glossator": {"lang": "en", "stages": ["ner", 3]}},
             "must name each tagger and classifier once: []",
         ),
-        ({"tagger": {}}, "the config knows no 'tagger'; it takes classifiers, data, embedders, glossator, "),
-        ({"tokenizer": {"lang": "de"}}, "[tokenizer] knows no 'lang': it belongs in [glossator]"),
+        (
+            {"tagger": {}},
+            "the config has no section 'tagger'; valid sections: classifiers, data, embedders, glossator, ",
+        ),
+        ({"tokenizer": {"lang": "de"}}, "[tokenizer] has no setting 'lang': it belongs in [glossator]"),
         ({"tokenizer": {"stage": 3}}, "[tokenizer] needs stage, the name of a stage"),
         ({"taggers": {"ner": {"write": "ents"}}}, "[taggers.ner] needs stage, the name of a stage"),
         ({"taggers": {"ner": "window"}}, "[taggers.ner] needs stage"),
@@ -314,7 +319,10 @@ def test_names_stay_in_the_folder(section, name):
         ({"taggers": {"ner": {"stage": "x", "tune": "False"}}}, "[taggers.ner] tune must be true or false"),
         ({"taggers": {"a": {"stage": "x"}}, "classifiers": {"a": {"stage": "x"}}}, "'a' names both"),
         ({"data": {"ner": {"train": "x"}}}, "[data.ner] belongs to no tagger or classifier of that name"),
-        ({"data": {"ner": {"trian": "x"}}}, "[data.ner] knows no 'trian'; it takes corpus, dev, encoding, "),
+        (
+            {"data": {"ner": {"trian": "x"}}},
+            "[data.ner] has no setting 'trian'; valid settings: corpus, dev, encoding, ",
+        ),
         ({"data": {"ner": {"train": 3}}}, "[data.ner] train must be a string, not 3"),
         ({"data": {"ner": {"options": []}}}, "[data.ner] options must be a section, [data.ner.options]"),
         ({"data": {"ner": "x"}}, "[data.ner] must be a section"),
@@ -322,7 +330,7 @@ def test_names_stay_in_the_folder(section, name):
         ({"training": {"max_epochs": "9"}}, "[training] max_epochs must be a whole number, not '9'"),
         (
             {"training": {"epochs": 3}},
-            "[training] knows no 'epochs'; it takes batch_words, max_epochs, patience",
+            "[training] has no setting 'epochs'; valid settings: batch_words, max_epochs, patience",
         ),
     ],
 )

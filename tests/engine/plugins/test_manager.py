@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import glossator
-from glossator.cli.context import Settings
 from glossator.cli.plugins import plugins as plugins_command
+from glossator.commands import Settings
 from glossator.errors import PluginError, UsageError
 from glossator.hookspecs import KINDS, Specs
 from glossator.plugins.declared import PluginWarning

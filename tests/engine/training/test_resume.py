@@ -201,7 +201,7 @@ def test_without_resume_a_run_starts_anew(undisturbed, killed, tmp_path):
     shutil.rmtree(next(state.glob("epoch-*")))  # what it must not look at
     heard = Heard()
     train(config_of(TWO_HEADS), output, progress=heard)
-    assert "is dropped: no --resume" in heard.messages[0]
+    assert "holds an interrupted run: training without --resume discards it" in heard.messages[0]
     assert_equal_pipelines(undisturbed, output)
 
 
@@ -254,7 +254,7 @@ def test_an_interrupt_in_the_first_epoch_leaves_a_pipeline_of_one_head(tmp_path)
     heard = Interrupting("ner", 0)
     result = train(config_of(TWO_HEADS), tmp_path / "two", progress=heard)
     assert result.interrupted
-    assert heard.messages == ["mood was not reached and is left out"]
+    assert heard.messages == ["mood was not trained before the interrupt and is not saved"]
     pipeline = glossator.load(tmp_path / "two")
     assert list(pipeline.heads) == ["ner"]
     assert pipeline("Mara Voss left Lisbon.").text == "Mara Voss left Lisbon."
@@ -290,7 +290,7 @@ def test_an_interrupted_head_that_learns_at_once_is_left_out(tmp_path, test_stag
     heard = Heard()
     result = train(config_of(text, tmp_path), tmp_path / "out", progress=heard)
     assert result.interrupted
-    assert heard.messages == ["second was not reached and is left out"]
+    assert heard.messages == ["second was not trained before the interrupt and is not saved"]
     assert list(glossator.load(tmp_path / "out").heads) == ["tags"]
 
 
@@ -324,7 +324,7 @@ def test_control_c_at_the_command_line(tmp_path, start_cli):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "mood was not reached and is left out" in err
+    assert "mood was not trained before the interrupt and is not saved" in err
     assert "interrupted: the pipeline is the best so far; --resume goes on" in err
     assert "Traceback" not in err
     assert list(glossator.load(tmp_path / "two").heads) == ["ner"]

@@ -1,4 +1,4 @@
-"""What the options of `glossator` itself say, for every subcommand."""
+"""The options of `glossator` itself, for every subcommand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """The global options.
+    """The global options; `click.pass_obj` hands them to a command.
+
+    Example:
+        @click.command()
+        @click.pass_obj
+        def formats(settings: Settings) -> None:
+            for declared in settings.plugins().formats():
+                click.echo(declared.full_name)
 
     Attributes:
         no_plugin: Names of plugins not to use.

@@ -1,10 +1,12 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what their values stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -13,28 +15,55 @@ from glossator.errors import UsageError
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def input_format(command: Command) -> Command:
-    """Add --from, --from-option and --encoding."""
-    command = click.option("--encoding", default="utf-8", show_default=True, help="Of text files read.")(
-        command
+@dataclass(frozen=True, slots=True)
+class InputFormat:
+    """How a command reads its files, from --from, --from-option and --encoding.
+
+    Example:
+        InputFormat("csv", {"text": "comment"}, encoding="latin-1")
+
+    Attributes:
+        name: The format; "" to go by the ending of each file.
+        options: Settings of the format.
+        encoding: Encoding of text files.
+    """
+
+    name: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    encoding: str = "utf-8"
+
+
+def input_format_options(command: Command) -> Command:
+    """Add --from, --from-option and --encoding; the command gets one `input_format: InputFormat`."""
+
+    @functools.wraps(command)
+    def with_input_format(
+        *args: Any, from_: str, from_options: Sequence[str], encoding: str, **values: Any
+    ) -> Any:
+        chosen = InputFormat(from_, key_values(from_options, "--from-option"), encoding)
+        return command(*args, input_format=chosen, **values)
+
+    decorated = click.option("--encoding", default="utf-8", show_default=True, help="Of text files read.")(
+        with_input_format
     )
-    command = click.option(
+    decorated = click.option(
         "--from-option",
         "from_options",
         multiple=True,
         metavar="KEY=VALUE",
         help="A setting of the input format, e.g. columns=token,_,ner; may be repeated.",
-    )(command)
-    return click.option(
+    )(decorated)
+    decorated = click.option(
         "--from",
         "from_",
         metavar="FORMAT",
         default="",
         help="Format of the input; by default its ending says.",
-    )(command)
+    )(decorated)
+    return cast("Command", decorated)
 
 
-def heads(command: Command) -> Command:
+def head_options(command: Command) -> Command:
     """Add --only and --without."""
     command = click.option("--without", multiple=True, metavar="HEAD", help="Leave this head out.")(command)
     return click.option(
@@ -42,7 +71,7 @@ def heads(command: Command) -> Command:
     )(command)
 
 
-def corpora(command: Command) -> Command:
+def corpora_option(command: Command) -> Command:
     """Add --corpora."""
     return click.option(
         "--corpora",
