@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 
-from glossator.annotations.gold import GoldSpan, gold_spans, gold_tags, missing_tokens, without_overlaps
+from glossator.annotations.gold import GoldSpan, gold_spans, gold_tags, missing_tokens
 from glossator.annotations.layer import check_tagger_layer, holds_spans
+from glossator.annotations.overlaps import without_overlaps
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.ml.linear_chain import log_partition, path_score
 from glossator.ml.span_scheme import SpanScheme

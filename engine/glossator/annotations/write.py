@@ -19,6 +19,7 @@ from spacy.parts_of_speech import IDS
 from spacy.tokens import Span, SpanGroup
 
 from glossator.annotations.layer import spans_key
+from glossator.annotations.overlaps import without_overlaps
 from glossator.annotations.read import PROVENANCE
 from glossator.errors import ConfigError
 from glossator.stages import ScoredSpan, TokenTags
@@ -37,7 +38,7 @@ def write_spans(doc: Doc, head: str, layer: str, spans: Sequence[ScoredSpan]) ->
     """
     spans = _without_outer_space(doc, spans)
     if layer == "ents":
-        spans = _without_overlaps(spans, taken=[(entity.start, entity.end) for entity in doc.ents])
+        spans = without_overlaps(spans, _surest_first, taken=doc.ents)
     written = [Span(doc, span.start, span.end, label=span.label) for span in spans]
     if layer == "ents":
         doc.set_ents([*doc.ents, *written])
@@ -106,12 +107,6 @@ def _without_outer_space(doc: Doc, spans: Sequence[ScoredSpan]) -> list[ScoredSp
     return kept
 
 
-def _without_overlaps(spans: Sequence[ScoredSpan], taken: Sequence[tuple[int, int]]) -> list[ScoredSpan]:
-    occupied = {token for start, end in taken for token in range(start, end)}
-    kept = []
-    for span in sorted(spans, key=lambda span: (-span.score, span.start - span.end, span.start, span.label)):
-        places = range(span.start, span.end)
-        if occupied.isdisjoint(places):
-            occupied.update(places)
-            kept.append(span)
-    return sorted(kept)
+def _surest_first(span: ScoredSpan) -> tuple[float, int, int, str]:
+    # The label decides last, so that the result does not depend on the order of the predictions.
+    return (-span.score, span.start - span.end, span.start, span.label)

@@ -12,6 +12,8 @@ from thinc.api import HashEmbed, Linear, Model, zero_init
 
 from glossator.builtin import thinc_training
 from glossator.errors import ConfigError, StageError
+from glossator.ml.activations import sigmoid, softmax
+from glossator.ml.categories import category_matrix, log_likelihood
 from glossator.ml.temperature import fit_temperature
 from glossator.stages import Vectors, VectorSpace
 
@@ -82,7 +84,7 @@ class BagOfWords:
         gradient = np.where(known, probabilities - np.nan_to_num(gold), 0).astype(np.float32) / len(examples)
         backprop(gradient)
         self._network.finish_update(self._optimizer)
-        return -_log_likelihood(probabilities, gold, self.exclusive) / len(examples)
+        return -log_likelihood(probabilities, gold, exclusive=self.exclusive) / len(examples)
 
     @thinc_training.on_one_thread
     def predict(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
@@ -95,7 +97,7 @@ class BagOfWords:
         logits = self._logits([example.predicted for example in examples], vectors)
         gold = self._gold(examples)
         self._temperature = fit_temperature(
-            lambda t: _log_likelihood(self._probabilities(logits / t), gold, self.exclusive)
+            lambda t: log_likelihood(self._probabilities(logits / t), gold, exclusive=self.exclusive)
         )
 
     def training_state(self) -> TrainingState:
@@ -147,21 +149,12 @@ class BagOfWords:
         return means
 
     def _gold(self, examples: Sequence[Example]) -> NDArray[np.float64]:
-        """(docs, labels) gold values, nan where the gold does not say."""
-        gold = np.asarray(
-            [[example.reference.cats.get(label, np.nan) for label in self.labels] for example in examples]
-        ).reshape(len(examples), len(self.labels))
-        if self.exclusive:
-            # One label excludes the others, whether the data spells that out or not.
-            has_label = (gold == 1).any(axis=1, keepdims=True)
-            gold = np.where(np.isnan(gold) & has_label, 0, gold)
-        return gold
+        """Return the (docs, labels) gold values, NaN where the gold has none."""
+        cats = [example.reference.cats for example in examples]
+        return category_matrix(cats, self.labels, exclusive=self.exclusive)
 
     def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self.exclusive:
-            exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-            return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
-        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
+        return softmax(logits) if self.exclusive else sigmoid(logits)
 
 
 def _keys(docs: Sequence[Doc]) -> list[NDArray[np.uint64]]:
@@ -229,12 +222,3 @@ def _mean(embed: Model[Any, Any], keys: NDArray[np.uint64]) -> NDArray[np.float3
     for start in range(0, len(keys), SLICE_KEYS):
         total += embed.predict(keys[start : start + SLICE_KEYS, None]).sum(axis=0, dtype=np.float64)
     return np.asarray(total / max(len(keys), 1), dtype=np.float32)
-
-
-def _log_likelihood(probabilities: NDArray[Any], gold: NDArray[np.float64], exclusive: bool) -> float:
-    """Return the summed log-likelihood of the gold values that are known."""
-    known = np.nan_to_num(gold)
-    likelihood = known * np.log(probabilities + 1e-12)
-    if not exclusive:
-        likelihood = likelihood + (1 - known) * np.log(1 - probabilities + 1e-12)
-    return float(np.where(np.isnan(gold), 0, likelihood).sum())

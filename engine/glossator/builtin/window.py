@@ -11,11 +11,13 @@ import numpy as np
 from spacy.attrs import LOWER, PREFIX, SHAPE, SUFFIX
 from thinc.api import Optimizer, Ragged
 
-from glossator.annotations.gold import gold_spans, gold_tags, missing_tokens, without_overlaps
+from glossator.annotations.gold import gold_spans, gold_tags, missing_tokens
 from glossator.annotations.layer import check_tagger_layer, holds_spans
+from glossator.annotations.overlaps import without_overlaps
 from glossator.builtin import thinc_training
 from glossator.builtin.window_network import build_network
 from glossator.errors import ConfigError, StageError
+from glossator.ml.activations import softmax
 from glossator.ml.batching import bucket_by_length
 from glossator.ml.linear_chain import forward_backward, span_posteriors, viterbi
 from glossator.ml.span_scheme import SpanScheme
@@ -97,7 +99,7 @@ class WindowTagger:
         if not known.any():
             return 0.0
         logits, backprop = self._network.begin_update(self._inputs(words, vectors))
-        probabilities = _softmax(np.asarray(logits.dataXd))
+        probabilities = softmax(np.asarray(logits.dataXd))
         places = np.flatnonzero(known)
         loss = -np.log(probabilities[places, gold[places]] + 1e-12).mean()
         gradient = probabilities
@@ -117,7 +119,7 @@ class WindowTagger:
         if self._scheme is not None:
             return self._decode_spans(self._scheme, logits, words)
         ids = logits.argmax(axis=1)
-        best = _softmax(logits)[np.arange(len(ids)), ids]
+        best = softmax(logits)[np.arange(len(ids)), ids]
         tags = zip(words.scatter(ids), words.scatter(best), strict=True)
         return [TokenTags(ids=ids, probabilities=probabilities) for ids, probabilities in tags]
 
@@ -246,8 +248,3 @@ def _padded(logits: NDArray[np.float32], begins: NDArray[np.intp], lengths: NDAr
     """Lay sentences out as (sentences, longest, labels); the padding repeats words and is masked later."""
     places = begins[:, None] + np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
     return logits[places]
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glossator.ml.categories import category_matrix
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.training import Example
@@ -114,14 +116,8 @@ def _with_rejection(examples: Sequence[Example], labels: Sequence[str]) -> dict[
 
 
 def _gold_and_scores(examples: Sequence[Example], labels: Sequence[str]) -> tuple[Floats, Floats]:
-    gold = _matrix([example.reference.cats for example in examples], labels)
-    return gold, _matrix([example.predicted.cats for example in examples], labels)
-
-
-def _matrix(cats: Sequence[Mapping[str, float]], labels: Sequence[str]) -> Floats:
-    """Return (docs, labels) values, NaN where there is none."""
-    rows = [[of_doc.get(label, np.nan) for label in labels] for of_doc in cats]
-    return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(labels))
+    gold = category_matrix([example.reference.cats for example in examples], labels)
+    return gold, category_matrix([example.predicted.cats for example in examples], labels)
 
 
 def _cuts(scores: Floats) -> tuple[NDArray[np.intp], Floats]:
