@@ -14,6 +14,7 @@ from thinc.api import Adam, Model, Optimizer, fix_random_seed, use_ops
 from threadpoolctl import ThreadpoolController
 
 from glossator.errors import PipelineError
+from glossator.util.arrays import read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from glossator.stages import TrainingState
@@ -88,8 +89,7 @@ def restore(network: Model[Any, Any], optimizer: Optimizer, state: TrainingState
 
 def write_weights(path: Path, network: Model[Any, Any], facts: Mapping[str, Any]) -> None:
     """Write a network's weights, and the facts needed to build it again, into a folder."""
-    arrays = {f"{place}": np.asarray(value) for place, value in _values(network)}
-    np.savez(path / "weights.npz", **arrays)  # type: ignore[arg-type]
+    write_arrays(path / "weights.npz", {name: np.asarray(value) for name, value in _values(network)})
     (path / "network.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
@@ -110,20 +110,17 @@ def read_weights(path: Path, network: Model[Any, Any]) -> None:
     Raises:
         PipelineError: The file is missing, damaged, or belongs to a network of another shape.
     """
-    import zipfile
-
     file = path / "weights.npz"
-    try:
-        # Opened here, because np.load leaves a file that is no archive open.
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            for place, value in _values(network):
-                _, name = place.split(".", 1)
-                read = arrays[place]
-                if read.shape != value.shape:
-                    raise ValueError(f"{place} has shape {read.shape}, not {value.shape}")
-                _node(network, place).set_param(name, read)
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise PipelineError(f"{file} is missing or damaged: {error}") from error
+    arrays: dict[str, Any] = read_arrays(file)
+    for name, value in _values(network):
+        if name not in arrays:
+            raise PipelineError(f"{file} is damaged: it has no array {name!r}")
+        if arrays[name].shape != value.shape:
+            raise PipelineError(
+                f"{file} is damaged: {name} has shape {arrays[name].shape}, not {value.shape}"
+            )
+        _, parameter = name.split(".", 1)
+        _node(network, name).set_param(parameter, arrays[name])
 
 
 def _parameters(network: Model[Any, Any]) -> Sequence[tuple[str, tuple[int, str]]]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from glossator.errors import PipelineError
 from glossator.stages import Saveable, Updatable
+from glossator.util.arrays import read_arrays, write_arrays
 from glossator.util.files import replace_file
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Checkpoints:
         shutil.rmtree(temporary, ignore_errors=True)
         (temporary / STAGE).mkdir(parents=True)
         stage.to_disk(temporary / STAGE)
-        np.savez(temporary / STATE, **dict(state))  # type: ignore[arg-type]
+        write_arrays(temporary / STATE, state)
         final = self._epoch_folder(epoch)
         shutil.rmtree(final, ignore_errors=True)
         temporary.rename(final)
@@ -131,7 +131,6 @@ class Checkpoints:
 
 def _read_state(file: Path) -> Mapping[str, np.ndarray]:
     try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise PipelineError(f"{file} is damaged, train without --resume: {error}") from error
+        return read_arrays(file)
+    except PipelineError as error:
+        raise PipelineError(f"{error}; train without --resume") from error

@@ -18,6 +18,7 @@ from glossator.testing.lessons import EXAM_EVERY, MAX_UPDATES, begin, lesson, mi
 from glossator.testing.outcome import Failed, NotApplicable
 from glossator.testing.subject import NAME
 from glossator.testing.trial import Trial, disturb_randomness
+from glossator.util.arrays import read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -141,10 +142,9 @@ def _spacy_pipeline(trial: Trial) -> Language:
 def _through_a_file(state: TrainingState) -> Mapping[str, Any]:
     """Write and read a training state as a checkpoint does: arrays, no pickle."""
     file = io.BytesIO()
-    np.savez(file, **{name: np.asarray(value) for name, value in state.items()})  # type: ignore[arg-type]
+    write_arrays(file, {name: np.asarray(value) for name, value in state.items()})
     file.seek(0)
-    with np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)
+    return read_arrays(file)
 
 
 def _expect_learner(trial: Trial) -> None:
