@@ -268,7 +268,7 @@ def test_colliding_labels_are_found_before_anything_is_learned(tmp_path):
         TWO_HEADS
         + '\n[classifiers.mood2]\nstage = "bow"\nrows = 100\n[data.mood2]\ncorpus = "samples_reviews"\n'
     )
-    text = text.replace('stages = ["ner", "mood"]', 'stages = ["mood", "mood2", "ner"]')
+    text = text.replace('heads = ["ner", "mood"]', 'heads = ["mood", "mood2", "ner"]')
     heard = Heard()
     with pytest.raises(ConfigError, match=r"'mood' and 'mood2' both write .* give one a prefix"):
         train(config_of(text, training__max_epochs=1), tmp_path / "out", progress=heard)
