@@ -338,7 +338,7 @@ def _sum_sweep(
 
 
 def _scaled_sweep(columns: _Columns, potentials: Floats, sums: _Sums) -> tuple[Floats, Bools]:
-    """Sum in the exponential domain, each step scaled to 1; also return the (batch,) rows that lost digits."""
+    """Sum in the exponential domain, each step scaled to 1; also return (batch,) which lost digits."""
     directions = potentials.shape[1]
     moves, first = sums.moves[:directions], sums.first[:directions]
     tops = potentials.max(axis=2, keepdims=True, initial=-np.inf)

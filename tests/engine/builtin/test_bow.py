@@ -252,7 +252,7 @@ def test_misuse_is_named(tmp_path):
         stage.initialize(examples(3), VectorSpace(tables=(np.zeros((2, 2)),)), seed=0)
     one = Doc(NLP.vocab, words=["x"])
     one.cats = {"only": 1.0}
-    with pytest.raises(StageError, match=r"the categories \['only'\]; it takes more to learn"):
+    with pytest.raises(StageError, match=r"the categories \['only'\]: too few to learn from"):
         stage.initialize([Example(Doc(NLP.vocab, words=["x"]), one)], VectorSpace(), seed=0)
     BagOfWords(exclusive=False).initialize([Example(Doc(NLP.vocab, words=["x"]), one)], VectorSpace(), seed=0)
 
