@@ -1,4 +1,4 @@
-"""Eight sentences, annotated on every layer: few enough for any stage to learn by heart."""
+"""Eight sentences, annotated on every layer: few enough for any stage to memorize."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """A sentence whose tokens are parted by blanks here.
+    """A sentence.
 
     Attributes:
-        words: Its tokens.
-        tags: A fine-grained tag each.
-        pos: A universal part of speech each.
+        words: Its tokens, separated by blanks.
+        tags: One fine-grained tag per token.
+        pos: One universal part of speech per token.
         names: Its entities and their labels.
-        topic: The one category it has of `TOPICS`.
-        subjects: Any number of `SUBJECTS` it has.
+        topic: Its only category among `TOPICS`.
+        subjects: Its categories among `SUBJECTS`, any number of them.
     """
 
     words: str
@@ -110,12 +110,15 @@ TEXTS = tuple(" ".join(sentence.words.split()[:-1]) + sentence.words[-1] for sen
 
 
 def eight_examples(tokenizer: Tokenizer, layer: str, *, exclusive: bool) -> list[Example]:
-    """Return the examples with gold on one layer.
+    """Return the examples with gold annotations on one layer.
+
+    Example:
+        examples = eight_examples(pipeline.tokenizer, "ents", exclusive=True)
 
     Args:
         tokenizer: Makes the Docs to predict on.
         layer: "ents", "spans:KEY", "tag", "pos" or "cats".
-        exclusive: For "cats", whether each Doc has exactly one.
+        exclusive: For "cats", whether each Doc has exactly one category.
     """
     pairs = zip(_SENTENCES, TEXTS, strict=True)
     return [
@@ -125,11 +128,15 @@ def eight_examples(tokenizer: Tokenizer, layer: str, *, exclusive: bool) -> list
 
 
 def wrong_answers(docs: Sequence[Doc], examples: Sequence[Example], layer: str, exclusive: bool) -> list[str]:
-    """Return the texts of the annotated Docs that differ from the examples' gold."""
+    """Return the texts of the Docs whose annotations differ from the examples' gold.
+
+    Example:
+        wrong_answers(list(pipeline.pipe(TEXTS)), examples, "ents", exclusive=True)
+    """
     return [
         doc.text
         for doc, example in zip(docs, examples, strict=True)
-        if _said(doc, layer, exclusive) != _said(example.reference, layer, exclusive)
+        if _annotations(doc, layer, exclusive) != _annotations(example.reference, layer, exclusive)
     ]
 
 
@@ -139,8 +146,8 @@ def _reference(doc: Doc, sentence: _Sentence, layer: str, exclusive: bool) -> Do
     elif layer == "pos":
         _set_tags(doc, "pos_", sentence.pos)
     elif layer == "cats":
-        holding = {sentence.topic} if exclusive else sentence.subjects
-        doc.cats = {label: float(label in holding) for label in (TOPICS if exclusive else SUBJECTS)}
+        categories = {sentence.topic} if exclusive else sentence.subjects
+        doc.cats = {label: float(label in categories) for label in (TOPICS if exclusive else SUBJECTS)}
     else:
         spans = [_span(doc, name, label) for name, label in sentence.names.items()]
         if layer == "ents":
@@ -162,7 +169,7 @@ def _set_tags(doc: Doc, attribute: str, tags: str) -> None:
         setattr(token, attribute, tag)
 
 
-def _said(doc: Doc, layer: str, exclusive: bool) -> Any:
+def _annotations(doc: Doc, layer: str, exclusive: bool) -> Any:
     if layer == "tag":
         return [token.tag_ for token in doc]
     if layer == "pos":
