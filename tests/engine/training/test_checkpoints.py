@@ -94,7 +94,7 @@ def test_what_a_kill_left_half_written_is_written_over(tmp_path):
 )
 def test_damaged_progress_is_named(tmp_path, content):
     (tmp_path / "progress.json").write_text(content)
-    with pytest.raises(PipelineError, match=r"progress\.json is damaged, train without --resume"):
+    with pytest.raises(PipelineError, match=r"progress\.json is damaged: .*; train without --resume"):
         Checkpoints(tmp_path)
 
 

@@ -200,7 +200,7 @@ max_epochs = 2
     assert train(config_of(text, tmp_path), tmp_path / "out", progress=heard).failed == 8
     assert sum("train.jsonl:" in message for message in heard.messages) == 5
     assert heard.messages[0].startswith(f"failed: {tmp_path / 'train.jsonl'}:21: ")
-    assert "8 documents cannot be read and are left out" in heard.messages[5]
+    assert "8 documents cannot be read and are skipped" in heard.messages[5]
     (tmp_path / "train.jsonl").write_text("\n".join(lines) + "\n")
     train(config_of(text, tmp_path), tmp_path / "clean")
     bad_run, clean = weights_of(tmp_path / "out"), weights_of(tmp_path / "clean")
