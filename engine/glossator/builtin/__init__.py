@@ -64,6 +64,7 @@ def glossator_formats() -> Iterator[Format]:
         factory=paragraphs,
         summary="text, one document per paragraph, separated by blank lines",
     )
+
     yield Format(
         name="jsonl",
         factory="glossator.formats.jsonl:JsonLines",
@@ -82,6 +83,7 @@ def glossator_formats() -> Iterator[Format]:
         suffixes=(".tsv",),
         summary="tab-separated values, otherwise like csv",
     )
+
     yield Format(
         name="labelled-lines",
         factory="glossator.formats.labelled_text:LabelledLines",
@@ -102,6 +104,7 @@ def glossator_formats() -> Iterator[Format]:
         factory="glossator.formats.clinc:Clinc",
         summary="CLINC150's JSON lists of texts and intents",
     )
+
     yield Format(
         name="conll",
         factory="glossator.formats.conll:Columns",

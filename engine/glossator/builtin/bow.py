@@ -158,7 +158,7 @@ class BagOfWords:
         return means
 
     def _gold(self, examples: Sequence[Example]) -> NDArray[np.float64]:
-        """Return the (docs, labels) gold values, NaN where the gold has none."""
+        """Return the (docs, labels) gold values, NaN if the gold has none."""
         cats = [example.reference.cats for example in examples]
         return category_matrix(cats, self.labels, exclusive=self.exclusive)
 

@@ -172,7 +172,11 @@ def _check_vectors(config: PipelineConfig) -> None:
 
 
 def check_embedder(name: str, embedders: Collection[str], where: str) -> None:
-    """Raise `ConfigError`, beginning with `where`, if there is no embedder `name`."""
+    """Raise a `ConfigError` that begins with `where` if there is no embedder `name`.
+
+    Example:
+        check_embedder("words", config.embedders, "[taggers.ner] vectors")
+    """
     if name not in embedders:
         raise ConfigError(f"{where}: no embedder {name!r} (embedders: {listed(embedders)})")
 

@@ -1,4 +1,4 @@
-"""From logits to probabilities: a softmax where one label holds, a sigmoid where any number do."""
+"""Turns logits into probabilities: softmax for exclusive labels, sigmoid for independent ones."""
 
 from __future__ import annotations
 

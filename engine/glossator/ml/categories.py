@@ -17,7 +17,7 @@ _TINY = 1e-12
 def category_matrix(
     cats: Sequence[Mapping[str, float]], labels: Sequence[str], *, exclusive: bool = False
 ) -> NDArray[np.float64]:
-    """Return the (docs, labels) values of categories, NaN where a document has no value for a label.
+    """Return the (docs, labels) values of categories, NaN if a document has no value for a label.
 
     Values between 0 and 1, such as a teacher's probabilities, are kept as they are.
 
@@ -42,6 +42,9 @@ def category_matrix(
 
 def log_likelihood(probabilities: NDArray[Any], gold: NDArray[np.float64], *, exclusive: bool) -> float:
     """Return the log-likelihood, in nats, of the gold values, summed over all that are not NaN.
+
+    Example:
+        log_likelihood(np.array([[0.8, 0.2]]), np.array([[1.0, 0.0]]), exclusive=True)  # -0.22
 
     Args:
         probabilities: (docs, labels).

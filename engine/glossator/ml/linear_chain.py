@@ -96,13 +96,17 @@ class _Sums:
 class Messages:
     """The result of `forward_backward` for a batch, for `marginals` and `span_posteriors`.
 
+    Example:
+        messages = forward_backward(emissions, lengths, *scheme.constraints())
+        span_posteriors(messages, scheme, scheme.decode_batch(ids, lengths))
+
     Attributes:
         log_partition: (batch,) log of the sum over all label sequences; 0 for rows of length 0.
         shape: Batch, time and labels of the emissions.
         columns: The emissions, one column per row of the batch.
         forward: (time, labels, batch) log sum over everything up to a label, its own emission included.
         backward: (time, labels, batch) log sum over everything from a label on, its own emission included.
-        transitions, end: As given.
+        transitions, end: Those of the chain.
     """
 
     log_partition: Floats

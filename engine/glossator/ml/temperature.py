@@ -60,7 +60,7 @@ def softmax_nll(logits: ArrayLike, gold: ArrayLike, temperature: float) -> float
 
 
 def _golden_section(function: Callable[[float], float], low: float, high: float) -> float:
-    """Return the place of the only maximum of a function, to within `_TOLERANCE`."""
+    """Return the argument of the only maximum of a function, to within `_TOLERANCE`."""
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     at_left, at_right = function(left), function(right)
     # The golden ratio lets each step reuse one of the two values: one evaluation per step.

@@ -92,14 +92,14 @@ class Words:
 
 
 def words_of(docs: Sequence[Doc], attributes: Sequence[int]) -> Words:
-    """Return the words of some Docs with the given `spacy.attrs`.
+    """Return the words of some Docs with lexical attributes.
 
     Example:
         words_of([nlp("Mara lives here.")], [LOWER, SHAPE]).features.shape  # (4, 2)
 
     Args:
         docs: The Docs; one without sentence boundaries is one sentence.
-        attributes: The columns of `Words.features`.
+        attributes: The `spacy.attrs` that become the columns of `Words.features`.
     """
     columns = [IS_SPACE, SENT_START, *attributes]
     arrays: list[Any] = [doc.to_array(columns).reshape(len(doc), len(columns)) for doc in docs]

@@ -49,7 +49,14 @@ def build(record: Stage | Format, settings: Mapping[str, Any], *, plugin: str) -
 
 
 def load_command(declared: Declared[Command]) -> click.Command:
-    """Import the click command that a plugin declared; raise `PluginError` if that fails."""
+    """Import the click command that a plugin declared.
+
+    Example:
+        load_command(manager.command("vectors")).main(["info", "my/vectors"])
+
+    Raises:
+        PluginError: The import failed.
+    """
     what = f"command {declared.record.name!r} of plugin {declared.plugin.name!r}"
     command: click.Command = load_object(declared.record.command, what=what)
     return command

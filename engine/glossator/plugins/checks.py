@@ -14,7 +14,11 @@ from glossator.util.messages import did_you_mean, one_line
 
 
 def hook_faults(manager: pluggy.PluginManager, module: Any) -> list[str]:
-    """Return the faults that pluggy ignores: hooks that do not exist, and hooks without the marker."""
+    """Return the faults that pluggy ignores: hooks that do not exist, and hooks without the marker.
+
+    Example:
+        hook_faults(manager, module)  # ["there is no hook 'glossator_tager' (did you mean ...)"]
+    """
     hooks = manager.get_hookcallers(module) or []
     valid = list(HOOKS.values())
     faults = [
@@ -32,7 +36,11 @@ def hook_faults(manager: pluggy.PluginManager, module: Any) -> list[str]:
 
 
 def declared_by(impl: pluggy.HookImpl, kind: AnyKind, plugin: Plugin) -> Iterator[Declared[Any] | Problem]:
-    """Yield the records that one plugin's hook declares, and a problem for each invalid one."""
+    """Yield the records that one plugin's hook declares, and a problem for each invalid one.
+
+    Example:
+        [each for each in declared_by(impl, "tagger", plugin) if isinstance(each, Problem)]
+    """
     try:
         # The hook may be a generator: its errors come while it is read, after records that are good.
         records: Any = impl.function()

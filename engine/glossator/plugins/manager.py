@@ -111,12 +111,12 @@ class PluginManager:
             raise PluginError(f"several plugins have a {kind} {plain!r}; write one of: {_listed(matches)}")
 
         nearest = did_you_mean(plain, [each.record.name for each in candidates])
-        place = f" in plugin {owner!r}" if owner else ""
+        scope = f" in plugin {owner!r}" if owner else ""
         others = [k for k in KINDS if k != kind and any(d.record.name == plain for d in self._collect(k))]
         other = f" (it is a {others[0]})" if others else ""
-        lines = [f"no {kind} {plain!r}{place}{nearest or other}; available: {_listed(candidates) or 'none'}"]
+        lines = [f"no {kind} {plain!r}{scope}{nearest or other}; available: {_listed(candidates) or 'none'}"]
         excuses = list(self._excuses(kind, owner))
-        # If a plugin that failed may have declared it, the name is not known to be wrong.
+        # If a plugin that failed may have declared it, the name may be right.
         raise (PluginError if excuses else UnknownNameError)("\n".join([*lines, *excuses]))
 
     def stage(self, kind: Kind, name: str) -> Stage:

@@ -56,7 +56,11 @@ def plain_answers(subject: Subject, pipeline: Pipeline, texts: Sequence[str]) ->
 
 
 def plain(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> Any:
-    """Return the plain form of a prediction, without the values at white space, which the engine ignores."""
+    """Return the plain form of a prediction, without the values at white space, which the engine ignores.
+
+    Example:
+        plain(subject, pipeline, doc, predictions(subject, pipeline, [doc])[0])
+    """
     if subject.kind == "tokenizer":
         return [[token.text, token.whitespace_, token.is_sent_start] for token in doc]
     if subject.kind == "embedder":
@@ -74,7 +78,11 @@ def plain(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> Any:
 
 
 def fault(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> str:
-    """Return what is wrong with the shape or the values of a prediction; "" if nothing is."""
+    """Return what is wrong with the shape or the values of a prediction; "" if nothing is.
+
+    Example:
+        fault(subject, pipeline, doc, answer)  # "a probability that is not finite"
+    """
     stage = subject.part(pipeline)
     if subject.kind == "embedder":
         return _fault_of_vectors(stage, doc, *answer)

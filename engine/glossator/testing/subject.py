@@ -111,7 +111,11 @@ class Subject:
 
 
 def head_of(pipeline: Pipeline) -> HeadConfig:
-    """Return the config of the tagger or classifier under test."""
+    """Return the config of the tagger or classifier under test.
+
+    Example:
+        pipeline.vector_space(head_of(pipeline))
+    """
     return pipeline.heads[NAME].config
 
 

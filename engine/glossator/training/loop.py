@@ -139,7 +139,7 @@ def _learn(
             loss = task.stage.update(examples, vectors)
         if not np.isfinite(loss):
             raise StageError(
-                f"[{task.section}] the loss became {loss}: try a smaller learning rate, where the stage "
+                f"[{task.section}] the loss became {loss}: try a smaller learning rate, if the stage "
                 f"has that setting (--set {task.section}.learn_rate=...)"
             )
         losses.append(loss)
