@@ -65,7 +65,7 @@ class DataConfig:
     Attributes:
         corpus: A corpus of the manifest; then no files are named.
         train, dev, test: One file per split, relative to the config's folder.
-        format: The files' format; "" to tell it from their suffixes.
+        format: The files' format; "" to infer it from their suffixes.
         encoding: The files' encoding.
         options: Keyword arguments of the format's factory.
     """

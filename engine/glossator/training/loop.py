@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from glossator.training.progress import TrainingProgress
 
 
-# An epoch has at least so many batches, unless they would have fewer words than a small batch.
+# Small data has small batches: an epoch at least BATCHES of them, but none of fewer words than SMALL_BATCH.
 BATCHES = 20
 SMALL_BATCH = 200
 
