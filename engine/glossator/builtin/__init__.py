@@ -59,11 +59,7 @@ def glossator_formats() -> Iterator[Format]:
     """Declare the built-in file formats."""
     yield Format(name="text", factory=whole_files, suffixes=(".txt",), summary="text, one document per file")
     yield Format(name="lines", factory=lines, summary="text, one document per line")
-    yield Format(
-        name="paragraphs",
-        factory=paragraphs,
-        summary="text, one document per paragraph, separated by blank lines",
-    )
+    yield Format(name="paragraphs", factory=paragraphs, summary="text, one document per paragraph")
 
     yield Format(
         name="jsonl",

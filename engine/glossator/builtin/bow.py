@@ -70,8 +70,7 @@ class BagOfWords:
             )
         self._build(tuple(sorted(labels)), space.width)
         self._temperature = 1.0
-        thinc_training.seed_everything(seed)
-        self._network.initialize()
+        thinc_training.draw_weights(self._network, seed)
 
     @thinc_training.on_one_thread
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
@@ -117,13 +116,8 @@ class BagOfWords:
         """Write weights, labels and temperature."""
         if not self.labels:
             raise StageError("bow: it is not trained yet, there is nothing to save")
-        metadata = {
-            "labels": self.labels,
-            "vectors": self._vector_width,
-            "temperature": self._temperature,
-            **self._shape,
-            "exclusive": self.exclusive,
-        }
+        metadata = {"labels": self.labels, "vectors": self._vector_width, "temperature": self._temperature}
+        metadata |= {**self._shape, "exclusive": self.exclusive}
         thinc_training.write_weights(path, self._network, metadata)
 
     def from_disk(self, path: Path) -> None:

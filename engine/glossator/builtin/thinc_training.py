@@ -70,13 +70,14 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def seed_everything(seed: int) -> None:
-    """Seed thinc's and numpy's random numbers, from which thinc draws weights and dropout.
+def draw_weights(network: Model[Any, Any], seed: int) -> None:
+    """Draw a network's weights, and leave the random state from which dropout is drawn in training.
 
     Example:
-        seed_everything(0)
+        draw_weights(network, seed=0)
     """
-    fix_random_seed(seed)
+    fix_random_seed(seed)  # thinc's and numpy's global random states
+    network.initialize()
 
 
 def training_state(network: Model[Any, Any], optimizer: Optimizer) -> TrainingState:

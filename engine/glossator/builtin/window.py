@@ -91,8 +91,7 @@ class WindowTagger:
             raise StageError(f"window: the training data has no gold {self._layer!r} to learn from")
         self._build(tuple(sorted(labels)), space.width)
         self._temperature = 1.0
-        thinc_training.seed_everything(seed)
-        self._network.initialize()
+        thinc_training.draw_weights(self._network, seed)
 
     @thinc_training.on_one_thread
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
@@ -151,13 +150,8 @@ class WindowTagger:
         """Write weights, labels and temperature."""
         if not self.labels:
             raise StageError("window: it is not trained yet, there is nothing to save")
-        metadata = {
-            "labels": self.labels,
-            "vectors": self._vector_width,
-            "temperature": self._temperature,
-            **self._shape,
-        }
-        thinc_training.write_weights(path, self._network, metadata)
+        metadata = {"labels": self.labels, "vectors": self._vector_width, "temperature": self._temperature}
+        thinc_training.write_weights(path, self._network, {**metadata, **self._shape})
 
     def from_disk(self, path: Path) -> None:
         """Read what `to_disk` wrote."""
