@@ -1,7 +1,7 @@
 """Glossator: a plugin-based NLP annotation engine.
 
 `import glossator` is light: it loads neither spaCy nor a machine-learning framework. What needs
-them is imported when it is first touched.
+them is imported on first use.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ _LAZY = {
 }
 
 
+# Called for names that the module does not hold: PEP 562.
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)

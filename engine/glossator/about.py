@@ -1,4 +1,4 @@
-"""What Glossator says about itself."""
+"""The version of Glossator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every error a user can meet: what was wrong, where, and what to do about it."""
+"""The errors that Glossator raises on purpose: each says what was wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -6,49 +6,83 @@ from __future__ import annotations
 class GlossatorError(Exception):
     """Base of all errors raised on purpose; its message is written for the user.
 
-    `exit_code` is what the command line ends with: 1 for a failure, 2 for misuse.
+    Example:
+        try:
+            pipeline = glossator.load("models/mine")
+        except glossator.GlossatorError as error:
+            sys.exit(f"cannot load the pipeline: {error}")
+
+    Attributes:
+        exit_code: The exit code of the command line: 1 for a failure, 2 for misuse.
     """
 
     exit_code = 1
 
 
 class UsageError(GlossatorError):
-    """A call or a command line that cannot mean anything."""
+    """A function or command was called with arguments that make no sense.
+
+    Example:
+        raise UsageError(f"seeds must be at least 1, not {seeds}")
+    """
 
     exit_code = 2
 
 
 class ConfigError(GlossatorError):
-    """A pipeline description that cannot be built."""
+    """A config is invalid, or a stage cannot be built from it.
+
+    Example:
+        raise ConfigError(f"window: depth must be at least 1, not {depth}")
+    """
 
     exit_code = 2
 
 
 class PluginError(GlossatorError):
-    """A plugin that is missing, broken, blocked or ambiguous."""
+    """A plugin is missing, broken, blocked or ambiguous.
+
+    Example:
+        raise PluginError(f"several plugins have a tagger {name!r}; write one of: a/ner, b/ner")
+    """
 
 
 class UnknownNameError(PluginError):
-    """A stage, format or command that no plugin has."""
+    """No plugin provides a stage, format or command of this name.
+
+    Example:
+        raise UnknownNameError("no tagger 'windw' (did you mean 'window'?)")
+    """
 
     exit_code = 2
 
 
 class StageError(GlossatorError):
-    """A stage that failed while it was built, trained or run."""
+    """A stage failed while it was built, trained or run.
+
+    Example:
+        raise StageError("bow: it is not trained yet")
+    """
 
 
 class PipelineError(GlossatorError):
-    """A pipeline folder that is missing, damaged or made for another version."""
+    """A pipeline folder is missing, damaged or made for another version.
+
+    Example:
+        raise PipelineError(f"{file} is missing or damaged: {error}")
+    """
 
 
 class DataError(GlossatorError):
-    """Something wrong in a file that was read.
+    """The content of a file is invalid.
+
+    Example:
+        raise DataError("a row has 3 columns instead of 4", file="people.conll", line=12)
 
     Args:
         message: What is wrong and what to do.
-        file: The file, as the user named it.
-        line: 1-based line in that file, or None where the whole file is meant.
+        file: The file, as the user named it; "" if there is none.
+        line: Its line, counted from 1; None if the whole file is meant.
     """
 
     def __init__(self, message: str, *, file: str = "", line: int | None = None) -> None:

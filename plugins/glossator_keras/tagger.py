@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from glossator.annotations.gold import GoldSpan, gold_spans, gold_tags, missing_tokens, without_overlaps
+from glossator.annotations.gold import GoldSpan, gold_spans, gold_tags, missing_tokens
 from glossator.annotations.layer import Layer
+from glossator.annotations.overlaps import without_overlaps
 from glossator.errors import ConfigError, StageError
 from glossator.ml.linear_chain import log_partition, path_score
 from glossator.ml.span_scheme import SpanScheme

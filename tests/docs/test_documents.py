@@ -86,7 +86,7 @@ def test_the_readme_sections_fit_the_readme_config():
                 re.sub(rf"^{name}.*?(?=^\[|\Z)", "", merged, flags=re.DOTALL | re.MULTILINE)
                 + f"\n{section}\n"
             )
-        merged = re.sub(r"^stages = .*", "", merged, flags=re.MULTILINE)
+        merged = re.sub(r"^heads = .*", "", merged, flags=re.MULTILINE)
         Pipeline.from_config(parse_config(merged, folder=ROOT))
 
 

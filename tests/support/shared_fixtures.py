@@ -23,7 +23,7 @@ SAMPLES_CONFIG = """
 [glossator]
 lang = "en"
 name = "small"
-stages = ["ner", "pos", "mood"]
+heads = ["ner", "pos", "mood"]
 
 [taggers.ner]
 stage = "window"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -58,18 +57,6 @@ def gold_tags(example: Example, layer: Layer) -> list[str | None]:
     else:
         strings = example.get_aligned(layer.kind.upper(), as_string=True)
     return [string or None for string in strings]
-
-
-def without_overlaps(spans: Iterable[GoldSpan]) -> list[GoldSpan]:
-    """Return what a one-label-a-word model can learn: of spans that overlap, the longer, then the first."""
-    taken: set[int] = set()
-    kept = []
-    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
-        places = range(span.start, span.end)
-        if taken.isdisjoint(places):
-            taken.update(places)
-            kept.append(span)
-    return sorted(kept)
 
 
 def _same_tokens(example: Example) -> bool:

@@ -19,6 +19,7 @@ from spacy.parts_of_speech import IDS
 from spacy.tokens import Span, SpanGroup
 
 from glossator.annotations.layer import Layer
+from glossator.annotations.overlaps import without_overlaps
 from glossator.annotations.read import PROVENANCE
 from glossator.errors import ConfigError
 from glossator.stages import ScoredSpan, TokenTags
@@ -38,7 +39,7 @@ def write_spans(doc: Doc, head: str, layer: Layer, spans: Sequence[ScoredSpan]) 
     """
     spans = _without_outer_space(doc, spans)
     if not layer.may_overlap:
-        spans = _without_overlaps(spans, taken=[(entity.start, entity.end) for entity in doc.ents])
+        spans = without_overlaps(spans, _surest_first, taken=doc.ents)
     written = [Span(doc, span.start, span.end, label=span.label) for span in spans]
     if not layer.may_overlap:
         doc.set_ents([*doc.ents, *written])
@@ -125,16 +126,7 @@ def _without_outer_space(doc: Doc, spans: Sequence[ScoredSpan]) -> list[ScoredSp
     return kept
 
 
-def _without_overlaps(spans: Sequence[ScoredSpan], taken: Sequence[tuple[int, int]]) -> list[ScoredSpan]:
-    occupied = {token for start, end in taken for token in range(start, end)}
-    kept = []
-
-    def rank(span: ScoredSpan) -> tuple[float, int, int, str]:
-        return -round(float(span.score), RANKING_DIGITS), span.start - span.end, span.start, span.label
-
-    for span in sorted(spans, key=rank):
-        places = range(span.start, span.end)
-        if occupied.isdisjoint(places):
-            occupied.update(places)
-            kept.append(span)
-    return sorted(kept)
+def _surest_first(span: ScoredSpan) -> tuple[float, int, int, str]:
+    # The label decides last, so that the result does not depend on the order of the predictions.
+    rank = -round(float(span.score), RANKING_DIGITS)
+    return (rank, span.start - span.end, span.start, span.label)

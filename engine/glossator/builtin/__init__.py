@@ -1,6 +1,6 @@
-"""What the engine ships with: the records of the built-in plugin.
+"""The built-in plugin: the stages and formats that the engine ships with.
 
-They name their factories as strings, so that this module stays light.
+The records name their factories as strings, so that this module stays light.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def glossator_tokenizers() -> Iterator[Stage]:
     yield Stage(
         name="whitespace",
         factory="glossator.builtin.tokenizers:WhitespaceTokenizer",
-        summary="words as white space parts them, for text already tokenized",
+        summary="words separated by white space, for text that is tokenized already",
     )
 
 
@@ -50,75 +50,74 @@ def glossator_taggers() -> Iterator[Stage]:
     yield Stage(
         name="gazetteer",
         factory="glossator.builtin.gazetteer:Gazetteer",
-        summary="looks names up in a list",
+        summary="finds the phrases of a list",
     )
 
 
 @hookimpl
 def glossator_formats() -> Iterator[Format]:
     """Declare the built-in file formats."""
-    yield Format(name="text", factory=whole_files, suffixes=(".txt",), summary="text, a document a file")
-    yield Format(name="lines", factory=lines, summary="text, a document a line")
-    yield Format(
-        name="paragraphs",
-        factory=paragraphs,
-        summary="text, a document a paragraph, blank lines between",
-    )
+    yield Format(name="text", factory=whole_files, suffixes=(".txt",), summary="text, one document per file")
+    yield Format(name="lines", factory=lines, summary="text, one document per line")
+    yield Format(name="paragraphs", factory=paragraphs, summary="text, one document per paragraph")
+
     yield Format(
         name="jsonl",
         factory="glossator.formats.jsonl:JsonLines",
         suffixes=(".jsonl", ".ndjson"),
-        summary="a JSON object a line, with its text, spans and categories",
+        summary="one JSON object per line, with its text, spans and categories",
     )
     yield Format(
         name="csv",
         factory="glossator.formats.csv_table:Table",
         suffixes=(".csv",),
-        summary="comma-separated values, a document a row, its text and labels in named columns",
+        summary="comma-separated values, one document per row, its text and labels in named columns",
     )
     yield Format(
         name="tsv",
         factory="glossator.formats.csv_table:tab_separated",
         suffixes=(".tsv",),
-        summary="tab-separated values, otherwise as csv",
+        summary="tab-separated values, otherwise like csv",
     )
+
     yield Format(
         name="labelled-lines",
         factory="glossator.formats.labelled_text:LabelledLines",
-        summary="a document a line, after its label and a tab",
+        summary="one document per line, after its label and a tab",
     )
     yield Format(
         name="class-files",
         factory="glossator.formats.labelled_text:ClassFiles",
-        summary="a document a line, a file a class",
+        summary="one document per line, one file per class",
     )
     yield Format(
         name="class-folders",
         factory="glossator.formats.labelled_text:ClassFolders",
-        summary="text, a document a file, a folder a class",
+        summary="text, one document per file, one folder per class",
     )
     yield Format(
         name="clinc",
         factory="glossator.formats.clinc:Clinc",
         summary="CLINC150's JSON lists of texts and intents",
     )
+
     yield Format(
         name="conll",
         factory="glossator.formats.conll:Columns",
         suffixes=(".conll", ".bio", ".iob"),
-        summary="a token a line in columns, its last an IOB tag",
+        summary="one token per line in columns, the last an IOB tag",
     )
     yield Format(
         name="iob2",
         factory="glossator.formats.iob2:Iob2",
         suffixes=(".iob2",),
-        summary="a token a line with comments, as Universal NER has it",
+        summary="one token per line with comments, as in Universal NER",
     )
     yield Format(
         name="conllu",
         factory="glossator.formats.conllu:ConllU",
         suffixes=(".conllu",),
-        summary="CoNLL-U, as Universal Dependencies has it",
+        summary="CoNLL-U, as in Universal Dependencies",
     )
     yield Format(
         name="docbin",
@@ -129,21 +128,21 @@ def glossator_formats() -> Iterator[Format]:
 
 
 def whole_files() -> Reader:
-    """Make the format that takes a file as one document."""
+    """Make the format that reads each file as one document."""
     from glossator.formats.text import TextFiles
 
     return TextFiles(unit="file")
 
 
 def lines() -> Reader:
-    """Make the format that takes every line as a document."""
+    """Make the format that reads each line as one document."""
     from glossator.formats.text import TextFiles
 
     return TextFiles(unit="line")
 
 
 def paragraphs() -> Reader:
-    """Make the format that takes every paragraph as a document."""
+    """Make the format that reads each paragraph as one document."""
     from glossator.formats.text import TextFiles
 
     return TextFiles(unit="paragraph")

@@ -12,6 +12,8 @@ from thinc.api import HashEmbed, Linear, Model, zero_init
 
 from glossator.builtin import thinc_training
 from glossator.errors import ConfigError, StageError
+from glossator.ml.activations import sigmoid, softmax
+from glossator.ml.categories import category_matrix, log_likelihood
 from glossator.ml.temperature import fit_temperature
 from glossator.stages import Vectors, VectorSpace
 
@@ -22,19 +24,22 @@ if TYPE_CHECKING:
 
     from glossator.stages import TrainingState
 
-SLICE_KEYS = 50_000
+SLICE_KEYS = 50_000  # their vectors take 6 MB at the default width
 
 
 class BagOfWords:
-    """Classifies documents by the words and neighbouring pairs in them, whatever their order.
+    """Classifies documents by their words and pairs of neighbouring words, in any order.
+
+    Example:
+        Pipeline("en").add_classifier("topic", "bow", exclusive=False, width=64)
 
     Args:
         exclusive: Whether a document has exactly one label; otherwise any number of them.
-        width: Of the words' vectors.
-        rows: Of their table; words and pairs are hashed into it. Ten thousand sentences have a hundred
-            thousand of these, and much smaller tables confuse them.
-        dropout: Share of a document's words and pairs left out of a training step.
-        learn_rate: Adam's.
+        width: Columns of the table of word vectors.
+        rows: Rows of that table, into which words and pairs are hashed. Ten thousand sentences have a
+            hundred thousand different ones; in a much smaller table too many share a row.
+        dropout: Share of a document's words and pairs that a training step leaves out.
+        learn_rate: Learning rate of Adam.
     """
 
     def __init__(
@@ -57,16 +62,15 @@ class BagOfWords:
     def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
         """Collect the labels and draw fresh weights."""
         if space.tables:
-            raise ConfigError("bow takes vectors as they are: remove tune = true")
+            raise ConfigError("bow does not tune vectors: remove tune = true")
         labels = {label for example in examples for label in example.reference.cats}
         if len(labels) < 1 + self.exclusive:
             raise StageError(
-                f"bow: the training data has the categories {sorted(labels)}; it takes more to learn"
+                f"bow: the training data has the categories {sorted(labels)}: too few to learn from"
             )
         self._build(tuple(sorted(labels)), space.width)
         self._temperature = 1.0
-        thinc_training.seed_everything(seed)
-        self._network.initialize()
+        thinc_training.draw_weights(self._network, seed)
 
     @thinc_training.on_one_thread
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
@@ -74,15 +78,17 @@ class BagOfWords:
         bags = [_dropped(keys, self._dropout) for keys in _keys([example.predicted for example in examples])]
         if not any(len(bag) for bag in bags):
             return 0.0
-        given = self._given([example.predicted for example in examples], vectors)
-        logits, backprop = self._network.begin_update((bags, given))
+
+        means = self._mean_vectors([example.predicted for example in examples], vectors)
+        logits, backprop = self._network.begin_update((bags, means))
         gold = self._gold(examples)
         probabilities = self._probabilities(logits)
-        known = ~np.isnan(gold)
-        gradient = np.where(known, probabilities - np.nan_to_num(gold), 0).astype(np.float32) / len(examples)
-        backprop(gradient)
+
+        # Softmax and sigmoid have the same gradient of the cross-entropy: probability less gold value.
+        errors = np.where(np.isnan(gold), 0, probabilities - np.nan_to_num(gold))
+        backprop(errors.astype(np.float32) / len(examples))
         self._network.finish_update(self._optimizer)
-        return -_log_likelihood(probabilities, gold, self.exclusive) / len(examples)
+        return -log_likelihood(probabilities, gold, exclusive=self.exclusive) / len(examples)
 
     @thinc_training.on_one_thread
     def predict(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
@@ -95,7 +101,7 @@ class BagOfWords:
         logits = self._logits([example.predicted for example in examples], vectors)
         gold = self._gold(examples)
         self._temperature = fit_temperature(
-            lambda t: _log_likelihood(self._probabilities(logits / t), gold, self.exclusive)
+            lambda t: log_likelihood(self._probabilities(logits / t), gold, exclusive=self.exclusive)
         )
 
     def training_state(self) -> TrainingState:
@@ -103,25 +109,24 @@ class BagOfWords:
         return thinc_training.training_state(self._network, self._optimizer)
 
     def restore(self, state: TrainingState) -> None:
-        """Put a training state back."""
+        """Restore a training state."""
         thinc_training.restore(self._network, self._optimizer, state)
 
     def to_disk(self, path: Path) -> None:
         """Write weights, labels and temperature."""
         if not self.labels:
             raise StageError("bow: it is not trained yet, there is nothing to save")
-        facts = {"labels": self.labels, "vectors": self._vector_width, "temperature": self._temperature}
-        thinc_training.write_weights(
-            path, self._network, {**facts, **self._shape, "exclusive": self.exclusive}
-        )
+        metadata = {"labels": self.labels, "vectors": self._vector_width, "temperature": self._temperature}
+        metadata |= {**self._shape, "exclusive": self.exclusive}
+        thinc_training.write_weights(path, self._network, metadata)
 
     def from_disk(self, path: Path) -> None:
         """Read what `to_disk` wrote."""
-        facts = thinc_training.read_facts(path)
-        self._shape = {name: facts[name] for name in self._shape}
-        self.exclusive = bool(facts["exclusive"])
-        self._temperature = float(facts["temperature"])
-        self._build(tuple(facts["labels"]), facts["vectors"])
+        metadata = thinc_training.read_metadata(path)
+        self._shape = {name: metadata[name] for name in self._shape}
+        self.exclusive = bool(metadata["exclusive"])
+        self._temperature = float(metadata["temperature"])
+        self._build(tuple(metadata["labels"]), metadata["vectors"])
         self._network.initialize()
         thinc_training.read_weights(path, self._network)
 
@@ -135,10 +140,10 @@ class BagOfWords:
     def _logits(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
         if not self.labels:
             raise StageError("bow: it is not trained yet")
-        return np.asarray(self._network.predict((_keys(docs), self._given(docs, vectors))))
+        return np.asarray(self._network.predict((_keys(docs), self._mean_vectors(docs, vectors))))
 
-    def _given(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
-        """(docs, vectors) means of the words' given vectors."""
+    def _mean_vectors(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
+        """Return the (docs, width) means of the embedders' vectors of each Doc's words."""
         means = np.zeros((len(docs), self._vector_width), dtype=np.float32)
         if self._vector_width:
             for mean, doc, rows in zip(means, docs, vectors.values, strict=True):
@@ -147,43 +152,35 @@ class BagOfWords:
         return means
 
     def _gold(self, examples: Sequence[Example]) -> NDArray[np.float64]:
-        """(docs, labels) gold values, nan where the gold does not say."""
-        gold = np.asarray(
-            [[example.reference.cats.get(label, np.nan) for label in self.labels] for example in examples]
-        ).reshape(len(examples), len(self.labels))
-        if self.exclusive:
-            # One label excludes the others, whether the data spells that out or not.
-            has_label = (gold == 1).any(axis=1, keepdims=True)
-            gold = np.where(np.isnan(gold) & has_label, 0, gold)
-        return gold
+        """Return the (docs, labels) gold values, NaN if the gold has none."""
+        cats = [example.reference.cats for example in examples]
+        return category_matrix(cats, self.labels, exclusive=self.exclusive)
 
     def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self.exclusive:
-            exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-            return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
-        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
+        return softmax(logits) if self.exclusive else sigmoid(logits)
 
 
 def _keys(docs: Sequence[Doc]) -> list[NDArray[np.uint64]]:
-    """Return the keys of each Doc: a lower-cased word each, and each pair of neighbours."""
+    """Return the keys of each Doc: one per lower-cased word, and one per pair of neighbours."""
     keys = []
     for doc in docs:
         is_space, lower = doc.to_array([IS_SPACE, LOWER]).reshape(len(doc), 2).T
         words = lower[is_space == 0]
-        # Multiplying by an odd number makes the pair's order count.
+        # Multiplying by an odd number makes the order of a pair matter, and loses no bit.
         pairs = (words[:-1] * np.uint64(0x9E3779B97F4A7C15)) ^ words[1:]
         keys.append(np.concatenate([words, pairs]))
     return keys
 
 
 def _dropped(keys: NDArray[np.uint64], dropout: float) -> NDArray[np.uint64]:
-    # From numpy's global random state, which `training_state` saves.
+    # Drawn from numpy's global random state, which `training_state` saves.
     kept = keys[np.random.random(len(keys)) >= dropout]
+    # A document without any key would teach the bias alone.
     return kept if len(kept) else keys
 
 
 def _network(*, labels: int, vectors: int, width: int, rows: int) -> Model[Any, Any]:
-    """Return a model from (keys of each Doc, given vectors (docs, vectors)) to logits (docs, labels)."""
+    """Return a model from (keys of each Doc, mean vectors (docs, vectors)) to logits (docs, labels)."""
     return Model(
         "bag_of_words",
         _forward,
@@ -202,23 +199,26 @@ def _forward(
     model: Model[Any, Any], inputs: tuple[list[NDArray[np.uint64]], NDArray[np.float32]], is_train: bool
 ) -> tuple[NDArray[np.float32], Callable[[NDArray[np.float32]], Any]]:
     embed, output = model.layers
-    bags, given = inputs
+    bags, vectors = inputs
     if not is_train:
         means = (
             np.stack([_mean(embed, keys) for keys in bags]) if bags else np.zeros((0, embed.get_dim("nO")))
         )
-        return output.predict(np.hstack([means, given]).astype(np.float32)), lambda gradient: gradient
+        return output.predict(np.hstack([means, vectors]).astype(np.float32)), lambda gradient: gradient
+
+    # All keys of the batch in one array: `owners` is the document of each, `weights` its share of the mean.
     sizes = np.asarray([len(keys) for keys in bags])
     owners = np.repeat(np.arange(len(bags)), sizes)
     weights = (1 / np.maximum(sizes, 1))[owners, None].astype(np.float32)
     rows, backprop_rows = embed.begin_update(np.concatenate(bags)[:, None])
     means = np.zeros((len(bags), rows.shape[1]), dtype=np.float32)
+    # Unlike means[owners] += ..., this adds up all rows of one document.
     np.add.at(means, owners, rows * weights)
-    logits, backprop_logits = output.begin_update(np.hstack([means, given]))
+    logits, backprop_logits = output.begin_update(np.hstack([means, vectors]))
 
     def backprop(gradient: NDArray[np.float32]) -> Any:
-        of_means = backprop_logits(gradient)[:, : means.shape[1]]
-        return backprop_rows(np.ascontiguousarray(of_means[owners] * weights))
+        mean_gradient = backprop_logits(gradient)[:, : means.shape[1]]
+        return backprop_rows(np.ascontiguousarray(mean_gradient[owners] * weights))
 
     return logits, backprop
 
@@ -229,12 +229,3 @@ def _mean(embed: Model[Any, Any], keys: NDArray[np.uint64]) -> NDArray[np.float3
     for start in range(0, len(keys), SLICE_KEYS):
         total += embed.predict(keys[start : start + SLICE_KEYS, None]).sum(axis=0, dtype=np.float64)
     return np.asarray(total / max(len(keys), 1), dtype=np.float32)
-
-
-def _log_likelihood(probabilities: NDArray[Any], gold: NDArray[np.float64], exclusive: bool) -> float:
-    """Return the summed log-likelihood of the gold values that are known."""
-    known = np.nan_to_num(gold)
-    likelihood = known * np.log(probabilities + 1e-12)
-    if not exclusive:
-        likelihood = likelihood + (1 - known) * np.log(1 - probabilities + 1e-12)
-    return float(np.where(np.isnan(gold), 0, likelihood).sum())

@@ -1,4 +1,4 @@
-"""The `gazetteer` tagger: phrases of a list, found wherever they stand; they may overlap."""
+"""The `gazetteer` tagger: finds all occurrences of the phrases of a list; they may overlap."""
 
 from __future__ import annotations
 
@@ -26,11 +26,16 @@ class Gazetteer:
 
     The list is a file of JSON lines, {"label": "LOC", "phrase": "New York"}.
 
+    Example:
+        tagger = Gazetteer(phrases="cities.jsonl", write="spans:cities", ignore_case=True)
+        tagger.prepare(Path("lists"))
+        tagger.predict([doc], Vectors(VectorSpace(), values=[]))
+
     Args:
-        phrases: The file, counted from the config's folder.
+        phrases: The file, relative to the config's folder.
         write: "ents" or "spans:KEY".
-        lang: spaCy's language code: phrases are split as its tokenizer does, and at white space.
-        ignore_case: Whether "new york" is found too.
+        lang: A spaCy language code: phrases are split by its tokenizer, and at white space.
+        ignore_case: Whether "new york" matches, too.
     """
 
     def __init__(
@@ -39,7 +44,7 @@ class Gazetteer:
         if not Layer.for_tagger(write).is_spans:
             raise ConfigError(f"gazetteer writes 'ents' or 'spans:KEY', not {write!r}")
         self._file = phrases
-        # A vocab of its own: hashes are the same in all, and it outlives any memory zone.
+        # A vocab of its own outlives any memory zone of the pipeline; hashes are the same in all vocabs.
         self._nlp = spacy.blank(lang)
         self._attribute = "LOWER" if ignore_case else "ORTH"
         self._phrases: list[tuple[str, str]] | None = None
@@ -52,17 +57,17 @@ class Gazetteer:
         self._use(_read(folder / self._file))
 
     def predict(self, docs: Sequence[Doc], vectors: Vectors) -> list[list[ScoredSpan]]:
-        """Return every match, overlapping ones too."""
+        """Return all matches, also overlapping ones."""
         if self._phrases is None:
-            raise StageError("gazetteer: its list is not read yet; call Pipeline.prepare()")
+            raise StageError("gazetteer: the list of phrases is not read yet; call Pipeline.prepare()")
         return [list(self._matches(doc)) for doc in docs]
 
     def to_disk(self, path: Path) -> None:
         """Write the list."""
         if self._phrases is None:
-            raise StageError("gazetteer: its list is not read yet, there is nothing to save")
+            raise StageError("gazetteer: the list of phrases is not read yet, there is nothing to save")
         lines = [json.dumps({"label": label, "phrase": phrase}) for label, phrase in self._phrases]
-        # The number comes first: a file that was cut off between two lines would look whole.
+        # The number comes first: without it, a file that was cut between two lines would look whole.
         content = "".join(f"{line}\n" for line in [_header(len(lines)), *lines])
         (path / FILE).write_text(content, encoding="utf-8")
 
@@ -75,17 +80,18 @@ class Gazetteer:
         self.labels = tuple(sorted({label for label, _ in phrases}))
         self._matcher = PhraseMatcher(self._nlp.vocab, attr=self._attribute)
         for label in self.labels:
-            texts = [phrase for found, phrase in phrases if found == label]
+            texts = [phrase for of_phrase, phrase in phrases if of_phrase == label]
             self._matcher.add(label, [doc for text in texts for doc in _tokenized(self._nlp, text)])
 
     def _matches(self, doc: Doc) -> Iterator[ScoredSpan]:
+        # A set, because a phrase that was added in two tokenizations can match twice.
         matches = {(start, end, key) for key, start, end in self._matcher(doc)}
         for start, end, key in sorted(matches):
             yield ScoredSpan(start, end, self._nlp.vocab.strings[key], 1.0)
 
 
 def _tokenized(nlp: Language, phrase: str) -> list[Doc]:
-    """Return a phrase as spaCy splits it and, where that differs, as white space does."""
+    """Return a phrase tokenized by spaCy and, if that differs, at white space."""
     docs = [nlp.make_doc(phrase), Doc(nlp.vocab, words=phrase.split())]
     same = [token.text for token in docs[0]] == [token.text for token in docs[1]]
     return docs[:1] if same else docs
@@ -102,7 +108,7 @@ def _read_saved(file: Path) -> list[tuple[str, str]]:
     header, *lines = _lines(file) or [(1, "")]
     if header[1] != _header(len(lines)):
         raise DataError(
-            "the list is damaged, it should begin with the number of phrases", file=str(file), line=1
+            "the list is damaged: the first line should hold the number of phrases", file=str(file), line=1
         )
     return [_phrase(line, str(file), number) for number, line in lines]
 
@@ -112,7 +118,7 @@ def _header(phrases: int) -> str:
 
 
 def _lines(file: Path) -> list[tuple[int, str]]:
-    """Return the lines that are not blank, with their numbers."""
+    """Return the non-blank lines, with their numbers."""
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:

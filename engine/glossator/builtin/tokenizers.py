@@ -1,4 +1,4 @@
-"""Tokenizers: spaCy's own for any of its languages, and white space alone."""
+"""Tokenizers: spaCy's own for any of its languages, and one that splits at white space."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from glossator.errors import ConfigError
 if TYPE_CHECKING:
     from spacy.language import Language
 
-# They take about 80 MB; the novels of a century have half as many.
+# They take about 80 MB; the novels of a century have half as many words.
 MOST_LEXEMES = 100_000
 
 
 class SpacyTokenizer:
     """spaCy's tokenizer of a language.
 
+    Example:
+        [token.text for token in SpacyTokenizer("en")("It's late.")]  # ["It", "'s", "late", "."]
+
     Args:
-        lang: spaCy's language code; "xx" for any.
-        sentences: "rules": after full stops and the like, by spaCy's sentencizer; "lines": a
-            sentence a line; "none": a text is one sentence.
+        lang: A spaCy language code; "xx" for any language.
+        sentences: "rules": sentences end after full stops and the like, by spaCy's sentencizer; "lines": one
+            sentence per line; "none": a text is one sentence.
     """
 
     def __init__(self, lang: str, sentences: str = "rules") -> None:
@@ -42,15 +45,18 @@ class SpacyTokenizer:
         return doc
 
     def forget_words(self) -> None:
-        """Go on with a vocab that knows no words, if this one knows many."""
+        """Replace the vocab by an empty one if it holds many words."""
         self._language.forget_words()
 
 
 class WhitespaceTokenizer:
-    """Words are what stands between white space: for text that is tokenized already.
+    """Splits at white space, for text that is tokenized already.
+
+    Example:
+        [token.text for token in WhitespaceTokenizer("en")("It 's late .")]  # ["It", "'s", "late", "."]
 
     Args:
-        lang: spaCy's language code; it decides how lexical attributes are computed.
+        lang: A spaCy language code; it decides how lexical attributes are computed.
         sentences: As in `SpacyTokenizer`.
     """
 
@@ -59,7 +65,7 @@ class WhitespaceTokenizer:
         self._split = _sentence_splitter(sentences)
 
     def __call__(self, text: str) -> Doc:
-        """Split at white space; what is more than one blank is a token, so that the text is kept."""
+        """Split at white space; more than a single blank becomes a token, so that `doc.text` is the text."""
         pieces = re.findall(r"(\S+)( ?)|(\s+)", text)
         doc = Doc(
             self._language.nlp.vocab,
@@ -70,15 +76,15 @@ class WhitespaceTokenizer:
         return doc
 
     def forget_words(self) -> None:
-        """Go on with a vocab that knows no words, if this one knows many."""
+        """Replace the vocab by an empty one if it holds many words."""
         self._language.forget_words()
 
 
 class _BoundedLanguage:
-    """A blank spaCy language that can be made anew once it knows many words.
+    """A blank spaCy language that is replaced by a new one once its vocab holds many words.
 
-    spaCy's memory zones would bound it too, but forget every word at once and cache none, so that
-    the words people use again and again are split and looked up again and again.
+    spaCy's memory zones would bound the vocab, too, but they forget every word at once and cache none, so
+    that frequent words are split and looked up again and again.
     """
 
     def __init__(self, lang: str) -> None:
@@ -88,7 +94,7 @@ class _BoundedLanguage:
     def forget_words(self) -> None:
         if len(self.nlp.vocab) > MOST_LEXEMES:
             self.nlp = _blank(self._lang)
-            gc.collect()  # the old one lives on in reference cycles
+            gc.collect()  # reference cycles keep the old one alive
 
 
 def _blank(lang: str) -> Language:
@@ -98,7 +104,7 @@ def _blank(lang: str) -> Language:
         raise ConfigError(f"lang = {lang!r}: {error}") from None
     tokenizer: Any = language.tokenizer
     if hasattr(tokenizer, "max_cache_size"):  # Chinese, Japanese and others have tokenizers of their own
-        tokenizer.max_cache_size = MOST_LEXEMES  # it remembers how 10,000 words are split, unless told
+        tokenizer.max_cache_size = MOST_LEXEMES  # by default 10,000 words
     return language
 
 
@@ -114,7 +120,7 @@ def _sentence_splitter(sentences: str) -> Callable[[Doc], object]:
 
 
 def _split_lines(doc: Doc) -> None:
-    """Begin a sentence at the first word after each line break."""
+    """Start a sentence at the first word after each line break."""
     if not len(doc):
         return
     orth, is_space = doc.to_array([ORTH, IS_SPACE]).T

@@ -1,4 +1,4 @@
-"""The `window` tagger: an honest baseline that trains in minutes and needs no framework but thinc."""
+"""The `window` tagger: a baseline that trains in minutes and needs no framework but thinc."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import numpy as np
 from spacy.attrs import LOWER, PREFIX, SHAPE, SUFFIX
 from thinc.api import Optimizer, Ragged
 
-from glossator.annotations.gold import gold_spans, gold_tags, missing_tokens, without_overlaps
+from glossator.annotations.gold import gold_spans, gold_tags, missing_tokens
 from glossator.annotations.layer import Layer
+from glossator.annotations.overlaps import without_overlaps
 from glossator.builtin import thinc_training
 from glossator.builtin.window_network import build_network
 from glossator.errors import ConfigError, StageError
+from glossator.ml.activations import softmax
 from glossator.ml.batching import bucket_by_length
 from glossator.ml.linear_chain import forward_backward, span_posteriors, viterbi
 from glossator.ml.span_scheme import SpanScheme
@@ -33,24 +35,27 @@ if TYPE_CHECKING:
 
 ATTRIBUTES = (LOWER, PREFIX, SUFFIX, SHAPE)
 TABLE_ROWS = (5000, 1000, 2500, 2500)
-NETWORK_WORDS = 500
+NETWORK_WORDS = 500  # in one call: their activations fit into a processor's cache
 DECODE_WORDS = 8192
-UNLABELLED = -1
+UNLABELLED = -1  # the gold id of words without a gold label
 
 
 class WindowTagger:
-    """Tags words by themselves and their neighbours, with a softmax a word.
+    """Tags each word from its own features and those of its neighbours, with one softmax per word.
 
-    Entities and spans are decoded as BIO: the best sequence that is well-formed, each span with its
-    exact posterior under the same model.
+    Entities and spans are decoded as BIO: the best well-formed sequence, each span with its exact
+    posterior under the same model.
+
+    Example:
+        Pipeline("en").add_tagger("ner", "window", write="ents", width=128)
 
     Args:
         write: The layer to predict.
-        width: Of all hidden layers.
-        depth: Layers that look at neighbours.
-        window: Neighbours a layer sees on each side; `depth * window` in all.
-        dropout: Of all hidden layers, in training.
-        learn_rate: Adam's.
+        width: Width of all hidden layers.
+        depth: Number of layers that combine a word with its neighbours.
+        window: Neighbours that such a layer sees on each side; `depth * window` in all.
+        dropout: Dropout rate of all hidden layers in training.
+        learn_rate: Learning rate of Adam.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class WindowTagger:
         for name, value in (("width", width), ("depth", depth), ("window", window)):
             if value < 1:
                 raise ConfigError(f"window: {name} must be at least 1, not {value}")
+
         self._layer = Layer.for_tagger(write)
         self._shape: dict[str, Any] = {
             "width": width,
@@ -79,31 +85,33 @@ class WindowTagger:
     def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
         """Collect the labels and draw fresh weights."""
         if space.tables:
-            raise ConfigError("window takes vectors as they are: remove tune = true")
-        found = {label for example in examples for label in self._gold_labels(example)}
-        if not found:
+            raise ConfigError("window does not tune vectors: remove tune = true")
+        labels = {label for example in examples for label in self._gold_labels(example)}
+        if not labels:
             raise StageError(f"window: the training data has no gold '{self._layer}' to learn from")
-        self._build(tuple(sorted(found)), space.width)
+        self._build(tuple(sorted(labels)), space.width)
         self._temperature = 1.0
-        thinc_training.seed_everything(seed)
-        self._network.initialize()
+        thinc_training.draw_weights(self._network, seed)
 
     @thinc_training.on_one_thread
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean cross-entropy of the batch's words."""
         words = words_of([example.predicted for example in examples], ATTRIBUTES)
         gold = self._gold_ids(examples, words)
-        known = gold != UNLABELLED
-        if not known.any():
+        has_gold = gold != UNLABELLED
+        if not has_gold.any():
             return 0.0
+
         logits, backprop = self._network.begin_update(self._inputs(words, vectors))
-        probabilities = _softmax(np.asarray(logits.dataXd))
-        places = np.flatnonzero(known)
-        loss = -np.log(probabilities[places, gold[places]] + 1e-12).mean()
+        probabilities = softmax(np.asarray(logits.dataXd))
+        positions = np.flatnonzero(has_gold)
+        loss = -np.log(probabilities[positions, gold[positions]] + 1e-12).mean()
+
+        # The gradient of the cross-entropy: probabilities less 1 at the gold labels.
         gradient = probabilities
-        gradient[places, gold[places]] -= 1
-        gradient[~known] = 0
-        backprop(Ragged(cast("Floats2d", gradient / len(places)), logits.lengths))
+        gradient[positions, gold[positions]] -= 1
+        gradient[~has_gold] = 0
+        backprop(Ragged(cast("Floats2d", gradient / len(positions)), logits.lengths))
         self._network.finish_update(self._optimizer)
         return float(loss)
 
@@ -111,13 +119,13 @@ class WindowTagger:
     def predict(
         self, docs: Sequence[Doc], vectors: Vectors
     ) -> Sequence[TokenTags] | Sequence[Sequence[ScoredSpan]]:
-        """Return tags or spans, as the layer asks."""
+        """Return the tags or the spans of each Doc, depending on the layer."""
         words = words_of(docs, ATTRIBUTES)
         logits = self._logits(words, vectors) / self._temperature
         if self._scheme is not None:
             return self._decode_spans(self._scheme, logits, words)
         ids = logits.argmax(axis=1)
-        best = _softmax(logits)[np.arange(len(ids)), ids]
+        best = softmax(logits)[np.arange(len(ids)), ids]
         tags = zip(words.scatter(ids), words.scatter(best), strict=True)
         return [TokenTags(ids=ids, probabilities=probabilities) for ids, probabilities in tags]
 
@@ -135,22 +143,22 @@ class WindowTagger:
         return thinc_training.training_state(self._network, self._optimizer)
 
     def restore(self, state: TrainingState) -> None:
-        """Put a training state back."""
+        """Restore a training state."""
         thinc_training.restore(self._network, self._optimizer, state)
 
     def to_disk(self, path: Path) -> None:
         """Write weights, labels and temperature."""
         if not self.labels:
             raise StageError("window: it is not trained yet, there is nothing to save")
-        facts = {"labels": self.labels, "vectors": self._vector_width, "temperature": self._temperature}
-        thinc_training.write_weights(path, self._network, {**facts, **self._shape})
+        metadata = {"labels": self.labels, "vectors": self._vector_width, "temperature": self._temperature}
+        thinc_training.write_weights(path, self._network, {**metadata, **self._shape})
 
     def from_disk(self, path: Path) -> None:
         """Read what `to_disk` wrote."""
-        facts = thinc_training.read_facts(path)
-        self._shape = {name: facts[name] for name in self._shape}
-        self._build(tuple(facts["labels"]), facts["vectors"])
-        self._temperature = float(facts["temperature"])
+        metadata = thinc_training.read_metadata(path)
+        self._shape = {name: metadata[name] for name in self._shape}
+        self._build(tuple(metadata["labels"]), metadata["vectors"])
+        self._temperature = float(metadata["temperature"])
         self._network.initialize()
         thinc_training.read_weights(path, self._network)
 
@@ -168,12 +176,12 @@ class WindowTagger:
         self._optimizer: Optimizer = thinc_training.adam(self._learn_rate)
 
     def _inputs(self, words: Words, vectors: Vectors) -> tuple[Any, Any, Any]:
-        given = (
+        values = (
             words.gather(vectors.values).astype(np.float32)
             if self._vector_width
             else np.zeros((len(words.features), 0), dtype=np.float32)
         )
-        return words.features, given, words.lengths
+        return words.features, values, words.lengths
 
     def _logits(self, words: Words, vectors: Vectors) -> NDArray[np.float32]:
         if not self.labels:
@@ -181,17 +189,19 @@ class WindowTagger:
         if not len(words.features):
             outputs = len(self._scheme.labels if self._scheme else self.labels)
             return np.zeros((0, outputs), dtype=np.float32)
-        attributes, given, lengths = self._inputs(words, vectors)
+
+        attributes, values, lengths = self._inputs(words, vectors)
         starts = words.sentence_starts
-        # Of whole sentences, and few enough words at a time for the processor's cache.
+        # Batches of whole sentences: a sentence sees no neighbours of another.
         cuts = np.unique(
             np.searchsorted(starts, np.arange(0, len(attributes) + NETWORK_WORDS, NETWORK_WORDS))
         )
         cuts = np.minimum(cuts, len(lengths))
+
         logits = [
             np.asarray(
                 self._network.predict(
-                    (attributes[starts[a] : starts[b]], given[starts[a] : starts[b]], lengths[a:b])
+                    (attributes[starts[a] : starts[b]], values[starts[a] : starts[b]], lengths[a:b])
                 ).dataXd
             )
             for a, b in pairwise(cuts)
@@ -205,7 +215,7 @@ class WindowTagger:
         return {tag for tag in gold_tags(example, self._layer) if tag is not None}
 
     def _gold_ids(self, examples: Sequence[Example], words: Words) -> NDArray[np.int64]:
-        """(words,) label ids; `UNLABELLED` where the gold says nothing."""
+        """Return the (words,) label ids, `UNLABELLED` for words without a gold label."""
         if self._scheme is not None:
             ids = [self._span_ids(self._scheme, example) for example in examples]
         else:
@@ -217,17 +227,19 @@ class WindowTagger:
         return words.gather(ids).astype(np.int64)
 
     def _span_ids(self, scheme: SpanScheme, example: Example) -> NDArray[np.intp]:
-        known = [span for span in gold_spans(example, self._layer) if span.label in self.labels]
-        ids = scheme.encode(without_overlaps(known), len(example.predicted))
+        # Dev examples can have labels that the training examples lack.
+        spans = [span for span in gold_spans(example, self._layer) if span.label in self.labels]
+        ids = scheme.encode(without_overlaps(spans), len(example.predicted))
         return np.where(missing_tokens(example, self._layer), UNLABELLED, ids)
 
     def _decode_spans(
         self, scheme: SpanScheme, logits: NDArray[np.float32], words: Words
     ) -> list[list[ScoredSpan]]:
-        """Return the spans of the best well-formed sequences, a list a Doc, counted in tokens."""
+        """Return the spans of the best well-formed sequences, one list per Doc, in tokens."""
         transitions, start, end = scheme.constraints()
         begins = words.sentence_starts[:-1]
-        found, posteriors = [], []
+        word_spans, posteriors = [], []
+
         for batch in bucket_by_length(words.lengths, DECODE_WORDS):
             lengths = words.lengths[batch]
             emissions = _padded(logits, begins[batch], lengths)
@@ -236,18 +248,14 @@ class WindowTagger:
             messages = forward_backward(emissions, lengths, transitions, start, end)
             posteriors.append(span_posteriors(messages, scheme, spans))
             offsets = begins[batch][spans[:, 0]]
-            found.append(np.column_stack([spans[:, 1] + offsets, spans[:, 2] + offsets, spans[:, 3]]))
-        if not found:
+            word_spans.append(np.column_stack([spans[:, 1] + offsets, spans[:, 2] + offsets, spans[:, 3]]))
+
+        if not word_spans:
             return [[] for _ in range(len(words.doc_starts) - 1)]
-        return words.spans(np.concatenate(found), np.concatenate(posteriors), self.labels)
+        return words.spans(np.concatenate(word_spans), np.concatenate(posteriors), self.labels)
 
 
 def _padded(logits: NDArray[np.float32], begins: NDArray[np.intp], lengths: NDArray[np.int32]) -> Any:
-    """Lay sentences out as (sentences, longest, labels); the padding repeats words and is masked later."""
-    places = begins[:, None] + np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
-    return logits[places]
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+    """Lay sentences out as (sentences, longest, labels); the padding repeats a row's last word."""
+    positions = begins[:, None] + np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
+    return logits[positions]

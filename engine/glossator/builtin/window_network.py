@@ -1,7 +1,7 @@
 """The network of the `window` tagger: hashed word attributes, mixed over a window of neighbours.
 
-spaCy's MultiHashEmbed and MaxoutWindowEncoder in small (Miranda et al. 2022, "Multi hash
-embeddings in spaCy"), with a place for given vectors.
+A small version of spaCy's MultiHashEmbed and MaxoutWindowEncoder (Miranda et al. 2022, "Multi hash
+embeddings in spaCy"), with an optional input of word vectors.
 """
 
 from __future__ import annotations
@@ -38,19 +38,23 @@ def build_network(
 ) -> Model[Inputs, Ragged]:
     """Return the network, uninitialized.
 
+    Example:
+        build_network(rows=(5000, 1000), width=96, depth=4, window=1, labels=7, vectors=0, dropout=0.1)
+
     Args:
         rows: Rows of each attribute's table.
-        width: Of all hidden layers.
-        depth: Layers that look at neighbours.
-        window: Neighbours a layer sees on each side.
-        labels: Outputs a word.
-        vectors: Columns of the given vectors; 0 for none.
-        dropout: Of all hidden layers.
+        width: Width of all hidden layers.
+        depth: Number of layers that combine a word with its neighbours.
+        window: Neighbours that such a layer sees on each side.
+        labels: Outputs per word.
+        vectors: Columns of the word vectors; 0 for none.
+        dropout: Dropout rate of all hidden layers.
 
     Returns:
         A model from (attributes (words, len(rows)), vectors (words, vectors), sentence lengths) to
         a Ragged of logits (words, labels).
     """
+    # Each table has a seed of its own: words that share a row in one table differ in the others.
     tables: list[Model[Any, Any]] = [
         HashEmbed(width, rows_, column=i, seed=i + 1, dropout=dropout) for i, rows_ in enumerate(rows)
     ]
@@ -59,11 +63,13 @@ def build_network(
     if vectors:
         embed = concatenate(embed, chain(_item(1), Linear(width, vectors)))
         inputs += width
+
     mix: Model[Any, Any] = Maxout(width, inputs, nP=3, dropout=dropout, normalize=True)
     look: Model[Any, Any] = chain(
         expand_window(window),
         with_array(Maxout(width, width * (2 * window + 1), nP=3, dropout=dropout, normalize=True)),
     )
+
     return cast(
         "Model[Inputs, Ragged]",
         chain(
@@ -75,8 +81,9 @@ def build_network(
 
 
 def _item(index: int) -> Model[Any, Any]:
-    """Pass on one item of a tuple; what flows back is nothing, in a shape that `concatenate` can add."""
+    """Return a layer that passes on one item of a tuple, and no gradient."""
 
+    # `concatenate` adds up the gradients of its layers, so this one needs a shape that numpy can broadcast.
     def forward(model: Model[Any, Any], inputs: Any, is_train: bool) -> tuple[Any, Callable[[Any], Any]]:
         return inputs[index], lambda gradient: np.zeros((1, 1), dtype=np.float32)
 
@@ -84,7 +91,7 @@ def _item(index: int) -> Model[Any, Any]:
 
 
 def _in_sentences(layer: Model[Any, Any]) -> Model[Any, Ragged]:
-    """Apply `layer` to all words at once and hand its output on cut into sentences."""
+    """Return a layer that applies `layer` to all words at once and cuts its output into sentences."""
 
     def forward(
         model: Model[Any, Any], inputs: Any, is_train: bool

@@ -1,1 +1,1 @@
-"""Configs: what a pipeline is made of and trains on, as text and as typed records."""
+"""Configs: the parts of a pipeline and its training data, as text and as typed records."""

@@ -1,4 +1,4 @@
-"""Changes to a config from the command line: values by dotted name, `training.max_epochs=5`."""
+"""Changes a config by values from the command line: `training.max_epochs=5`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from glossator.util.messages import listed
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """Split "a.b=value" of the command line; see `parse_value`.
+    """Split an argument "a.b=value" into its name and its value; see `parse_value`.
+
+    Example:
+        parse_override("training.max_epochs=5")  # ("training.max_epochs", 5)
 
     Raises:
-        ConfigError: There is no "=".
+        ConfigError: The argument has no "=" or no name.
     """
     name, equals, value = text.partition("=")
     if not equals or not name:
@@ -23,8 +26,13 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """Return what a value of the command line stands for: JSON, Python's True and False, or else a string."""
-    if text in ("True", "False"):  # config files know them, too
+    """Return the value of an argument: JSON, Python's True or False, or else the text itself.
+
+    Example:
+        parse_value("[3, 4]")  # [3, 4]
+        parse_value("window")  # "window"
+    """
+    if text in ("True", "False"):  # config files accept them, too
         return text == "True"
     try:
         return json.loads(text)
@@ -33,16 +41,25 @@ def parse_value(text: str) -> Any:
 
 
 def with_overrides(sections: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return sections with values changed by dotted name, e.g. {"training.max_epochs": 3}.
+    """Return a copy of the sections with some values replaced.
+
+    Example:
+        with_overrides({"training": {}}, {"training.max_epochs": 3})  # {"training": {"max_epochs": 3}}
+
+    Args:
+        sections: Settings by section; they are not changed.
+        overrides: New values by dotted name.
 
     Raises:
-        ConfigError: A name leads through a value, or to a setting of a stage that there is not.
+        ConfigError: Part of a name is a value instead of a section, or the name belongs to a head or embedder
+            that does not exist.
     """
-    changed = json.loads(json.dumps(sections))
+    changed = json.loads(json.dumps(sections))  # a deep copy, of JSON's types alone
+
     for name, value in overrides.items():
         *parents, last = name.split(".")
         if not parents:
-            raise ConfigError(f"--set {name}: begin with the section it stands in, as in training.max_epochs")
+            raise ConfigError(f"--set {name}: begin with the section, as in training.max_epochs")
         _check_named(sections, parents, f"--set {name}", overrides)
         section = changed
         for parent in parents:
@@ -56,11 +73,11 @@ def with_overrides(sections: Mapping[str, Any], overrides: Mapping[str, Any]) ->
 def _check_named(
     sections: Mapping[str, Any], parents: Sequence[str], what: str, overrides: Mapping[str, Any]
 ) -> None:
-    """Raise `ConfigError` for settings of a head or an embedder that neither the config nor `--set` makes."""
+    """Raise `ConfigError` for a setting of a head or embedder that neither the config nor `--set` adds."""
     if len(parents) != 2 or parents[0] not in ("taggers", "classifiers", "embedders"):
         return
     kind, name = parents
-    there = sections.get(kind)
-    there = there if isinstance(there, Mapping) else {}  # what it is instead is said where all is checked
-    if name not in there and f"{kind}.{name}.stage" not in overrides:
-        raise ConfigError(f"{what}: there is no {kind[:-1]} {name!r}; there is {listed(there)}")
+    declared = sections.get(kind)
+    declared = declared if isinstance(declared, Mapping) else {}  # `config_from_dict` reports other types
+    if name not in declared and f"{kind}.{name}.stage" not in overrides:
+        raise ConfigError(f"{what}: there is no {kind[:-1]} {name!r}; {kind}: {listed(declared)}")

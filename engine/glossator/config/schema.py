@@ -1,4 +1,4 @@
-"""The typed records that a config is read into."""
+"""The typed records of a config."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ HeadKind = Literal["tagger", "classifier"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageConfig:
-    """A tokenizer or embedder: which stage, and the settings its factory gets."""
+    """A tokenizer or embedder.
+
+    Example:
+        StageConfig(stage="spacy", settings={"sentences": "lines"})
+
+    Attributes:
+        stage: The stage, "name" or "plugin/name".
+        settings: Keyword arguments of the stage's factory.
+    """
 
     stage: str
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -22,17 +30,20 @@ class StageConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadConfig:
-    """A tagger or classifier.
+    """A head: a tagger or classifier of a pipeline.
+
+    Example:
+        HeadConfig(name="ner", kind="tagger", stage="window", layer="ents", settings={"width": 128})
 
     Attributes:
         name: Its name in the pipeline.
         kind: "tagger" or "classifier".
         stage: The stage, "name" or "plugin/name".
-        layer: What it writes; `cats` for classifiers.
+        layer: The layer it writes; `cats` for classifiers.
         prefix: Put before each label in `doc.cats`, so that labels of two classifiers do not collide.
-        vectors: Names of the embedders it gets, concatenated in this order.
+        vectors: Names of the embedders whose vectors it receives, concatenated in this order.
         tune: Whether it trains its own copy of those embedders' tables.
-        settings: What its factory gets as keyword arguments.
+        settings: Keyword arguments of the stage's factory.
     """
 
     name: str
@@ -47,7 +58,19 @@ class HeadConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
-    """Where a head's labelled data is: a corpus of the manifest, or files of one's own."""
+    """Where a head's labelled data is: a corpus of the manifest, or files of your own.
+
+    Example:
+        DataConfig(corpus="samples")
+        DataConfig(train="people.train.conll", dev="people.dev.conll", encoding="latin-1")
+
+    Attributes:
+        corpus: A corpus of the manifest; then no files are named.
+        train, dev, test: One file per split, relative to the config's folder.
+        format: The files' format; "" to infer it from their suffixes.
+        encoding: The files' encoding.
+        options: Keyword arguments of the format's factory.
+    """
 
     corpus: str = ""
     train: str = ""
@@ -60,13 +83,16 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
-    """The training loop.
+    """Settings of the training loop.
+
+    Example:
+        TrainingConfig(max_epochs=50, patience=10)
 
     Attributes:
-        max_epochs: Passes over the training data at most.
-        patience: Stop after this many epochs that fell short of the best dev score.
-        batch_words: Words in a batch, at most (a longer document makes a batch of its own); down to 200 where
-            an epoch would have fewer than 20 batches.
+        max_epochs: The maximum number of passes over the training data.
+        patience: Stop after this many epochs in a row whose dev score is below the best.
+        batch_words: The maximum number of words per batch (a longer document is a batch of its own). Small
+            data gets smaller batches, down to 200 words, so that an epoch has at least 20 batches.
     """
 
     max_epochs: int = 30
@@ -78,7 +104,21 @@ class TrainingConfig:
 class PipelineConfig:
     """A whole pipeline, as a config file describes it.
 
-    `tensor` names the embedder whose vectors go into `doc.tensor`; "" where none do.
+    Example:
+        ner = HeadConfig(name="ner", kind="tagger", stage="window", layer="ents")
+        PipelineConfig(lang="en", heads=(ner,), data={"ner": DataConfig(corpus="samples")})
+
+    Attributes:
+        lang: A spaCy language code; "xx" for any language.
+        name, version, licence: Written into the metadata of the saved pipeline.
+        seed: The seed of all random numbers in training.
+        tokenizer: The tokenizer.
+        embedders: The embedders by name.
+        heads: The taggers and classifiers, in the order in which they annotate.
+        data: The labelled data by head.
+        training: Settings of the training loop.
+        tensor: The embedder whose vectors become `doc.tensor`; "" for none.
+        folder: What relative paths in the config count from.
     """
 
     lang: str

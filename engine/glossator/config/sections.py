@@ -1,4 +1,4 @@
-"""The sections of a config, checked one by one; each error names its section."""
+"""Checks the sections of a config one by one; each error names its section."""
 
 from __future__ import annotations
 
@@ -18,27 +18,46 @@ from glossator.config.schema import (
     TrainingConfig,
 )
 from glossator.errors import ConfigError
+from glossator.util.messages import listed
 
-_TOP = {"lang", "name", "version", "licence", "stages", "seed", "tensor"}
+_SECTIONS = {"glossator", "tokenizer", "embedders", "taggers", "classifiers", "data", "training"}
+_TOP = {"lang", "name", "version", "licence", "heads", "seed", "tensor"}
+_OLD_HEADS = "stages"  # what `heads` was called in the first configs, which still load
 
 
 def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> PipelineConfig:
-    """Check the sections of a config and return them typed."""
-    known = {"glossator", "tokenizer", "embedders", "taggers", "classifiers", "data", "training"}
-    _only(sections, known, "the config", what="section")
+    """Check the sections of a config and return them as typed records.
+
+    Example:
+        config_from_dict({"glossator": {"lang": "en"}, "taggers": {"ner": {"stage": "window"}}})
+
+    Args:
+        sections: Settings by section, as thinc reads them from a config file.
+        folder: What relative paths in the config count from.
+
+    Raises:
+        ConfigError: A section or setting is unknown, missing or of the wrong type.
+    """
+    _check_names(sections, _SECTIONS, "the config has no section", "valid sections")
+
     top = _section(sections, "glossator")
-    _only(top, _TOP, "[glossator]")
+    order = _heads_setting(top)
+    _check_names(top, _TOP, "[glossator] has no setting", "valid settings")
     if not isinstance(top.get("lang"), str):
         raise ConfigError('[glossator] needs lang, a spaCy language code such as lang = "en"')
+
     tokenizer = _stage({"stage": "spacy", **_section(sections, "tokenizer")}, "[tokenizer]")
-    misplaced = sorted(_TOP & set(tokenizer.settings))
+    # Every line below a header belongs to it: a top setting written last ends up in [tokenizer].
+    misplaced = sorted({*_TOP, _OLD_HEADS} & set(tokenizer.settings))
     if misplaced:
         raise ConfigError(f"[tokenizer] has no setting {misplaced[0]!r}: it belongs in [glossator]")
+
     heads = _heads(sections)
     data = {name: _data(values, f"[data.{name}]") for name, values in _section(sections, "data").items()}
     unknown = sorted(set(data) - {head.name for head in heads})
     if unknown:
         raise ConfigError(f"[data.{unknown[0]}] belongs to no tagger or classifier of that name")
+
     embedders = {
         check_name(name, "embedders"): _stage(values, f"[embedders.{name}]")
         for name, values in _section(sections, "embedders").items()
@@ -51,7 +70,7 @@ def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> P
         seed=_seed(top.get("seed", 0)),
         tokenizer=tokenizer,
         embedders=embedders,
-        heads=_in_order(heads, top.get("stages")),
+        heads=_in_order(heads, order),
         data=data,
         training=_training(_section(sections, "training")),
         tensor=_tensor(top.get("tensor", "")),
@@ -61,6 +80,13 @@ def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> P
     return config
 
 
+def _heads_setting(top: dict[str, Any]) -> Any:
+    """Take the order of the heads out of the [glossator] section, under its name of today or the old one."""
+    if "heads" in top and _OLD_HEADS in top:
+        raise ConfigError(f"[glossator] has both heads and {_OLD_HEADS}, its old name: remove {_OLD_HEADS}")
+    return top.pop(_OLD_HEADS) if _OLD_HEADS in top else top.get("heads")
+
+
 def _heads(sections: Mapping[str, Any]) -> list[HeadConfig]:
     heads = [
         head_config(name, "tagger", values) for name, values in _section(sections, "taggers").items()
@@ -68,16 +94,29 @@ def _heads(sections: Mapping[str, Any]) -> list[HeadConfig]:
         head_config(name, "classifier", values) for name, values in _section(sections, "classifiers").items()
     ]
     names = [head.name for head in heads]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(f"{twice[0]!r} names both a tagger and a classifier: rename one")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(f"{repeated[0]!r} names both a tagger and a classifier: rename one")
     return heads
 
 
 def head_config(name: str, kind: HeadKind, values: Any) -> HeadConfig:
-    """Check one `[taggers.NAME]` or `[classifiers.NAME]` section."""
+    """Check one `[taggers.NAME]` or `[classifiers.NAME]` section.
+
+    Example:
+        head_config("ner", "tagger", {"stage": "window", "write": "ents", "width": 128})
+
+    Args:
+        name: The head's name.
+        kind: "tagger" or "classifier".
+        values: The settings of the section; those that are not the engine's go to the stage.
+
+    Raises:
+        ConfigError: A setting of the engine is missing or of the wrong type.
+    """
     where = f"[{kind}s.{name}]"
     settings = dict(_stage(values, where).settings)
+
     vectors = settings.pop("vectors", [])
     if not isinstance(vectors, Sequence) or isinstance(vectors, str):
         raise ConfigError(f'{where} vectors: give a list of embedders, e.g. vectors = ["words"]')
@@ -86,10 +125,12 @@ def head_config(name: str, kind: HeadKind, values: Any) -> HeadConfig:
         raise ConfigError(f"{where} tune must be true or false, not {tune!r}")
     if tune and not vectors:
         raise ConfigError(f"{where} tune = true needs vectors = [...]: there is nothing to tune")
+
     if kind == "tagger":
         layer, prefix = _layer(settings.pop("write", "ents"), where), ""
     else:
         layer, prefix = CATS, str(settings.pop("prefix", ""))
+
     return HeadConfig(
         name=check_name(name, f"{kind}s"),
         kind=kind,
@@ -114,10 +155,10 @@ def _in_order(heads: list[HeadConfig], order: Any) -> tuple[HeadConfig, ...]:
         return tuple(heads)
     by_name = {head.name: head for head in heads}
     if not isinstance(order, Sequence) or isinstance(order, str):
-        raise ConfigError(f'[glossator] stages: give a list of names, e.g. stages = ["ner"], not {order!r}')
+        raise ConfigError(f'[glossator] heads: give a list of names, e.g. heads = ["ner"], not {order!r}')
     if sorted(map(str, order)) != sorted(by_name):
         raise ConfigError(
-            f"[glossator] stages = {list(order)} must name each tagger and classifier once: {sorted(by_name)}"
+            f"[glossator] heads = {list(order)} must name each tagger and classifier once: {sorted(by_name)}"
         )
     return tuple(by_name[name] for name in order)
 
@@ -131,10 +172,13 @@ def _check_vectors(config: PipelineConfig) -> None:
 
 
 def check_embedder(name: str, embedders: Collection[str], where: str) -> None:
-    """Raise `ConfigError`, beginning with `where`, if there is no embedder `name`."""
+    """Raise a `ConfigError` that begins with `where` if there is no embedder `name`.
+
+    Example:
+        check_embedder("words", config.embedders, "[taggers.ner] vectors")
+    """
     if name not in embedders:
-        there = ", ".join(sorted(embedders)) or "none"
-        raise ConfigError(f"{where}: no embedder {name!r} (embedders: {there})")
+        raise ConfigError(f"{where}: no embedder {name!r} (embedders: {listed(embedders)})")
 
 
 def _tensor(value: Any) -> str:
@@ -144,13 +188,16 @@ def _tensor(value: Any) -> str:
 
 
 def check_name(name: str, section: str) -> str:
-    """Return a name that can be a section of a config and a folder of a saved pipeline.
+    """Return the name, which becomes a section of the config and a folder of the saved pipeline.
+
+    Example:
+        check_name("ner", "taggers")  # "ner"
 
     Raises:
-        ConfigError: It holds more than letters, digits, "_" and "-".
+        ConfigError: The name contains anything but letters, digits, "_" and "-".
     """
     if not re.fullmatch(r"\w[\w-]*", name):
-        raise ConfigError(f"[{section}.{name}]: a name is made of letters, digits, '_' and '-'")
+        raise ConfigError(f"[{section}.{name}]: a name consists of letters, digits, '_' and '-'")
     return name
 
 
@@ -170,7 +217,7 @@ def _stage(values: Any, where: str) -> StageConfig:
 def _typed(kind: type[Any], values: Any, where: str) -> Any:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where} must be a section")
-    _only(values, {entry.name for entry in fields(kind)}, where)
+    _check_names(values, {entry.name for entry in fields(kind)}, f"{where} has no setting", "valid settings")
     return kind(**values)
 
 
@@ -194,6 +241,7 @@ def _training(values: Mapping[str, Any]) -> TrainingConfig:
 
 
 def _whole_number(value: Any, where: str) -> int:
+    # In Python, True is an int.
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(f"{where} must be a whole number, not {value!r}")
     return value
@@ -206,7 +254,7 @@ def _seed(value: Any) -> int:
     return seed
 
 
-def _only(values: Mapping[str, Any], known: set[str], where: str, *, what: str = "setting") -> None:
+def _check_names(values: Mapping[str, Any], valid: set[str], problem: str, choices: str) -> None:
     for name in values:
-        if name not in known:
-            raise ConfigError(f"{where} has no {what} {name!r}; valid {what}s: {', '.join(sorted(known))}")
+        if name not in valid:
+            raise ConfigError(f"{problem} {name!r}; {choices}: {listed(valid)}")

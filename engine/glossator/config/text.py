@@ -1,4 +1,4 @@
-"""Configs as text: thinc's config language, read and written."""
+"""Reads and writes configs as text, in thinc's config language."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from glossator.errors import ConfigError
 
 
 def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> PipelineConfig:
-    """Read a config file; `overrides` are values by dotted name, e.g. {"training.max_epochs": 3}.
-
-    Raises:
-        ConfigError: The file is missing or cannot be understood; the message names the section.
+    """Read a config file.
 
     Example:
-        config = glossator.read_config("my.cfg", {"training.max_epochs": 3})
+        read_config("corpora/recipes/samples.cfg", {"training.max_epochs": 3})
+
+    Args:
+        path: The file.
+        overrides: Values by dotted name, which replace those of the file.
+
+    Raises:
+        ConfigError: The file is missing or invalid; the message names the section.
     """
     path = Path(path)
     try:
@@ -37,8 +41,21 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 def parse_config(
     text: str, *, folder: Path, source: str = "config", overrides: Mapping[str, Any] | None = None
 ) -> PipelineConfig:
-    """Read a config from its text; relative paths in it count from `folder`."""
-    from thinc.api import Config
+    """Read a config from its text.
+
+    Example:
+        parse_config('[glossator]\nlang = "en"', folder=Path())
+
+    Args:
+        text: The text of a config file.
+        folder: What relative paths in the config count from.
+        source: What error messages call the config.
+        overrides: As in `read_config`.
+
+    Raises:
+        ConfigError: The text is invalid; the message names the section.
+    """
+    from thinc.api import Config  # heavy: `glossator --help` must not import it
 
     try:
         sections = dict(Config().from_str(_with_parent_sections(_without_comments(text))))
@@ -46,6 +63,7 @@ def parse_config(
         raise ConfigError(f"{source}: not a config file: {error}") from None
     except KeyError as error:
         raise ConfigError(f"{source}: section {error} must stand before the sections inside it") from None
+
     try:
         return config_from_dict(with_overrides(sections, overrides or {}), folder=folder)
     except ConfigError as error:
@@ -53,28 +71,33 @@ def parse_config(
 
 
 def _without_comments(text: str) -> str:
-    """Cut off comments behind values, which thinc would take for a part of them."""
+    """Cut off comments behind values, which thinc would read as part of the value."""
+    # Anything but a quote or a comment, any quoted string: a "#" inside a string is no comment.
     before = r"""^((?:[^"#\n]|(?<!\s)#|"(?:\\.|[^"\\\n])*")*)"""
     return re.sub(before + r"(?<=\s)#.*$", r"\1", text, flags=re.MULTILINE)
 
 
 def _with_parent_sections(text: str) -> str:
-    """Add the empty parents of sections such as [taggers.ner], which thinc wants to be spelt out."""
+    """Add the empty parents of sections such as [taggers.ner], which thinc requires."""
     header = re.compile(r"^\[([^\]\n]+)\]", flags=re.MULTILINE)
-    known = set(header.findall(text))
+    declared = set(header.findall(text))
 
     def with_parents(match: re.Match[str]) -> str:
         parts = match[1].split(".")
         parents = [".".join(parts[:length]) for length in range(1, len(parts))]
-        missing = [parent for parent in parents if parent not in known]
-        known.update(missing)
+        missing = [parent for parent in parents if parent not in declared]
+        declared.update(missing)
         return "".join(f"[{parent}]\n\n" for parent in missing) + match[0]
 
     return header.sub(with_parents, text)
 
 
 def config_to_text(config: PipelineConfig) -> str:
-    """Write a config as text that `parse_config` reads back as the same config."""
+    """Return a config as text that `parse_config` reads back as the same config.
+
+    Example:
+        config_to_text(PipelineConfig(lang="en")).splitlines()[0]  # "[glossator]"
+    """
     from thinc.api import Config
 
     sections: dict[str, Any] = {
@@ -83,8 +106,9 @@ def config_to_text(config: PipelineConfig) -> str:
             "name": config.name,
             "version": config.version,
             "licence": config.licence,
-            "stages": [head.name for head in config.heads],
+            "heads": [head.name for head in config.heads],
             "seed": config.seed,
+            # Left out where empty, so that configs without it read as they always did.
             **({"tensor": config.tensor} if config.tensor else {}),
         },
         "tokenizer": _stage_section(config.tokenizer),
@@ -94,6 +118,7 @@ def config_to_text(config: PipelineConfig) -> str:
         "data": {name: _set_fields(data) for name, data in config.data.items()},
         "training": {entry.name: getattr(config.training, entry.name) for entry in fields(TrainingConfig)},
     }
+
     return str(Config({name: section for name, section in sections.items() if section}).to_str())
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from spacy.tokens import Doc, Span
 
 from glossator.annotations.layer import Layer
+from glossator.annotations.overlaps import without_overlaps
 from glossator.formats.record import CharSpan
 
 if TYPE_CHECKING:
@@ -143,17 +144,12 @@ def _on_tokens(doc: Doc, gold: Sequence[CharSpan], record: Record, report: Align
 
 def _without_overlaps(placed: list[_Placed], record: Record, report: AlignmentReport) -> list[_Placed]:
     """Return the spans without those that overlap a longer one, or one as long that came first."""
-    owner: dict[int, _Placed] = {}
-    kept = []
-    for span in sorted(placed, key=lambda span: span.start - span.end):
-        rival = next((owner[place] for place in range(span.start, span.end) if place in owner), None)
-        if rival is None:
-            kept.append(span)
-            owner.update(dict.fromkeys(range(span.start, span.end), span))
-        else:
-            action = f"left out, overlaps {_text(record, rival.gold)!r} ({rival.gold.label})"
-            report.add_impossible(_case(record, span.gold, action))
-    return sorted(kept)
+
+    def report_rejected(span: _Placed, rival: _Placed) -> None:
+        action = f"left out, overlaps {_text(record, rival.gold)!r} ({rival.gold.label})"
+        report.add_impossible(_case(record, span.gold, action))
+
+    return without_overlaps(placed, lambda span: span.start - span.end, on_rejected=report_rejected)
 
 
 def _report_placed(doc: Doc, span: _Placed, record: Record, report: AlignmentReport) -> None:

@@ -1,1 +1,1 @@
-"""What stages are built with: words as arrays, batches, linear chains, calibration."""
+"""Building blocks of stages: words as arrays, batches, linear chains, probabilities, thresholds."""

@@ -1,4 +1,4 @@
-"""Batches: bounded in words, of like length where sequences are padded."""
+"""Batches: bounded in words, and of similar length where sequences are padded."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ Item = TypeVar("Item")
 
 
 def batch_by_words(items: Iterable[tuple[Item, int]], max_words: int) -> Iterator[list[Item]]:
-    """Group consecutive items, given with their sizes in words, into batches of at most `max_words`.
+    """Group consecutive items into batches of at most `max_words` words; the order is kept.
 
-    An item larger than that is a batch of its own. Order is kept.
+    Example:
+        list(batch_by_words([("a", 3), ("b", 4), ("c", 2)], 6))  # [["a"], ["b", "c"]]
+
+    Args:
+        items: Items with their sizes in words.
+        max_words: The maximum of a batch; a larger item is a batch of its own.
     """
     batch: list[Item] = []
     words = 0
@@ -32,19 +37,24 @@ def batch_by_words(items: Iterable[tuple[Item, int]], max_words: int) -> Iterato
 
 
 def bucket_by_length(lengths: NDArray[Any] | Sequence[int], max_words: int) -> list[NDArray[np.intp]]:
-    """Cut sequences into batches of like length, to be padded with little waste.
+    """Group sequences into batches of similar length, which need little padding.
+
+    Example:
+        bucket_by_length([2, 9, 2], 10)  # [[0, 2], [1]]
 
     Args:
         lengths: (sequences,) lengths.
-        max_words: A batch padded to its longest sequence has at most this many places; a longer
-            sequence is a batch of its own.
+        max_words: The maximum size of a batch padded to its longest sequence; a longer sequence is a batch
+            of its own.
 
     Returns:
         Arrays of indices into `lengths`; each sequence is in exactly one.
     """
+    # Stable, so that the batches do not depend on how numpy sorts equal lengths.
     order = np.argsort(np.asarray(lengths), kind="stable")
     batches = []
     start = 0
+
     for end in range(1, len(order) + 1):
         longest = int(lengths[order[end - 1]])
         if end - start > 1 and (end - start) * longest > max_words:
@@ -58,12 +68,21 @@ def bucket_by_length(lengths: NDArray[Any] | Sequence[int], max_words: int) -> l
 def shuffled_batches(
     lengths: Sequence[int], max_words: int, generator: np.random.Generator
 ) -> list[NDArray[np.intp]]:
-    """Cut training examples into batches of like length, differently at every call.
+    """Group training examples into batches of similar length, differently at every call.
 
-    Lengths are blurred by a tenth before sorting, so that batches differ from epoch to epoch, and
-    the batches come in random order.
+    Example:
+        shuffled_batches([5, 30, 6], 40, np.random.default_rng(0))
+
+    Args:
+        lengths: (examples,) lengths.
+        max_words: The maximum number of words per batch.
+        generator: Decides the batches and their order.
+
+    Returns:
+        Arrays of indices into `lengths`; each example is in exactly one.
     """
     sizes = np.asarray(lengths)
+    # Blurred by a tenth before sorting, so that the same examples do not meet in every epoch.
     blurred = sizes * generator.uniform(0.9, 1.1, size=len(sizes)) + generator.uniform(0, 1, size=len(sizes))
     order = np.argsort(blurred, kind="stable")
     batches = [
@@ -77,10 +96,13 @@ def shuffled_batches(
 def chunk_bounds(doc: Doc, max_words: int) -> list[tuple[int, int]]:
     """Cut a long Doc into chunks of whole sentences, each of at most `max_words` tokens.
 
+    Example:
+        [doc[start:end] for start, end in chunk_bounds(doc, 5000)]
+
     Returns:
-        (start, end) token positions, end to end. A sentence longer than that is cut inside.
+        (start, end) token positions of adjacent chunks. A sentence longer than `max_words` is cut.
     """
-    from spacy.attrs import SENT_START
+    from spacy.attrs import SENT_START  # here, as batching itself does not need spaCy
 
     if len(doc) <= max_words:
         return [(0, len(doc))]
@@ -96,6 +118,6 @@ def chunk_bounds(doc: Doc, max_words: int) -> list[tuple[int, int]]:
 
 
 def _last_start(sentence_starts: NDArray[np.intp], start: int, limit: int) -> int:
-    """Return the last sentence start in (start, limit], or `limit` where there is none."""
+    """Return the last sentence start in (start, limit], or `limit` if there is none."""
     index = int(np.searchsorted(sentence_starts, limit, side="right")) - 1
     return int(sentence_starts[index]) if index >= 0 and sentence_starts[index] > start else limit

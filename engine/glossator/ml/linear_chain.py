@@ -1,14 +1,19 @@
 """Linear chains over labels: the best sequence, and exact probabilities of labels and of spans.
 
-A batch of chains is given by
+The arguments of a batch of chains are
 
-* `emissions`: (batch, time, labels), finite; what stands at or after a row's length is never read
+* `emissions`: (batch, time, labels), finite; values at or after a row's length are never read
 * `lengths`: (batch,), at most `time`; 0 is allowed
 * `transitions`: (labels, labels), from row to column; `start`, `end`: (labels,)
 
-all of them log potentials; -inf forbids. Where the constraints leave a row no sequence at all, a
-`ValueError` says so. Work is vectorised over the batch and done in float64, so that sequences may be
-thousands of steps long.
+All except the lengths are log potentials; -inf forbids a label or transition. If the constraints allow no
+sequence for a row, a `ValueError` says so. The computation is vectorised over the batch and in float64, so
+that sequences may be thousands of steps long.
+
+Example:
+    chain = SpanScheme.bio(["PER"]).constraints()  # transitions, start, end
+    ids = viterbi(emissions, lengths, *chain)
+    probabilities = marginals(forward_backward(emissions, lengths, *chain))
 """
 
 from __future__ import annotations
@@ -29,20 +34,20 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.intp]
 Bools: TypeAlias = NDArray[np.bool_]
 
-# Above this, what underflowed in the exponential domain is too small to show in a float64 sum.
+# Above this, a value that underflowed in the exponential domain is too small to change a float64 sum.
 _SAFE = 1e-290
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """A batch laid out for sweeping: all of one time lies together, longest row first.
+    """A batch laid out for sweeping over time: all labels of one step are adjacent, the longest row first.
 
     Attributes:
-        order: (batch,) the row that each column holds.
+        order: (batch,) the row of each column.
         potentials: (time, labels, batch) emissions, 0 in the padding.
         lengths: (batch,) of the rows in this order.
         active: (time, batch): whether the row is that long.
-        counts: (time,) how many rows are active: always the first ones.
+        counts: (time,) the number of active rows: always the first ones.
     """
 
     order: Ints
@@ -57,7 +62,7 @@ class _Columns:
         return cls(order, potentials, lengths, active, active.sum(axis=1).tolist())
 
     def reversed(self, values: Floats) -> Floats:
-        """Return (time, labels, batch) values of each row from its end to its start; in the padding, any."""
+        """Return (time, labels, batch) values of each row in reverse; undefined in the padding."""
         if len(self.lengths) and self.lengths[-1] == len(values):  # no row is shorter
             return values[::-1]
         times = np.maximum(self.lengths - 1 - np.arange(len(values))[:, None], 0)
@@ -66,17 +71,17 @@ class _Columns:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """What summing along a chain starts from and moves by, in the exponential domain, scaled to 1.
+    """The potentials of a chain in the exponential domain, scaled to at most 1.
 
-    The first axis is the direction: from the start on, from the end on.
+    The first axis is the direction: forward from the start, backward from the end.
 
     Attributes:
         moves: (2, labels, labels), from column to row.
         first: (2, labels, 1) potentials of the first step.
-        first_peaks: (2,) what `first` was scaled by, in logs.
-        peak: What `moves` was scaled by, in logs.
-        reachable: (n, 2) how many labels can be reached in each of the first steps.
-        period: After those, the last so many repeat.
+        first_peaks: (2,) logarithms of the scale of `first`.
+        peak: Logarithm of the scale of `moves`.
+        reachable: (n, 2) the number of labels that can be reached in each of the first steps.
+        period: After those, the last `period` numbers repeat.
     """
 
     moves: Floats
@@ -89,15 +94,19 @@ class _Sums:
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """What forward-backward knows about a batch, for `marginals` and `span_posteriors`.
+    """The result of `forward_backward` for a batch, for `marginals` and `span_posteriors`.
+
+    Example:
+        messages = forward_backward(emissions, lengths, *scheme.constraints())
+        span_posteriors(messages, scheme, scheme.decode_batch(ids, lengths))
 
     Attributes:
         log_partition: (batch,) log of the sum over all label sequences; 0 for rows of length 0.
         shape: Batch, time and labels of the emissions.
-        columns: The emissions, a row of the batch each column.
+        columns: The emissions, one column per row of the batch.
         forward: (time, labels, batch) log sum over everything up to a label, its own emission included.
         backward: (time, labels, batch) log sum over everything from a label on, its own emission included.
-        transitions, end: As given.
+        transitions, end: Those of the chain.
     """
 
     log_partition: Floats
@@ -123,19 +132,19 @@ def viterbi(emissions: Reals, lengths: Integers, transitions: Reals, start: Real
 def path_score(
     emissions: Reals, lengths: Integers, ids: Integers, transitions: Reals, start: Reals, end: Reals
 ) -> Floats:
-    """Return the (batch,) log potential of the given (batch, time) labels.
+    """Return the (batch,) log potential of (batch, time) labels.
 
-    Less `log_partition`, it is their log probability.
+    Minus `log_partition`, it is their log probability.
     """
     transitions, start, end = _chain(transitions, start, end)
-    left = np.asarray(lengths)[:, None] - np.arange(emissions.shape[1])
-    inside = left > 0
+    remaining = np.asarray(lengths)[:, None] - np.arange(emissions.shape[1])
+    inside = remaining > 0
     ids = np.where(inside, ids, 0)
     chosen = np.take_along_axis(np.asarray(emissions), ids[:, :, None], axis=2)[:, :, 0]
     steps = np.where(inside, chosen, 0.0).astype(np.float64)
     steps[:, :1] += np.where(inside[:, :1], start[ids[:, :1]], 0.0)
     steps[:, 1:] += np.where(inside[:, 1:], transitions[ids[:, :-1], ids[:, 1:]], 0.0)
-    steps += np.where(left == 1, end[ids], 0.0)
+    steps += np.where(remaining == 1, end[ids], 0.0)
     total: Floats = steps.sum(axis=1)
     return total
 
@@ -154,9 +163,10 @@ def log_partition(
 def forward_backward(
     emissions: Reals, lengths: Integers, transitions: Reals, start: Reals, end: Reals
 ) -> Messages:
-    """Sum over all label sequences, from both sides."""
+    """Return the sums over all label sequences, from both sides."""
     transitions, start, end = _chain(transitions, start, end)
     columns = _arrange(emissions, lengths)
+    # One sweep for both directions: the backward pass is a forward pass over reversed rows.
     potentials = np.stack([columns.potentials, columns.reversed(columns.potentials)], axis=1)
     both = _sum_sweep(columns, potentials, transitions, start, end)
     forward, backward = both[:, 0], columns.reversed(both[:, 1])
@@ -169,7 +179,7 @@ def marginals(messages: Messages) -> Floats:
     """Return the (batch, time, labels) probability of each label at each step, 0 in the padding."""
     columns = messages.columns
     logs = messages.forward + messages.backward
-    logs -= columns.potentials  # which both sides hold
+    logs -= columns.potentials  # included in both sides
     logs -= messages.log_partition[columns.order]
     logs.transpose(0, 2, 1)[~columns.active] = -np.inf
     result = np.zeros(messages.shape)
@@ -178,21 +188,22 @@ def marginals(messages: Messages) -> Floats:
 
 
 def span_posteriors(messages: Messages, scheme: SpanScheme, spans: Integers) -> Floats:
-    """Return the (n,) exact probability of each span: it begins here, has this type and ends here.
+    """Return the (n,) exact probability of each span: that it begins, ends and is typed as stated.
 
     Args:
-        messages: Of a chain over `scheme.labels`.
-        scheme: What the labels mean.
+        messages: From a chain over `scheme.labels`.
+        scheme: The meaning of the labels.
         spans: (n, 4): row, start, end and index into `scheme.types`, as `decode_batch` returns them.
 
     Raises:
-        ValueError: Where a span is empty or leaves its row.
+        ValueError: A span is empty or leaves its row.
     """
     rows, starts, ends, types = np.asarray(spans, dtype=np.intp).reshape(-1, 4).T
     column = np.argsort(messages.columns.order)[rows]
     lengths = messages.columns.lengths[column]
     if not ((starts >= 0) & (starts < ends) & (ends <= lengths)).all():
         raise ValueError("a span is empty or leaves its row")
+
     single = ends - starts == 1
     begin, _, last, only = scheme.roles[:, types]
     last = np.where(single, only, last)
@@ -206,15 +217,15 @@ def span_posteriors(messages: Messages, scheme: SpanScheme, spans: Integers) -> 
 def _log_inside(
     messages: Messages, scheme: SpanScheme, column: Ints, starts: Ints, ends: Ints, types: Ints
 ) -> Floats:
-    """Log potential of a span's labels after its first; of spans of one token, anything."""
+    """Return the log potential of each span's labels after the first; undefined for spans of one token."""
     potentials, transitions = messages.columns.potentials, messages.transitions
     begin, inside, last, _ = scheme.roles[:, types]
     sizes = ends - starts
     repeats = sizes - 3
-    # where= keeps 0 times -inf from being NaN
+    # where= avoids 0 times -inf, which is NaN
     stay = np.multiply(repeats, transitions[inside, inside], where=repeats > 0, out=np.zeros(len(sizes)))
     longer = transitions[begin, inside] + stay + transitions[inside, last]
-    # cumulated, so that a long span costs no more than a short one
+    # Cumulative sums, so that a long span costs no more than a short one.
     upto = np.zeros((len(potentials) + 1, len(scheme.types), potentials.shape[2]))
     np.cumsum(potentials[:, scheme.roles[1]], axis=0, out=upto[1:])
     between = upto[ends - 1, types, column] - upto[starts + 1, types, column]
@@ -224,7 +235,7 @@ def _log_inside(
 
 
 def _log_leaving(messages: Messages, scheme: SpanScheme, column: Ints, ends: Ints, last: Ints) -> Floats:
-    """Log sum over all that may follow a span without going on with it; where nothing follows, anything."""
+    """Return the log sum over all that may follow a span but not continue it; undefined at a row's end."""
     following = np.minimum(ends, len(messages.backward) - 1)
     onward = np.where(scheme.continues[last], -np.inf, messages.transitions[last])
     onward += messages.backward[following, :, column]
@@ -243,7 +254,7 @@ def _sums(transitions: Floats, start: Floats, end: Floats) -> _Sums:
     return _sums_of(transitions.tobytes(), start.tobytes(), end.tobytes())
 
 
-@functools.lru_cache(maxsize=8)  # one chain serves many batches, often of a single sentence
+@functools.lru_cache(maxsize=8)  # one chain is used for many batches, often of a single sentence
 def _sums_of(transitions: bytes, start: bytes, end: bytes) -> _Sums:
     initials = np.stack([np.frombuffer(start), np.frombuffer(end)])
     onward = np.frombuffer(transitions).reshape(len(start) // 8, -1)
@@ -261,7 +272,7 @@ def _sums_of(transitions: bytes, start: bytes, end: bytes) -> _Sums:
 
 
 def _reachable(allowed: Bools, reached: Bools) -> tuple[Ints, int]:
-    """Return how many labels can be reached, (steps, directions), until that repeats, and its period."""
+    """Return the (steps, directions) numbers of reachable labels until they repeat, and the period."""
     seen: dict[bytes, int] = {}
     counts: list[Ints] = []
     while reached.tobytes() not in seen:
@@ -275,7 +286,7 @@ def _arrange(emissions: Reals, lengths: Integers) -> _Columns:
     batch, time, labels = emissions.shape
     sizes = np.asarray(lengths, dtype=np.intp)
     if sizes.shape != (batch,) or ((sizes < 0) | (sizes > time)).any():
-        raise ValueError(f"lengths must be one a row, from 0 to the {time} steps there are")
+        raise ValueError(f"lengths must be one per row, from 0 to {time}, the number of steps")
     order = np.argsort(-sizes, kind="stable")
     steps = int(sizes.max(initial=0))
     potentials = np.empty((steps, labels, batch))
@@ -297,7 +308,7 @@ def _sweep(
     """Combine over all label sequences, step by step.
 
     Returns:
-        (time, labels, batch) log potentials of all that leads to a label, its own emission included.
+        (time, labels, batch) log potentials of all sequences up to a label, its own emission included.
     """
     messages = potentials.copy()
     messages[:1] += initial[:, None]
@@ -311,14 +322,14 @@ def _sweep(
 def _sum_sweep(
     columns: _Columns, potentials: Floats, transitions: Floats, start: Floats, end: Floats
 ) -> Floats:
-    """Do as `_sweep` with `_log_sum`, several times faster where no row's potentials differ by hundreds.
+    """Do as `_sweep` with `_log_sum`, but several times faster unless potentials differ by hundreds.
 
     Args:
         columns: The batch.
-        potentials: (time, 2, labels, batch), of each direction from its own first step on.
-        transitions: The chain's, as `start` and `end`.
-        start: For the first direction.
-        end: For the second.
+        potentials: (time, 2, labels, batch), each direction from its own first step.
+        transitions: Of the chain.
+        start: Initial potentials of the first direction.
+        end: Initial potentials of the second.
     """
     messages, unsafe = _scaled_sweep(columns, potentials, _sums(transitions, start, end))
     if unsafe.any():
@@ -331,47 +342,49 @@ def _sum_sweep(
 
 
 def _scaled_sweep(columns: _Columns, potentials: Floats, sums: _Sums) -> tuple[Floats, Bools]:
-    """Sum in the exponential domain, each step scaled to 1; also tell (batch,) where that lost something."""
+    """Sum in the exponential domain, each step scaled to 1; also return (batch,) which lost digits."""
     tops = potentials.max(axis=2, keepdims=True, initial=-np.inf)
     messages = np.exp(potentials - tops)
     totals = np.ones_like(tops)
+
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for time, count in enumerate(columns.counts):
             current = messages[time, :, :, :count]
             current *= sums.moves @ messages[time - 1, :, :, :count] if time else sums.first
             current /= np.add.reduce(current, axis=1, keepdims=True, out=totals[time, :, :, :count])
-        # A label that can be reached must not have vanished, nor anything that counts on the way to it.
+        # A reachable label must not have underflowed to 0, nor any value that matters on the way to it.
         alive = (messages > _SAFE / totals).sum(axis=2)
         np.log(messages, out=messages)
         scales = np.where(columns.active[:, None, None], np.log(totals) + tops + sums.peak, 0.0)
+
     messages += scales.cumsum(axis=0) + (sums.first_peaks - sums.peak)[:, None, None]
     lost = _has_lost(alive, sums) & columns.active[:, None]
     return messages, np.asarray(lost.any(axis=(0, 1)))
 
 
 def _has_lost(alive: Ints, sums: _Sums) -> Bools:
-    """Whether fewer labels are alive, (time, directions, batch), than can be reached."""
+    """Return whether fewer labels are alive, (time, directions, batch), than can be reached."""
     steps = np.arange(len(alive))
-    known = len(sums.reachable)
-    steps = np.where(steps < known, steps, known - sums.period + (steps - known) % sums.period)
+    counted = len(sums.reachable)
+    steps = np.where(steps < counted, steps, counted - sums.period + (steps - counted) % sums.period)
     return np.asarray(alive != sums.reachable[steps, :, None])
 
 
 def _peak(potentials: Floats) -> float:
-    """Return the highest; 0 where all are -inf."""
+    """Return the highest potential; 0 if all are -inf."""
     highest = float(potentials.max())
     return highest if highest > -np.inf else 0.0
 
 
 def _trace_back(columns: _Columns, best: Floats, transitions: Floats, end: Floats) -> Ints:
-    """Follow the best sequences from their ends; (time, batch) labels, 0 in the padding."""
+    """Return the (time, batch) labels of the best sequences, followed from their ends; 0 in the padding."""
     ids = np.zeros((len(best), best.shape[2]), dtype=np.intp)
     following = ids[:0].ravel()
     for time in range(len(best))[::-1]:
         count = columns.counts[time]
         if len(following) == count:
             onward = transitions[:, following]
-        else:  # rows that end here come in
+        else:  # rows that end here join
             onward = np.empty((len(end), count))
             onward[:, : len(following)] = transitions[:, following]
             onward[:, len(following) :] = end[:, None]
@@ -390,7 +403,7 @@ def _log_partition(columns: _Columns, forward: Floats, end: Floats) -> Floats:
 
 
 def _final(columns: _Columns, messages: Floats, end: Floats) -> Floats:
-    """Return what each row's last step and its end make together: (labels, rows longer than 0)."""
+    """Return the messages of each row's last step plus its end: (labels, rows longer than 0)."""
     lengths = columns.lengths[columns.lengths > 0]
     last: Floats = messages[lengths - 1, :, np.arange(len(lengths))].T
     return last + end[:, None]
@@ -403,7 +416,7 @@ def _require_finite(totals: Floats, columns: _Columns) -> None:
 
 
 def _log_sum(values: Floats) -> Floats:
-    """Log of the sum of exponentials over the first axis; -inf where all are."""
+    """Return the log of the sum of exponentials over the first axis; -inf if all are."""
     peak = np.max(values, axis=0)
     peak = np.where(np.isfinite(peak), peak, 0.0)
     with np.errstate(divide="ignore"):

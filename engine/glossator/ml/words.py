@@ -1,7 +1,7 @@
-"""The words of Docs as arrays: what turns a batch of Docs into numbers and puts results back.
+"""The words of Docs as arrays: turns a batch of Docs into numbers, and results back into Docs' tokens.
 
-White-space tokens exist in raw text and never in gold data, so they are left out on the way in and
-get nothing on the way back. There is no Python loop over tokens here.
+White-space tokens exist in raw text and never in gold data: they are left out of the arrays, and get a fill
+value in the results. No Python loop runs over tokens here.
 """
 
 from __future__ import annotations
@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 class Words:
     """The words of a batch of Docs, in order, cut into sentences.
 
+    Example:
+        words = words_of(docs, [LOWER, SHAPE])
+        logits = network(words.features, words.lengths)  # (words, labels)
+        ids = words.scatter(logits.argmax(axis=1))  # one (tokens,) array per Doc
+
     Attributes:
-        features: (words, attributes) uint64, the lexical attributes asked for.
-        lengths: (sentences,) words in each sentence; none is empty.
-        positions: (words,) where each word stands among all tokens of the batch, end to end.
-        doc_starts: (docs + 1,) where each Doc's tokens begin among all tokens of the batch.
+        features: (words, attributes) uint64, the requested lexical attributes.
+        lengths: (sentences,) words per sentence; none is empty.
+        positions: (words,) index of each word among all tokens of the batch.
+        doc_starts: (docs + 1,) index of each Doc's first token among all tokens of the batch.
     """
 
     features: NDArray[np.uint64]
@@ -38,43 +43,48 @@ class Words:
 
     @property
     def sentence_starts(self) -> NDArray[np.intp]:
-        """(sentences + 1,) where each sentence begins among the words."""
+        """(sentences + 1,) index of each sentence's first word."""
         return np.concatenate(([0], np.cumsum(self.lengths, dtype=np.intp)))
 
     @property
     def word_starts(self) -> NDArray[np.intp]:
-        """(docs + 1,) where each Doc begins among the words."""
+        """(docs + 1,) index of each Doc's first word."""
         return np.searchsorted(self.positions, self.doc_starts)
 
     def gather(self, per_doc: Sequence[Any]) -> NDArray[Any]:
-        """Bring one array of a row a token for each Doc to one array of a row a word."""
+        """Turn one array per Doc, with one row per token, into one array with one row per word."""
         return np.concatenate(per_doc)[self.positions] if per_doc else np.zeros((0,))
 
     def scatter(self, rows: NDArray[Any], fill: float = 0) -> list[Any]:
-        """Bring rows of words back to the Docs: an array for each, `fill` at white-space tokens."""
+        """Turn one row per word into one array per Doc with one row per token, `fill` at white space."""
         tokens = np.full((int(self.doc_starts[-1]), *rows.shape[1:]), fill, dtype=rows.dtype)
         tokens[self.positions] = rows
         bounds = zip(self.doc_starts[:-1], self.doc_starts[1:], strict=True)
         return [tokens[start:end] for start, end in bounds]
 
     def spans(
-        self, found: NDArray[np.intp], scores: NDArray[np.float64], labels: Sequence[str]
+        self, word_spans: NDArray[np.intp], scores: NDArray[np.float64], labels: Sequence[str]
     ) -> list[list[ScoredSpan]]:
-        """Bring spans of words back to the Docs, counted in tokens of each.
+        """Turn spans of words into spans of each Doc's tokens.
+
+        Example:
+            words.spans(np.array([[0, 2, 0]]), np.array([0.9]), ["PER"])  # [[ScoredSpan(0, 2, "PER", 0.9)]]
 
         Args:
-            found: (spans, 3): first word, word after the last, index into `labels`.
+            word_spans: (spans, 3): first word, word after the last, index into `labels`.
             scores: (spans,) probabilities.
             labels: Names of the labels.
 
         Returns:
             The spans of each Doc, in order. White space inside a span is part of it.
         """
-        order = np.argsort(found[:, 0], kind="stable")
-        first, last = self.positions[found[order, 0]], self.positions[found[order, 1] - 1]
+        order = np.argsort(word_spans[:, 0], kind="stable")
+        first, last = self.positions[word_spans[order, 0]], self.positions[word_spans[order, 1] - 1]
+
         docs = np.searchsorted(self.doc_starts, first, side="right") - 1
         offsets = self.doc_starts[docs]
-        columns = (docs, first - offsets, last + 1 - offsets, found[order, 2], scores[order])
+        columns = (docs, first - offsets, last + 1 - offsets, word_spans[order, 2], scores[order])
+
         per_doc: list[list[ScoredSpan]] = [[] for _ in range(len(self.doc_starts) - 1)]
         for doc, start, end, label, score in zip(*(column.tolist() for column in columns), strict=True):
             per_doc[doc].append(ScoredSpan(start, end, labels[label], score))
@@ -82,9 +92,14 @@ class Words:
 
 
 def words_of(docs: Sequence[Doc], attributes: Sequence[int]) -> Words:
-    """Return the words of some Docs with the given `spacy.attrs`, e.g. [LOWER, SHAPE].
+    """Return the words of some Docs with lexical attributes.
 
-    A Doc that says nothing of sentences is one sentence.
+    Example:
+        words_of([nlp("Mara lives here.")], [LOWER, SHAPE]).features.shape  # (4, 2)
+
+    Args:
+        docs: The Docs; one without sentence boundaries is one sentence.
+        attributes: The `spacy.attrs` that become the columns of `Words.features`.
     """
     columns = [IS_SPACE, SENT_START, *attributes]
     arrays: list[Any] = [doc.to_array(columns).reshape(len(doc), len(columns)) for doc in docs]

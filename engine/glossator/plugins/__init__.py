@@ -1,1 +1,1 @@
-"""Plugins: found, isolated where they fail, and asked for what a name means."""
+"""Plugins: finding them, isolating those that fail, and building what they declare."""

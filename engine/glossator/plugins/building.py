@@ -1,4 +1,4 @@
-"""From a record to what it stands for: the factory is imported and called."""
+"""Builds stages and formats: imports the factory of a record and calls it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from glossator.util.messages import did_you_mean, listed, one_line
 if TYPE_CHECKING:
     import click
 
-# What a plugin's code may raise: a module that calls sys.exit() must not take the engine with it.
+# What a plugin's code may raise: a module that calls sys.exit() must not end the whole program.
 FAILURES = (Exception, SystemExit)
 
 
 def build(record: Stage | Format, settings: Mapping[str, Any], *, plugin: str) -> Any:
     """Import the record's factory and call it with `settings`.
 
+    Example:
+        build(Stage(name="bow", factory="glossator.builtin.bow:BagOfWords"), {"width": 64}, plugin="builtin")
+
     Args:
-        record: What to build.
+        record: The stage or format to build.
         settings: Keyword arguments of the factory.
-        plugin: The name of the plugin it comes from, for messages.
+        plugin: The name of its plugin, for messages.
 
     Raises:
-        ConfigError: A setting the factory does not know, one it needs is missing, or one that it says is a
-            `bool`, an `int` or a `float` is none.
+        ConfigError: The factory has no such setting, a required one is missing, or the value of one that is
+            annotated as `bool`, `int` or `float` has another type.
         PluginError: The factory cannot be imported.
-        StageError: The factory failed. Its own `GlossatorError`s pass through.
+        StageError: The factory failed. `GlossatorError`s that it raises pass through.
     """
     what = f"{type(record).__name__.lower()} {record.name!r} of plugin {plugin!r}"
     factory = load_object(record.factory, what=what)
@@ -46,7 +49,14 @@ def build(record: Stage | Format, settings: Mapping[str, Any], *, plugin: str) -
 
 
 def load_command(declared: Declared[Command]) -> click.Command:
-    """Import the click command a plugin declared; raise `PluginError` where that fails."""
+    """Import the click command that a plugin declared.
+
+    Example:
+        load_command(manager.command("vectors")).main(["info", "my/vectors"])
+
+    Raises:
+        PluginError: The import failed.
+    """
     what = f"command {declared.record.name!r} of plugin {declared.plugin.name!r}"
     command: click.Command = load_object(declared.record.command, what=what)
     return command
@@ -55,8 +65,15 @@ def load_command(declared: Declared[Command]) -> click.Command:
 def load_object(reference: str | Any, *, what: str) -> Any:
     """Import "package.module:attribute"; anything but a string is the object itself.
 
+    Example:
+        load_object("pathlib:Path", what="the test")  # pathlib.Path
+
+    Args:
+        reference: What to import, or the object.
+        what: What needs it, for messages.
+
     Raises:
-        PluginError: The import failed; the message begins with `what` needed it.
+        PluginError: The import failed.
     """
     if not isinstance(reference, str):
         return reference
@@ -77,7 +94,7 @@ def _import_advice(error: BaseException, module: str) -> str:
         return ""
     package = error.name.partition(".")[0]
     if package == module.partition(".")[0]:
-        return "; the plugin itself lacks this module: reinstall it, or tell its author"
+        return "; the plugin itself lacks this module: reinstall it, or report it to its author"
     return f"; install what it needs: pip install {package} (or the package that provides this module)"
 
 
@@ -100,7 +117,8 @@ def _check_settings(factory: Any, settings: Mapping[str, Any], what: str) -> Non
 
 
 def _wanted(annotation: Any, value: Any) -> str:
-    """Return what a value should be by its plain annotation; "" where it is, or the annotation says more."""
+    """Return the type that a value should have; "" if it has it, or if the annotation is not a plain type."""
+    # A module with postponed annotations has them as strings.
     if annotation in (bool, "bool"):
         return "" if isinstance(value, bool) else "true or false"
     if annotation in (int, "int"):

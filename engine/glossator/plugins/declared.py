@@ -1,4 +1,4 @@
-"""What plugins declare: records with the plugin they come from, and faults."""
+"""Declared records with their plugins, and the problems of plugins."""
 
 from __future__ import annotations
 
@@ -23,12 +23,20 @@ HOOKS: Mapping[AnyKind, str] = {kind: f"glossator_{kind}s" for kind in RECORDS}
 
 
 class PluginWarning(UserWarning):
-    """A plugin that does not work, in whole or in part; everything else does."""
+    """A plugin does not work, in whole or in part; everything else does.
+
+    Example:
+        warnings.simplefilter("error", PluginWarning)
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A plugin and the distribution that installed it."""
+    """A plugin and the distribution that installed it.
+
+    Example:
+        str(Plugin("shouting", "glossator-shouting", "1.0"))  # "plugin 'shouting' (glossator-shouting 1.0)"
+    """
 
     name: str
     distribution: str
@@ -40,28 +48,35 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class Declared(Generic[R]):
-    """A record and the plugin that declared it."""
+    """A record and the plugin that declared it.
+
+    Example:
+        manager.find("tagger", "window").full_name  # "builtin/window"
+    """
 
     plugin: Plugin
     record: R
 
     @property
     def full_name(self) -> str:
-        """The name that no other record of its kind has, "plugin/name"."""
+        """The unambiguous name of the record among those of its kind, "plugin/name"."""
         return f"{self.plugin.name}/{self.record.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginInfo:
-    """What `glossator plugins list` says of a plugin.
+    """What `glossator plugins list` shows about a plugin.
+
+    Example:
+        [info.name for info in PluginManager().plugins() if info.state != "active"]
 
     Attributes:
         name: The name of its entry point.
-        distribution: The pip package that brought it.
+        distribution: The pip package that contains it.
         version: That package's version.
         state: "active"; "faulty": something it declares does not work; "failed": nothing of it
             works; "blocked": it was not imported.
-        reason: Why it is not active, one line; "" where it is.
+        reason: Why it is not active, in one line; "" if it is.
         provides: Names it declares, by kind ("tagger", "format", ...); kinds without any are left out.
     """
 
@@ -75,7 +90,17 @@ class PluginInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A fault of a plugin: its `kind` of record is missing, or, where None, any kind may be."""
+    """A fault of a plugin.
+
+    Example:
+        Problem(plugin=plugin, reason="it declares tagger 'ner' twice", kind="tagger")
+
+    Attributes:
+        plugin: The plugin.
+        reason: What is wrong, in one line.
+        kind: The kind of record that is missing because of it; None if any kind may be missing.
+        details: The traceback of the error behind it, if there is one.
+    """
 
     plugin: Plugin
     reason: str
@@ -83,9 +108,9 @@ class Problem:
     details: str = ""
 
 
-def name_and_plugin(found: Declared[Any]) -> tuple[str, str]:
-    """Return what records are sorted by and must differ in."""
-    return found.record.name, found.plugin.name
+def name_and_plugin(declared: Declared[Any]) -> tuple[str, str]:
+    """Return the name and plugin by which records are sorted, and in which they must differ."""
+    return declared.record.name, declared.plugin.name
 
 
 def traceback_text(error: BaseException) -> str:

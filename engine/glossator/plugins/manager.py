@@ -1,4 +1,4 @@
-"""Plugins: found, isolated where they fail, and asked which record a name means."""
+"""Finds plugins, isolates those that fail, and looks up their records by name."""
 
 from __future__ import annotations
 
@@ -37,21 +37,25 @@ from glossator.util.messages import did_you_mean, listed, one_line
 
 GROUP = "glossator"
 ALLOW_VARIABLE = "GLOSSATOR_PLUGINS"
-# Named and not imported, as nothing below the built-in stages may import them.
+# Named and not imported, because no room below the built-in stages may import them.
 BUILTIN_MODULES = ("glossator.builtin",)
 
 _BUILTIN = Plugin("builtin", "glossator", __version__)
 
 
 class PluginManager:
-    """Finds plugins, isolates what fails, and answers which record a name means.
+    """Finds plugins, isolates those that fail, and looks up their records by name.
 
-    A plugin that fails leaves everything else working. Each of its faults is one `PluginWarning`,
-    and the whole reason is in the error of whoever asks for something it might have declared.
+    A plugin that fails leaves everything else working. Each of its faults is one `PluginWarning`; the full
+    reason is in the error that a lookup raises if the plugin might have declared the record.
+
+    Example:
+        manager = PluginManager(block=["slow-plugin"])
+        tagger = manager.make("tagger", "window", {"width": 128})
 
     Args:
         allow: Names of the plugins to use besides the built-in ones; None: all that are installed.
-        block: Names of plugins not to use. What is not used is not imported.
+        block: Names of plugins not to use. A plugin that is not used is not imported.
     """
 
     def __init__(self, *, allow: Collection[str] | None = None, block: Collection[str] = ()) -> None:
@@ -67,7 +71,13 @@ class PluginManager:
 
     @classmethod
     def from_environment(cls, block: Collection[str] = ()) -> PluginManager:
-        """Allow what `GLOSSATOR_PLUGINS` lists ("a,b"): all where it is unset, built-ins only where empty."""
+        """Allow the plugins that `GLOSSATOR_PLUGINS` lists ("a,b").
+
+        If the variable is unset, all are allowed; if it is empty, the built-in ones alone.
+
+        Example:
+            plugins = PluginManager.from_environment(block=["slow-plugin"])
+        """
         variable = os.environ.get(ALLOW_VARIABLE)
         if variable is None:
             return cls(block=block)
@@ -82,31 +92,35 @@ class PluginManager:
     @overload
     def find(self, kind: Literal["command"], name: str) -> Declared[Command]: ...
     def find(self, kind: AnyKind, name: str) -> Declared[Any]:
-        """Return the record called `name`, or "plugin/name", and whose it is.
+        """Return the record called `name`, or "plugin/name", with its plugin.
+
+        Example:
+            manager.find("tagger", "builtin/window").record.summary
 
         Raises:
             UnknownNameError: There is none.
-            PluginError: There are several, or none while a plugin failed that might have declared it; the
-                message holds its whole error.
+            PluginError: There are several, or none but a plugin failed that might have declared it; the
+                message contains its whole error.
         """
         owner, _, plain = name.rpartition("/")
-        candidates = [found for found in self._collect(kind) if owner in ("", found.plugin.name)]
-        fits = [found for found in candidates if found.record.name == plain]
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            raise PluginError(f"several plugins have a {kind} {plain!r}; write one of: {_listed(fits)}")
-        nearest = did_you_mean(plain, [found.record.name for found in candidates])
-        place = f" in plugin {owner!r}" if owner else ""
+        candidates = [each for each in self._collect(kind) if owner in ("", each.plugin.name)]
+        matches = [each for each in candidates if each.record.name == plain]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise PluginError(f"several plugins have a {kind} {plain!r}; write one of: {_listed(matches)}")
+
+        nearest = did_you_mean(plain, [each.record.name for each in candidates])
+        scope = f" in plugin {owner!r}" if owner else ""
         others = [k for k in KINDS if k != kind and any(d.record.name == plain for d in self._collect(k))]
         other = f" (it is a {others[0]})" if others else ""
-        lines = [f"no {kind} {plain!r}{place}{nearest or other}; available: {_listed(candidates) or 'none'}"]
+        lines = [f"no {kind} {plain!r}{scope}{nearest or other}; available: {_listed(candidates) or 'none'}"]
         excuses = list(self._excuses(kind, owner))
-        # A plugin that failed may have had it: that is no mistake of who asks.
+        # If a plugin that failed may have declared it, the name may be right.
         raise (PluginError if excuses else UnknownNameError)("\n".join([*lines, *excuses]))
 
     def stage(self, kind: Kind, name: str) -> Stage:
-        """Return the stage called `name`, or "plugin/name"; raise as `find` does."""
+        """Return the stage called `name`, or "plugin/name"; raises the errors of `find`."""
         return self.find(kind, name).record
 
     def stages(self, kind: Kind) -> list[Declared[Stage]]:
@@ -116,16 +130,19 @@ class PluginManager:
     def make(self, kind: Kind | Literal["format"], name: str, settings: Mapping[str, Any]) -> Any:
         """Build the stage or format called `name`, or "plugin/name".
 
+        Example:
+            manager.make("classifier", "bow", {"exclusive": False})
+
         Raises:
-            ConfigError: As `building.build`.
-            PluginError: As `find` and `building.build`.
-            StageError: As `building.build`.
+            ConfigError: See `building.build`.
+            PluginError: See `find` and `building.build`.
+            StageError: See `building.build`.
         """
-        found: Declared[Stage] | Declared[Format] = self.find(kind, name)
-        return build(found.record, settings, plugin=found.plugin.name)
+        declared: Declared[Stage] | Declared[Format] = self.find(kind, name)
+        return build(declared.record, settings, plugin=declared.plugin.name)
 
     def format(self, name: str) -> Format:
-        """Return the file format called `name`, or "plugin/name"; raise as `find` does."""
+        """Return the file format called `name`, or "plugin/name"; raises the errors of `find`."""
         return self.find("format", name).record
 
     def formats(self) -> list[Declared[Format]]:
@@ -133,17 +150,24 @@ class PluginManager:
         return self._collect("format")
 
     def format_for(self, path: Path) -> Format:
-        """Return the format the file's ending stands for; raise `UsageError` if it is not exactly one."""
-        fits = [found for found in self.formats() if path.name.lower().endswith(found.record.suffixes)]
-        if len(fits) == 1:
-            return fits[0].record
-        if fits:
-            raise UsageError(f"{path}: its ending can mean {_listed(fits)}; name the format")
+        """Return the format whose suffixes the file's name ends with.
+
+        Example:
+            manager.format_for(Path("people.conll")).name  # "conll"
+
+        Raises:
+            UsageError: No format has such a suffix, or several have.
+        """
+        matches = [each for each in self.formats() if path.name.lower().endswith(each.record.suffixes)]
+        if len(matches) == 1:
+            return matches[0].record
+        if matches:
+            raise UsageError(f"{path}: its ending can mean {_listed(matches)}; name the format")
         lines = [f"{path}: no format has this ending; name the format"]
         raise UsageError("\n".join([*lines, *self._excuses("format")]))
 
     def pipeline(self, name: str) -> PipelineRecord:
-        """Return the installed pipeline called `name`, or "plugin/name"; raise as `find` does."""
+        """Return the installed pipeline called `name`, or "plugin/name"; raises the errors of `find`."""
         return self.find("pipeline", name).record
 
     def pipelines(self) -> list[Declared[PipelineRecord]]:
@@ -151,7 +175,7 @@ class PluginManager:
         return self._collect("pipeline")
 
     def command(self, name: str) -> Declared[Command]:
-        """Return the subcommand called `name`, or "plugin/name"; raise as `find` does."""
+        """Return the subcommand called `name`, or "plugin/name"; raises the errors of `find`."""
         return self.find("command", name)
 
     def commands(self) -> list[Declared[Command]]:
@@ -159,17 +183,17 @@ class PluginManager:
         return self._collect("command")
 
     def plugins(self) -> list[PluginInfo]:
-        """Return every plugin found, blocked and broken ones too, sorted by name; calls every hook."""
+        """Return every installed plugin, also blocked and failed ones, sorted by name; calls every hook."""
         for kind in RECORDS:
             self._collect(kind)
-        found = [*self._loaded.values(), *self._failed, *self._blocked]
-        return [self._info(plugin) for plugin in sorted(found, key=lambda p: (p.name, p.distribution))]
+        installed = [*self._loaded.values(), *self._failed, *self._blocked]
+        return [self._info(plugin) for plugin in sorted(installed, key=lambda p: (p.name, p.distribution))]
 
     def _info(self, plugin: Plugin) -> PluginInfo:
         problems = [problem.reason for problem in self._problems if problem.plugin == plugin]
         works = plugin in self._loaded.values()
         provides = {
-            kind: tuple(found.record.name for found in declared if works and found.plugin == plugin)
+            kind: tuple(each.record.name for each in declared if works and each.plugin == plugin)
             for kind, declared in self._declared.items()
         }
         return PluginInfo(
@@ -198,8 +222,8 @@ class PluginManager:
 
     def _add_installed(self, allow: Collection[str] | None, block: Collection[str]) -> None:
         installed = _installed()
-        for name, found in installed.items():
-            plugins = list(found)
+        for name, entry_points_by_plugin in installed.items():
+            plugins = list(entry_points_by_plugin)
             if name == _BUILTIN.name:
                 self._fail(plugins, f"the name {name!r} is Glossator's own")
             elif name in block:
@@ -210,7 +234,8 @@ class PluginManager:
                 rivals = " and ".join(f"{plugin.distribution} {plugin.version}" for plugin in plugins)
                 self._fail(plugins, f"{rivals} each provide a plugin of this name: uninstall one")
             else:
-                self._load(plugins[0], found[plugins[0]])
+                self._load(plugins[0], entry_points_by_plugin[plugins[0]])
+
         for name in sorted({*block, *(allow or ())} - {*installed, _BUILTIN.name}):
             _warn(f"no plugin {name!r} is installed to block or allow; installed: {listed(installed)}")
 
@@ -220,7 +245,7 @@ class PluginManager:
             self._pluggy.register(module, plugin.name)
             faults = hook_faults(self._pluggy, module)
         except FAILURES as error:
-            # pluggy keeps the hooks it took before it met one it refuses.
+            # pluggy keeps the hooks that it registered before the one it refuses.
             self._pluggy.unregister(name=plugin.name)
             self._fail([plugin], f"it failed to load: {one_line(error)}", traceback_text(error))
         else:
@@ -237,32 +262,38 @@ class PluginManager:
             _warn(f"{problem.plugin}: {problem.reason}")
 
     def _collect(self, kind: AnyKind) -> list[Declared[Any]]:
-        """Call the kind's hook, the first time; each plugin by itself, as pluggy's errors name no plugin."""
-        if kind not in self._declared:
-            hook: pluggy.HookCaller = getattr(self._pluggy.hook, HOOKS[kind])
-            answers = [
-                answer
-                for impl in hook.get_hookimpls()
-                for answer in declared_by(impl, kind, self._loaded[impl.plugin_name])
-            ]
-            declared = [answer for answer in answers if isinstance(answer, Declared)]
-            times = Counter(map(name_and_plugin, declared))
-            unique = [found for found in declared if times[name_and_plugin(found)] == 1]
-            self._declared[kind] = sorted(unique, key=name_and_plugin)
-            problems = [answer for answer in answers if isinstance(answer, Problem)]
-            problems += [
-                Problem(plugin=self._loaded[plugin], reason=f"it declares {kind} {name!r} twice", kind=kind)
-                for (name, plugin), count in times.items()
-                if count > 1
-            ]
-            self._report(problems)
+        """Return the records of a kind; calls its hook the first time."""
+        if kind in self._declared:
+            return self._declared[kind]
+
+        # Plugin by plugin instead of all in one call: an error that pluggy passes on names no plugin.
+        hook: pluggy.HookCaller = getattr(self._pluggy.hook, HOOKS[kind])
+        answers = [
+            answer
+            for impl in hook.get_hookimpls()
+            for answer in declared_by(impl, kind, self._loaded[impl.plugin_name])
+        ]
+
+        declared = [answer for answer in answers if isinstance(answer, Declared)]
+        counts = Counter(map(name_and_plugin, declared))
+        # Of records with one name neither is used: which one was meant is unknown.
+        unique = [each for each in declared if counts[name_and_plugin(each)] == 1]
+        self._declared[kind] = sorted(unique, key=name_and_plugin)
+
+        problems = [answer for answer in answers if isinstance(answer, Problem)]
+        problems += [
+            Problem(plugin=self._loaded[plugin], reason=f"it declares {kind} {name!r} twice", kind=kind)
+            for (name, plugin), count in counts.items()
+            if count > 1
+        ]
+        self._report(problems)
         return self._declared[kind]
 
     def _excuses(self, kind: AnyKind, owner: str = "") -> Iterator[str]:
-        """Say of each plugin (of `owner` alone where named) why it may lack what was asked for."""
-        known = {plugin.name for plugin in (*self._loaded.values(), *self._failed, *self._blocked)}
-        if owner and owner not in known:
-            yield f"no plugin {owner!r} is installed; installed: {listed(known)}"
+        """Explain for each plugin (or for `owner` alone) why a record that was looked up may be missing."""
+        installed = {plugin.name for plugin in (*self._loaded.values(), *self._failed, *self._blocked)}
+        if owner and owner not in installed:
+            yield f"no plugin {owner!r} is installed; installed: {listed(installed)}"
         for plugin, reason in self._blocked.items():
             if owner in ("", plugin.name):
                 yield f"{plugin} might provide it, but is not used: {reason}"
@@ -273,10 +304,10 @@ class PluginManager:
 
 
 def _installed() -> dict[str, dict[Plugin, EntryPoint]]:
-    """Return the entry points by name, sorted, since importlib's order depends on the file system."""
-    found = [(_plugin(entry_point), entry_point) for entry_point in entry_points(group=GROUP)]
-    found.sort(key=lambda pair: (pair[0].name, pair[0].distribution))
-    return {name: dict(pairs) for name, pairs in itertools.groupby(found, key=lambda pair: pair[0].name)}
+    """Return the entry points by name, sorted: importlib's order depends on the file system."""
+    pairs = [(_plugin(entry_point), entry_point) for entry_point in entry_points(group=GROUP)]
+    pairs.sort(key=lambda pair: (pair[0].name, pair[0].distribution))
+    return {name: dict(group) for name, group in itertools.groupby(pairs, key=lambda pair: pair[0].name)}
 
 
 def _plugin(entry_point: EntryPoint) -> Plugin:
@@ -288,10 +319,10 @@ def _plugin(entry_point: EntryPoint) -> Plugin:
 
 
 def _listed(declared: Collection[Declared[Any]]) -> str:
-    """Name what there is, as "plugin/name" where the plain name does not tell which."""
-    times = Counter(found.record.name for found in declared)
+    """Return the names, with commas, as "plugin/name" if several plugins have the plain name."""
+    counts = Counter(each.record.name for each in declared)
     return ", ".join(
-        found.record.name if times[found.record.name] == 1 else found.full_name for found in declared
+        each.record.name if counts[each.record.name] == 1 else each.full_name for each in declared
     )
 
 

@@ -1,9 +1,10 @@
-"""One contract for every stage, ours and a stranger's: the checks behind `glossator plugins check`.
+"""The checks behind `glossator plugins check`: one contract for all stages, built-in or of any plugin.
 
-from glossator.testing import assert_conforms
+Example:
+    from glossator.testing import assert_conforms
 
-def test_my_tagger():
-    assert_conforms("tagger", "my-plugin/my-tagger", settings={"width": 32}, layer="tag")
+    def test_my_tagger():
+        assert_conforms("tagger", "my-plugin/my-tagger", settings={"width": 32}, layer="tag")
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a stage answers: asked for as the engine asks, looked over, and compared.
+"""The answers of a stage: requested as by the engine, checked, and compared.
 
-A *plain* answer is made of JSON values, so that it can come from another process.
+A *plain* answer consists of JSON values, so that another process can send it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 ROUNDING = 1e-6
-SUM_ROUNDING = 1e-4
+SUM_ROUNDING = 1e-4  # float32 probabilities of many labels add up to 1 only roughly
 _NAMES_EMBEDDER = HeadConfig(name="any", kind="tagger", stage="any", layer=ENTS, vectors=(NAME,))
 _TUNES_EMBEDDER = HeadConfig(name="any", kind="tagger", stage="any", layer=ENTS, vectors=(NAME,), tune=True)
 
 
 def predictions(subject: Subject, pipeline: Pipeline, docs: Sequence[Doc]) -> list[Any]:
-    """Return what the stage answers for each Doc of a batch, long ones cut as the engine cuts them."""
+    """Return the stage's answer for each Doc of a batch; long Docs are cut as by the engine.
+
+    Example:
+        predictions(subject, pipeline, [pipeline.tokenizer("Mara Lind lives in Oslo.")])
+    """
     if subject.kind == "tokenizer":
         return list(docs)
     batch = Batch(docs, pipeline.embedders)
@@ -41,14 +45,22 @@ def predictions(subject: Subject, pipeline: Pipeline, docs: Sequence[Doc]) -> li
 
 
 def plain_answers(subject: Subject, pipeline: Pipeline, texts: Sequence[str]) -> list[Any]:
-    """Return the plain answers to texts, all in one batch."""
+    """Return the plain answers to texts, all in one batch.
+
+    Example:
+        plain_answers(subject, pipeline, ["Mara Lind lives in Oslo."])  # [[[0, 2, "PERSON", 0.99]]]
+    """
     docs = [pipeline.tokenizer(text) for text in texts]
     answers = predictions(subject, pipeline, docs)
     return [plain(subject, pipeline, doc, answer) for doc, answer in zip(docs, answers, strict=True)]
 
 
 def plain(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> Any:
-    """Return the plain form of a prediction; what stands at white space is left out, as the engine does."""
+    """Return the plain form of a prediction, without the values at white space, which the engine ignores.
+
+    Example:
+        plain(subject, pipeline, doc, predictions(subject, pipeline, [doc])[0])
+    """
     if subject.kind == "tokenizer":
         return [[token.text, token.whitespace_, token.is_sent_start] for token in doc]
     if subject.kind == "embedder":
@@ -66,7 +78,11 @@ def plain(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> Any:
 
 
 def fault(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> str:
-    """Say what is wrong with the shape or the values of a prediction; "" where nothing is."""
+    """Return what is wrong with the shape or the values of a prediction; "" if nothing is.
+
+    Example:
+        fault(subject, pipeline, doc, answer)  # "a probability that is not finite"
+    """
     stage = subject.part(pipeline)
     if subject.kind == "embedder":
         return _fault_of_vectors(stage, doc, *answer)
@@ -74,35 +90,43 @@ def fault(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> str:
         return _fault_of_categories(stage, np.asarray(answer))
     if subject.written.is_spans:
         faults = (_fault_of_span(stage.labels, doc, span) for span in answer)
-        return next((found for found in faults if found), "")
+        return next((each for each in faults if each), "")
     return _fault_of_tags(stage.labels, doc, answer)
 
 
-def difference(texts: Sequence[str], wanted: Sequence[Any], got: Sequence[Any], tolerance: float) -> str:
-    """Say where plain answers differ first by more than `tolerance` in a number; "" where they do not.
+def difference(texts: Sequence[str], expected: Sequence[Any], actual: Sequence[Any], tolerance: float) -> str:
+    """Return the first difference between plain answers; "" if there is none.
 
-    Large numbers round in proportion: where the largest of a vector is above 1, `tolerance` is a share of it.
+    Example:
+        difference(["a"], [0.5], [0.7], 0.1)  # "for 'a' it answers 0.7 instead of 0.5"
+
+    Args:
+        texts: The texts.
+        expected: The plain answer expected for each.
+        actual: The plain answers to compare with these.
+        tolerance: The largest difference between two numbers that count as equal. Large numbers round in
+            proportion: where the largest of a vector is above 1, it is a share of that one.
     """
-    if len(wanted) != len(got):
-        return f"{len(got)} answers for {len(wanted)} texts"
-    for text, want, have in zip(texts, wanted, got, strict=True):
-        if not _alike(want, have, tolerance):
-            return f"for {_short(text)} it answers {_short(have)} and not {_short(want)}"
+    if len(expected) != len(actual):
+        return f"{len(actual)} answers for {len(expected)} texts"
+    for text, one, other in zip(texts, expected, actual, strict=True):
+        if not _alike(one, other, tolerance):
+            return f"for {_short(text)} it answers {_short(other)} instead of {_short(one)}"
     return ""
 
 
-def _alike(want: Any, got: Any, tolerance: float) -> bool:
-    if isinstance(want, float) and isinstance(got, float):
-        return want == got or abs(want - got) <= tolerance  # infinite ones can only be equal
-    if isinstance(want, Mapping) and isinstance(got, Mapping):
-        return want.keys() == got.keys() and all(_alike(want[key], got[key], tolerance) for key in want)
-    if isinstance(want, list) and isinstance(got, list):
-        if want and all(isinstance(value, float) for value in want):
-            tolerance *= max(1.0, max(abs(value) for value in want) if np.isfinite(want).all() else 1.0)
-        return len(want) == len(got) and all(
-            _alike(one, other, tolerance) for one, other in zip(want, got, strict=True)
+def _alike(one: Any, other: Any, tolerance: float) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or abs(one - other) <= tolerance  # the difference of two infinities is NaN
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key], tolerance) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        if one and all(isinstance(value, float) for value in one):
+            tolerance *= max(1.0, max(abs(value) for value in one) if np.isfinite(one).all() else 1.0)
+        return len(one) == len(other) and all(
+            _alike(left, right, tolerance) for left, right in zip(one, other, strict=True)
         )
-    return bool(want == got)
+    return bool(one == other)
 
 
 def _fault_of_vectors(
@@ -149,9 +173,9 @@ def _fault_of_ids(ids: NDArray[np.int64], length: int, limit: int, what: str) ->
     if ids.shape != (length,):
         return f"{what} of shape {ids.shape}, not {(length,)}"
     if not np.issubdtype(ids.dtype, np.integer):
-        return f"{what} of type {ids.dtype}, not whole numbers"
+        return f"{what} of type {ids.dtype}, not integers"
     if ((ids < 0) | (ids >= limit)).any():
-        return f"{what} from {int(ids.min())} to {int(ids.max())}, of which there are {limit}"
+        return f"{what} from {int(ids.min())} to {int(ids.max())}, outside the range from 0 to {limit - 1}"
     return ""
 
 
@@ -168,5 +192,5 @@ def _words(doc: Doc) -> NDArray[np.intp]:
 
 
 def _short(value: Any, limit: int = 80) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -1,4 +1,4 @@
-"""Eight sentences, annotated on every layer: few enough for any stage to learn by heart."""
+"""Eight sentences, annotated on every layer: few enough for any stage to memorize."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """A sentence whose tokens are parted by blanks here.
+    """A sentence.
 
     Attributes:
-        words: Its tokens.
-        tags: A fine-grained tag each.
-        pos: A universal part of speech each.
+        words: Its tokens, separated by blanks.
+        tags: One fine-grained tag per token.
+        pos: One universal part of speech per token.
         names: Its entities and their labels.
-        topic: The one category it has of `TOPICS`.
-        subjects: Any number of `SUBJECTS` it has.
+        topic: Its only category among `TOPICS`.
+        subjects: Its categories among `SUBJECTS`, any number of them.
     """
 
     words: str
@@ -110,12 +110,15 @@ TEXTS = tuple(" ".join(sentence.words.split()[:-1]) + sentence.words[-1] for sen
 
 
 def eight_examples(tokenizer: Tokenizer, layer: Layer, *, exclusive: bool) -> list[Example]:
-    """Return the examples with gold on one layer.
+    """Return the examples with gold annotations on one layer.
+
+    Example:
+        examples = eight_examples(pipeline.tokenizer, ENTS, exclusive=True)
 
     Args:
         tokenizer: Makes the Docs to predict on.
         layer: The layer.
-        exclusive: For "cats", whether each Doc has exactly one.
+        exclusive: For "cats", whether each Doc has exactly one category.
     """
     pairs = zip(_SENTENCES, TEXTS, strict=True)
     return [
@@ -127,11 +130,15 @@ def eight_examples(tokenizer: Tokenizer, layer: Layer, *, exclusive: bool) -> li
 def wrong_answers(
     docs: Sequence[Doc], examples: Sequence[Example], layer: Layer, exclusive: bool
 ) -> list[str]:
-    """Return the texts of the annotated Docs that differ from the examples' gold."""
+    """Return the texts of the Docs whose annotations differ from the examples' gold.
+
+    Example:
+        wrong_answers(list(pipeline.pipe(TEXTS)), examples, ENTS, exclusive=True)
+    """
     return [
         doc.text
         for doc, example in zip(docs, examples, strict=True)
-        if _said(doc, layer, exclusive) != _said(example.reference, layer, exclusive)
+        if _annotations(doc, layer, exclusive) != _annotations(example.reference, layer, exclusive)
     ]
 
 
@@ -141,8 +148,8 @@ def _reference(doc: Doc, sentence: _Sentence, layer: Layer, exclusive: bool) -> 
     elif layer.kind == "pos":
         _set_tags(doc, "pos_", sentence.pos)
     elif layer.is_categories:
-        holding = {sentence.topic} if exclusive else sentence.subjects
-        doc.cats = {label: float(label in holding) for label in (TOPICS if exclusive else SUBJECTS)}
+        categories = {sentence.topic} if exclusive else sentence.subjects
+        doc.cats = {label: float(label in categories) for label in (TOPICS if exclusive else SUBJECTS)}
     else:
         spans = [_span(doc, name, label) for name, label in sentence.names.items()]
         if layer.kind == "ents":
@@ -164,7 +171,7 @@ def _set_tags(doc: Doc, attribute: str, tags: str) -> None:
         setattr(token, attribute, tag)
 
 
-def _said(doc: Doc, layer: Layer, exclusive: bool) -> Any:
+def _annotations(doc: Doc, layer: Layer, exclusive: bool) -> Any:
     if layer.kind == "tag":
         return [token.tag_ for token in doc]
     if layer.kind == "pos":

@@ -1,4 +1,4 @@
-"""Teaching a stage the eight examples."""
+"""Trains a stage on the eight examples."""
 
 from __future__ import annotations
 
@@ -14,24 +14,37 @@ if TYPE_CHECKING:
     from spacy.training import Example
 
 MAX_UPDATES = 100
-EXAM_EVERY = 10
+EXAM_EVERY = 10  # updates: predicting after each would take most of the time
 SEED = 11
 
 
-def can_learn(subject: Subject, pipeline: Pipeline) -> bool:
-    """Whether the stage is one that the engine trains."""
+def is_trainable(subject: Subject, pipeline: Pipeline) -> bool:
+    """Return whether the engine trains the stage.
+
+    Example:
+        is_trainable(subject, subject.compose())
+    """
     in_pipeline = subject.kind in ("tagger", "classifier")
     return in_pipeline and isinstance(subject.part(pipeline), Updatable | Fittable)
 
 
 def lesson(subject: Subject, pipeline: Pipeline) -> list[Example]:
-    """Return the eight examples, on the pipeline's tokens."""
+    """Return the eight examples, with the pipeline's tokens.
+
+    Example:
+        begin(subject, pipeline, lesson(subject, pipeline))
+    """
     exclusive = getattr(subject.part(pipeline), "exclusive", True)
     return eight_examples(pipeline.tokenizer, subject.written, exclusive=exclusive)
 
 
 def learn(subject: Subject, pipeline: Pipeline) -> None:
-    """Teach the stage until it answers all examples right, with at most `MAX_UPDATES` updates."""
+    """Train the stage until its answers to all examples are correct, with at most `MAX_UPDATES` updates.
+
+    Example:
+        learn(subject, pipeline)
+        mistakes(subject, pipeline, lesson(subject, pipeline))  # []
+    """
     examples = lesson(subject, pipeline)
     begin(subject, pipeline, examples)
     if not isinstance(subject.part(pipeline), Updatable):
@@ -43,7 +56,11 @@ def learn(subject: Subject, pipeline: Pipeline) -> None:
 
 
 def begin(subject: Subject, pipeline: Pipeline, examples: Sequence[Example]) -> None:
-    """Initialize a stage that learns in steps; fit one that learns at once."""
+    """Initialize a stage that learns in steps; fit any other.
+
+    Example:
+        begin(subject, pipeline, lesson(subject, pipeline))
+    """
     stage = subject.part(pipeline)
     if isinstance(stage, Updatable):
         stage.initialize(examples, pipeline.vector_space(head_of(pipeline)), seed=SEED)
@@ -53,14 +70,22 @@ def begin(subject: Subject, pipeline: Pipeline, examples: Sequence[Example]) -> 
 
 
 def update(subject: Subject, pipeline: Pipeline, examples: Sequence[Example], times: int) -> list[float]:
-    """Take steps, each on all examples, and return the losses."""
+    """Take steps, each on all examples, and return the losses.
+
+    Example:
+        update(subject, pipeline, lesson(subject, pipeline), 10)  # [2.1, 1.8, ...]
+    """
     stage = subject.part(pipeline)
     vectors = pipeline.vectors(head_of(pipeline), [example.predicted for example in examples])
     return [float(stage.update(examples, vectors)) for _ in range(times)]
 
 
 def mistakes(subject: Subject, pipeline: Pipeline, examples: Sequence[Example]) -> list[str]:
-    """Return the texts of the examples that the pipeline annotates otherwise than their gold."""
+    """Return the texts of the examples whose annotations by the pipeline differ from their gold.
+
+    Example:
+        mistakes(subject, pipeline, lesson(subject, pipeline))  # ["Halvor drank cold tea."]
+    """
     docs = [pipeline.tokenizer(text) for text in TEXTS]
     pipeline.annotate(docs)
     exclusive = getattr(subject.part(pipeline), "exclusive", True)

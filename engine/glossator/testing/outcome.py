@@ -1,4 +1,4 @@
-"""How a check ends."""
+"""The outcome of a check."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ Outcome = Literal["passed", "failed", "not applicable"]
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """How one check of one stage ended.
+    """The outcome of one check of one stage.
+
+    Example:
+        CheckResult("resumes", "not applicable", "it does not learn in steps")
 
     Attributes:
         check: Its name, e.g. "batch invariance".
         outcome: "passed", "failed" or "not applicable".
-        reason: Why it failed or does not apply; "" where it passed.
+        reason: Why it failed or does not apply; "" if it passed.
     """
 
     check: str
@@ -24,8 +27,16 @@ class CheckResult:
 
 
 class Failed(Exception):
-    """Raised by a check: the stage breaks its promise; the message says how."""
+    """Raised by a check: the stage breaks the contract; the message says how.
+
+    Example:
+        raise Failed(f"{count} answers for {len(docs)} Docs")
+    """
 
 
 class NotApplicable(Exception):
-    """Raised by a check: the promise does not concern this stage; the message says why."""
+    """Raised by a check: it does not apply to the stage; the message says why.
+
+    Example:
+        raise NotApplicable("it does not learn")
+    """

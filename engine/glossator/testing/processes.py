@@ -1,4 +1,4 @@
-"""Other processes: a fresh interpreter, and a spawned worker."""
+"""Runs code in other processes: a fresh interpreter, or a spawned worker."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from typing import Any
 from glossator.testing import worker
 from glossator.testing.outcome import Failed, NotApplicable
 
-SECONDS = 900
+SECONDS = 900  # generous: a busy machine imports a framework slowly
 
 
 def run_python(*arguments: str) -> str:
-    """Run a fresh interpreter that finds the modules this one finds; return what it printed.
+    """Run a fresh interpreter with the import path of this one; return what it printed.
+
+    Example:
+        run_python("-c", "print(6 * 7)")  # "42\\n"
 
     Raises:
         Failed: It ended with an error.
     """
-    found = os.pathsep.join(folder for folder in sys.path if folder)
-    # Another seed of strings' hashes: what hangs on the order of a set shows.
+    import_path = os.pathsep.join(folder for folder in sys.path if folder)
+    # Another hash seed: results that depend on the order of a set become visible.
     done = subprocess.run(
         [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": found, "PYTHONHASHSEED": "1", "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "PYTHONPATH": import_path, "PYTHONHASHSEED": "1", "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",
         errors="replace",
@@ -42,7 +45,11 @@ def run_python(*arguments: str) -> str:
 
 
 def fresh_report(order: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return `worker.report` of a fresh interpreter; files are exchanged in `folder`."""
+    """Return `worker.report` from a fresh interpreter; `folder` holds the exchanged files.
+
+    Example:
+        fresh_report(trial.order(learn=False), trial.folder)["answers"]
+    """
     sent, received = folder / "order.json", folder / "report.json"
     sent.write_text(json.dumps(order), encoding="utf-8")
     run_python("-m", worker.__name__, str(sent), str(received))
@@ -50,7 +57,11 @@ def fresh_report(order: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def spawned_report(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `worker.report` of a worker that multiprocessing spawned."""
+    """Return `worker.report` from a worker that multiprocessing spawned.
+
+    Example:
+        spawned_report(trial.order(learn=False))["answers"]
+    """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return _available(pool.submit(worker.report, order).result(timeout=SECONDS))
 

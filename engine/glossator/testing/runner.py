@@ -1,4 +1,4 @@
-"""Runs the checks of a stage's kind, one after another."""
+"""Runs the checks of a stage's kind one by one."""
 
 from __future__ import annotations
 
@@ -67,32 +67,36 @@ def check_stage(
     layer: str | None = None,
     only: Collection[str] = (),
 ) -> list[CheckResult]:
-    """Check that a stage keeps what its kind promises.
+    """Check that a stage keeps the contract of its kind.
 
     Two checks start other processes, which import the stage by name: in a script, call this
     under `if __name__ == "__main__":`.
 
+    Example:
+        for result in check_stage("tagger", "builtin/window", layer="tag"):
+            print(result.check, result.outcome, result.reason)
+
     Args:
         kind: "tokenizer", "embedder", "classifier" or "tagger".
         stage: Its name, "stage" or "plugin/stage", or a record.
-        settings: What its factory is to get.
-        plugins: Where names are looked up; by default all that are installed.
-        layer: For taggers, what it is to write; by default the first of "ents", "spans:KEY", "tag"
-            and "pos" that it can.
+        settings: Keyword arguments of its factory.
+        plugins: Where names are looked up; by default all installed plugins.
+        layer: For taggers, the layer to write; by default the first of "ents", "spans:KEY", "tag"
+            and "pos" that it supports.
         only: Names of the checks to run; by default all.
 
     Returns:
-        One result for each check, or a failed "builds" alone where the stage cannot be built.
+        One result per check, or a failed "builds" alone if the stage cannot be built.
 
     Raises:
         PluginError: There is no such stage.
-        UsageError: `only` names what is no check of any kind.
+        UsageError: `only` contains a name that no check has.
     """
     manager = plugins or PluginManager.from_environment()
-    given = dict(settings or {})
+    chosen = dict(settings or {})
     if kind == "tagger" and layer is not None:
-        given["write"] = layer
-    [variant, *_] = variants(kind, stage, settings=given, plugins=manager)
+        chosen["write"] = layer
+    [variant, *_] = variants(kind, stage, settings=chosen, plugins=manager)
     return list(run_checks(kind, stage, settings=variant, plugins=manager, only=only))
 
 
@@ -104,7 +108,12 @@ def assert_conforms(
     plugins: PluginManager | None = None,
     layer: str | None = None,
 ) -> None:
-    """Raise `AssertionError` that lists the checks a stage fails; arguments as for `check_stage`."""
+    """Raise an `AssertionError` that lists the failed checks of a stage; arguments as in `check_stage`.
+
+    Example:
+        def test_my_classifier():
+            assert_conforms("classifier", "my-plugin/my-classifier", settings={"width": 32})
+    """
     results = check_stage(kind, stage, settings=settings, plugins=plugins, layer=layer)
     failed = [f"{result.check}: {result.reason}" for result in results if result.outcome == "failed"]
     if failed:
@@ -115,10 +124,14 @@ def assert_conforms(
 def variants(
     kind: Kind, stage: str | Stage, *, settings: Mapping[str, Any], plugins: PluginManager
 ) -> list[dict[str, Any]]:
-    """Return the settings a stage is to be checked with, once for each thing it can be asked to predict.
+    """Return the settings to check a stage with, one variant for each kind of prediction it supports.
 
-    A tagger has one for each layer its factory accepts, a classifier one `exclusive` and one not,
-    unless the settings say which.
+    A tagger has one variant per layer that its factory accepts, a classifier one with `exclusive` and one
+    without, unless `settings` decide.
+
+    Example:
+        variants("classifier", "bow", settings={}, plugins=PluginManager())
+        # [{"exclusive": True}, {"exclusive": False}]
     """
     choices: dict[str, tuple[str, tuple[Any, ...]]] = {
         "tagger": ("write", LAYERS),
@@ -139,7 +152,12 @@ def run_checks(
     plugins: PluginManager,
     only: Collection[str] = (),
 ) -> Iterator[CheckResult]:
-    """Run checks one by one, yielding each result; a tagger's settings name its layer in `write`."""
+    """Run checks one by one and yield each result; `write` in a tagger's settings names its layer.
+
+    Example:
+        for result in run_checks("tagger", "window", settings={"write": "tag"}, plugins=PluginManager()):
+            print(result.check, result.outcome)
+    """
     chosen = _chosen(kind, only)
     subject = _subject(kind, stage, settings, plugins)
     try:
@@ -154,7 +172,11 @@ def run_checks(
 
 
 def check_name(check: Check) -> str:
-    """Return the name of a check, e.g. "batch invariance"."""
+    """Return the name of a check.
+
+    Example:
+        check_name(prediction.batch_invariance)  # "batch invariance"
+    """
     return check.__name__.replace("_", " ")
 
 
@@ -172,23 +194,24 @@ def _run(check: Check, trial: Trial) -> CheckResult:
 
 
 def _chosen(kind: Kind, only: Collection[str]) -> tuple[Check, ...]:
-    known = {check_name(check) for checks in CHECKS.values() for check in checks}
-    unknown = [name for name in only if name not in known]
+    # Checks of all kinds are valid: `only` may serve several stages, to which not each of them applies.
+    valid = {check_name(check) for checks in CHECKS.values() for check in checks}
+    unknown = [name for name in only if name not in valid]
     if unknown:
-        nearest = did_you_mean(unknown[0], known)
-        raise UsageError(f"there is no check {unknown[0]!r}{nearest}; checks: {listed(known)}")
+        nearest = did_you_mean(unknown[0], valid)
+        raise UsageError(f"there is no check {unknown[0]!r}{nearest}; checks: {listed(valid)}")
     return tuple(check for check in CHECKS[kind] if not only or check_name(check) in only)
 
 
 def _subject(kind: Kind, stage: str | Stage, settings: Mapping[str, Any], plugins: PluginManager) -> Subject:
     if isinstance(stage, str):
-        # The whole name, so that another process finds the same one.
+        # The full name, so that another process finds the same stage.
         stage = plugins.find(kind, stage).full_name
-    given = dict(settings)
+    others = dict(settings)
     layer = CATS if kind == "classifier" else None
     if kind == "tagger":
-        layer = Layer.for_tagger(str(given.pop("write", "ents")))
-    return Subject(kind=kind, stage=stage, settings=given, layer=layer, plugins=plugins)
+        layer = Layer.for_tagger(str(others.pop("write", "ents")))
+    return Subject(kind=kind, stage=stage, settings=others, layer=layer, plugins=plugins)
 
 
 def _accepts(kind: Kind, stage: str | Stage, settings: Mapping[str, Any], plugins: PluginManager) -> bool:
@@ -197,5 +220,5 @@ def _accepts(kind: Kind, stage: str | Stage, settings: Mapping[str, Any], plugin
     except ConfigError:
         return False
     except FAILURES:
-        return True  # it takes the setting, and the checks will say what is wrong with it
+        return True  # it accepts the setting; the checks report what else is wrong
     return True

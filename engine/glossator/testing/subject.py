@@ -1,4 +1,4 @@
-"""The stage under test: how to build it, and how to bring it back from a folder."""
+"""The stage under test: builds it, and loads it from a folder."""
 
 from __future__ import annotations
 
@@ -26,13 +26,19 @@ LANG = "xx"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A stage to be checked.
+    """A stage under test.
+
+    Example:
+        subject = Subject(
+            kind="tagger", stage="builtin/window", settings={}, layer=TAG, plugins=PluginManager()
+        )
+        pipeline = subject.compose()
 
     Attributes:
-        kind: What kind of stage it is.
-        stage: Its name, "plugin/stage" (a plain name is found, too), or a record.
-        settings: What its factory gets besides the layer.
-        layer: What a tagger or classifier writes; None for others.
+        kind: The kind of stage.
+        stage: Its name, "stage" or "plugin/stage", or a record.
+        settings: Keyword arguments of its factory, without the layer.
+        layer: The layer that a tagger or classifier writes; None for others.
         plugins: Where names are looked up.
     """
 
@@ -43,8 +49,8 @@ class Subject:
     plugins: PluginManager
 
     def compose(self, *, prepare: bool = True) -> Pipeline:
-        """Return a pipeline with the stage alone, as a user composes it; `prepare=False` for loading."""
-        # Every stage gets settings of its own, so that one that changes them is caught in one check alone.
+        """Return a pipeline of the stage alone, as a user composes it; `prepare=False` for loading."""
+        # Each stage gets a copy of the settings, so that one that changes them fails one check only.
         settings = copy.deepcopy(dict(self.settings))
         if self.kind == "tokenizer":
             return Pipeline(
@@ -61,7 +67,7 @@ class Subject:
 
     def load(self, folder: Path) -> Pipeline:
         """Load a saved pipeline of this stage."""
-        # An embedder that no head names is not loaded, and a record has no name to be found by.
+        # An embedder that no head names is not loaded, and a record cannot be looked up by name.
         if isinstance(self.stage, str) and self.kind != "embedder":
             return load(folder, plugins=self.plugins)
         pipeline = self.compose(prepare=False)
@@ -82,11 +88,11 @@ class Subject:
 
     @property
     def subfolder(self) -> str:
-        """Where the stage's own files are in a saved pipeline."""
+        """The subfolder of the stage's own files in a saved pipeline."""
         return f"{self.kind}s/{NAME}"
 
     def part(self, pipeline: Pipeline) -> Any:
-        """Return the stage in a pipeline of `compose` or `load`."""
+        """Return the stage in a pipeline from `compose` or `load`."""
         if self.kind == "tokenizer":
             return pipeline.tokenizer
         if self.kind == "embedder":
@@ -94,31 +100,35 @@ class Subject:
         return pipeline.heads[NAME].stage
 
     def to_json(self) -> dict[str, Any]:
-        """Describe the subject to another process.
+        """Return a description of the subject for another process.
 
         Raises:
-            NotApplicable: It is a record whose factory has no name to be imported by.
+            NotApplicable: It is a record whose factory cannot be imported by name.
         """
         stage = self.stage
+        description = stage if isinstance(stage, str) else {"name": stage.name, "factory": _reference(stage)}
         layer = None if self.layer is None else str(self.layer)
-        named = stage if isinstance(stage, str) else {"name": stage.name, "factory": _reference(stage)}
-        return {"kind": self.kind, "stage": named, "settings": dict(self.settings), "layer": layer}
+        return {"kind": self.kind, "stage": description, "settings": dict(self.settings), "layer": layer}
 
     @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> Subject:
-        """Return the subject another process described."""
-        stage = described["stage"]
+    def from_json(cls, description: Mapping[str, Any]) -> Subject:
+        """Return the subject that another process described."""
+        stage = description["stage"]
         return cls(
-            kind=described["kind"],
+            kind=description["kind"],
             stage=stage if isinstance(stage, str) else Stage(**stage),
-            settings=described["settings"],
-            layer=Layer.parse(described["layer"]) if described["layer"] else None,
+            settings=description["settings"],
+            layer=Layer.parse(description["layer"]) if description["layer"] else None,
             plugins=PluginManager.from_environment(),
         )
 
 
 def head_of(pipeline: Pipeline) -> HeadConfig:
-    """Return the config of the tagger or classifier under test."""
+    """Return the config of the tagger or classifier under test.
+
+    Example:
+        pipeline.vector_space(head_of(pipeline))
+    """
     return pipeline.heads[NAME].config
 
 
@@ -129,9 +139,10 @@ def _reference(record: Stage) -> str:
         return factory
     reference = f"{factory.__module__}:{getattr(factory, '__qualname__', '')}"
     try:
-        found = load_object(reference, what=record.name)
+        imported = load_object(reference, what=record.name)
     except PluginError:
-        found = None
-    if found is not factory or factory.__module__ == "__main__":
+        imported = None
+    # In another process, "__main__" is another module.
+    if imported is not factory or factory.__module__ == "__main__":
         raise NotApplicable(f"another process cannot import its factory as {reference!r}")
     return reference

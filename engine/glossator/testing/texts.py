@@ -1,8 +1,8 @@
-"""Texts to try a stage on: ordinary ones of every length, and odd ones that real collections hold."""
+"""Texts for testing a stage: ordinary ones of all lengths, and odd ones as real collections have."""
 
 from __future__ import annotations
 
-# Different lengths, several sentences, and nothing at all in the middle of a batch.
+# Different lengths, several sentences, and empty texts in the middle of a batch.
 VARIED = (
     "Mara Lind lives in Oslo.",
     "",
@@ -21,7 +21,11 @@ LONG_TOKEN_CHARACTERS = 100_000
 
 
 def odd_texts() -> dict[str, str]:
-    """Return odd texts by what is odd about them."""
+    """Return odd texts, by a name for what is odd about each.
+
+    Example:
+        odd_texts()["empty"]  # ""
+    """
     return {
         "empty": "",
         "one blank": " ",

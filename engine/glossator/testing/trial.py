@@ -1,4 +1,4 @@
-"""One stage on trial: what several checks need, made once."""
+"""The stage under test with what several checks need, made once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from glossator.pipeline.pipeline import Pipeline
 from glossator.testing.answers import difference, plain_answers
 from glossator.testing.examples import TEXTS
-from glossator.testing.lessons import can_learn, learn
+from glossator.testing.lessons import is_trainable, learn
 from glossator.testing.outcome import Failed
 from glossator.testing.processes import fresh_report
 from glossator.testing.subject import Subject
@@ -22,11 +22,15 @@ from glossator.testing.texts import VARIED
 
 @dataclass(frozen=True)
 class Trial:
-    """A stage on trial.
+    """A stage under test, its pipeline and its answers; each is made on first use.
+
+    Example:
+        trial = Trial(subject, tmp_path)
+        prediction.batch_invariance(trial)
 
     Attributes:
         subject: The stage.
-        folder: An empty folder to work in.
+        folder: An empty folder for files.
     """
 
     subject: Subject
@@ -36,9 +40,9 @@ class Trial:
 
     @cached_property
     def pipeline(self) -> Pipeline:
-        """The stage in a pipeline, taught the eight examples if it can learn; checks must not change it."""
+        """The stage in a pipeline, trained on the eight examples if trainable; checks must not change it."""
         pipeline = self.subject.compose()
-        if can_learn(self.subject, pipeline):
+        if is_trainable(self.subject, pipeline):
             learn(self.subject, pipeline)
         return pipeline
 
@@ -48,9 +52,9 @@ class Trial:
         return self.subject.part(self.pipeline)
 
     @cached_property
-    def learns(self) -> bool:
-        """Whether it was taught."""
-        return can_learn(self.subject, self.pipeline)
+    def is_trainable(self) -> bool:
+        """Whether the engine trains the stage."""
+        return is_trainable(self.subject, self.pipeline)
 
     @cached_property
     def answers(self) -> list[Any]:
@@ -66,23 +70,28 @@ class Trial:
 
     @cached_property
     def fresh(self) -> dict[str, Any]:
-        """What a fresh process reports; raises `NotApplicable` if it cannot import the stage."""
+        """The report of a fresh process; raises `NotApplicable` if it cannot import the stage."""
         return fresh_report(self.order(learn=True), self.folder)
 
     def order(self, *, learn: bool) -> dict[str, Any]:
-        """Return what `worker.report` is to do."""
+        """Return the order for `worker.report`."""
         subject = self.subject.to_json()
         return {"subject": subject, "folder": str(self.saved), "texts": list(self.texts), "learn": learn}
 
-    def expect_same_answers(self, got: list[Any], where: str, tolerance: float) -> None:
-        """Raise `Failed` where plain answers to `texts` are not what `answers` are."""
-        differs = difference(self.texts, self.answers, got, tolerance)
+    def expect_same_answers(self, actual: list[Any], where: str, tolerance: float) -> None:
+        """Raise `Failed` if plain answers to `texts` differ from `answers`."""
+        differs = difference(self.texts, self.answers, actual, tolerance)
         if differs:
             raise Failed(f"{where} {differs}")
 
 
 def disturb_randomness() -> None:
-    """Bring the global random states into disorder, as other code in the process may at any time."""
+    """Reseed the global random states at random, as other code in the process may at any time.
+
+    Example:
+        disturb_randomness()
+        subject.part(resumed).restore(state)
+    """
     seed = random.SystemRandom().randrange(2**32)
     random.seed(seed)
     np.random.seed(seed)

@@ -1,4 +1,4 @@
-"""What another process is asked to do: load a saved pipeline, answer, and learn again.
+"""The work of another process: load a saved pipeline, answer, and train again.
 
 python -m glossator.testing.worker ORDER.json REPORT.json
 """
@@ -15,20 +15,23 @@ from glossator.errors import PluginError
 from glossator.hookspecs import Stage
 from glossator.plugins.building import load_object
 from glossator.testing.answers import plain_answers
-from glossator.testing.lessons import begin, can_learn, lesson
+from glossator.testing.lessons import begin, is_trainable, lesson
 from glossator.testing.subject import Subject
 
 
 def report(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a saved stage answers and what its labels are.
+    """Return the answers and labels of a saved stage.
+
+    Example:
+        report(trial.order(learn=True))["labels"]
 
     Args:
-        order: "subject", as `Subject.to_json` gives it; "folder" of the saved pipeline; "texts";
-            "learn", whether to train a second one too.
+        order: "subject", from `Subject.to_json`; "folder" of the saved pipeline; "texts"; "learn", whether
+            to train a second stage, too.
 
     Returns:
         "answers", plain; "labels"; "learnt", the labels after another training, or None; or
-        "unavailable" alone, why this process cannot have the stage at all.
+        "unavailable" alone, the reason why this process cannot import the stage.
     """
     subject = Subject.from_json(order["subject"])
     if isinstance(subject.stage, Stage):
@@ -46,14 +49,15 @@ def report(order: Mapping[str, Any]) -> dict[str, Any]:
 
 def _labels_learnt(subject: Subject) -> list[str] | None:
     pipeline = subject.compose()
-    if not can_learn(subject, pipeline):
+    if not is_trainable(subject, pipeline):
         return None
     begin(subject, pipeline, lesson(subject, pipeline)[::-1])
     return list(subject.part(pipeline).labels)
 
 
 def main(order: str, answer: str) -> None:
-    """Carry out the order in one file and report in another; frameworks chatter on standard output."""
+    """Carry out the order in one file and write the report to another."""
+    # Files instead of standard output, on which frameworks print messages of their own.
     done = report(json.loads(Path(order).read_text(encoding="utf-8")))
     Path(answer).write_text(json.dumps(done), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What a training run leaves on disk after every epoch, so that it can be resumed and its best kept.
+"""Checkpoints: a training run writes one per epoch, so that it can be resumed and its best epoch restored.
 
 epoch-0003/stage/...  epoch-0003/state.npz  progress.json
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from glossator.errors import PipelineError
 from glossator.stages import Saveable, Updatable
+from glossator.util.arrays import read_arrays, write_arrays
 from glossator.util.files import replace_file
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 class TrainableStage(Saveable, Updatable, Protocol):
-    """A stage that learns in steps and can be saved."""
+    """A stage that learns in steps and can be saved.
+
+    Example:
+        stage: TrainableStage = WindowTagger(write="tag")
+    """
 
 
 PROGRESS, STATE, STAGE = "progress.json", "state.npz", "stage"
@@ -34,11 +38,14 @@ PROGRESS, STATE, STAGE = "progress.json", "state.npz", "stage"
 class Epoch:
     """One pass over the training data.
 
+    Example:
+        Epoch(number=1, loss=0.83, score=0.41, seconds=12.5)
+
     Attributes:
         number: Counted from 1.
-        loss: Mean over its batches.
-        score: The dev score training selects by, 0 to 1.
-        seconds: Its duration, scoring included.
+        loss: The mean loss of its batches.
+        score: The dev score that training selects by, 0 to 1.
+        seconds: Its duration, including the scoring.
     """
 
     number: int
@@ -48,10 +55,15 @@ class Epoch:
 
 
 class Checkpoints:
-    """The epochs of one head trained with one seed, the last and the best of them with their weights.
+    """The epochs of one head trained with one seed; the last and the best are kept with their weights.
+
+    Example:
+        checkpoints = Checkpoints(Path("models/mine.training/ner/seed-0"))
+        checkpoints.add(epoch, stage, stage.training_state())
+        checkpoints.restore_best(stage)
 
     Args:
-        folder: Where they lie; made if need be.
+        folder: The folder of the checkpoints; made if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -66,25 +78,28 @@ class Checkpoints:
     def best(self) -> Epoch | None:
         """The epoch with the best dev score; None before the first.
 
-        Of equals the last: on a small dev set scores stand still while a network still learns.
+        The latest epoch wins ties: on a small dev set the score plateaus while the network still improves.
         """
         return max(self.epochs, key=lambda epoch: (epoch.score, epoch.number), default=None)
 
     @property
     def epochs_without_gain(self) -> int:
-        """How many epochs ago the best one was."""
+        """The number of epochs since the best one."""
         return len(self.epochs) - self.best.number if self.best else 0
 
     def add(self, epoch: Epoch, stage: Saveable, state: TrainingState) -> None:
-        """Keep the weights and training state after an epoch; drop those neither last nor best."""
+        """Write the weights and training state of an epoch; keep only the last and the best epoch."""
+        # Written under another name and renamed: a killed process leaves no half-written epoch.
         temporary = self._folder / "next"
         shutil.rmtree(temporary, ignore_errors=True)
         (temporary / STAGE).mkdir(parents=True)
         stage.to_disk(temporary / STAGE)
-        np.savez(temporary / STATE, **dict(state))  # type: ignore[arg-type]
+        write_arrays(temporary / STATE, state)
         final = self._epoch_folder(epoch)
         shutil.rmtree(final, ignore_errors=True)
         temporary.rename(final)
+
+        # Only now, and before others are deleted: the list must never name an epoch without a folder.
         self.epochs.append(epoch)
         self._write()
         kept = {self._epoch_folder(epoch), self._epoch_folder(self.best or epoch)}
@@ -93,12 +108,12 @@ class Checkpoints:
                 shutil.rmtree(folder)
 
     def finish(self) -> None:
-        """Say that training is over."""
+        """Record that training is finished."""
         self.finished = True
         self._write()
 
     def restore_last(self, stage: TrainableStage) -> None:
-        """Bring a stage back to where the last epoch left it, ready to go on.
+        """Restore a stage to its state after the last epoch, ready to continue.
 
         Raises:
             PipelineError: The checkpoint is damaged.
@@ -108,7 +123,7 @@ class Checkpoints:
         stage.restore(_read_state(folder / STATE))
 
     def restore_best(self, stage: Saveable) -> None:
-        """Bring a stage back to its best epoch."""
+        """Restore a stage to its best epoch."""
         if self.best is not None:
             stage.from_disk(self._epoch_folder(self.best) / STAGE)
 
@@ -122,7 +137,7 @@ class Checkpoints:
             self.epochs = [Epoch(**epoch) for epoch in progress["epochs"]]
             self.finished = bool(progress["finished"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise PipelineError(f"{file} is damaged, train without --resume: {error}") from error
+            raise PipelineError(f"{file} is damaged: {error}; train without --resume") from error
 
     def _write(self) -> None:
         progress = {"epochs": [asdict(epoch) for epoch in self.epochs], "finished": self.finished}
@@ -131,7 +146,6 @@ class Checkpoints:
 
 def _read_state(file: Path) -> Mapping[str, np.ndarray]:
     try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise PipelineError(f"{file} is damaged, train without --resume: {error}") from error
+        return read_arrays(file)
+    except PipelineError as error:
+        raise PipelineError(f"{error}; train without --resume") from error

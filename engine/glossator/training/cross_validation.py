@@ -1,8 +1,8 @@
 """k-fold cross-validation: every labelled document is predicted once, by a head that never saw it.
 
-For data without a test set, as the figures of older papers are given (Kim 2014 on `mr`). The training and dev
-sets of a config are put together and dealt out in folds; each fold in turn is the test set, the next one
-the dev set by which everything is chosen, and the others are learned from.
+For data without a test set, for which older papers report such scores (Kim 2014 on `mr`). The training and
+dev sets of a config are joined and divided into folds; each fold in turn is the test set, the next one the
+dev set by which everything is chosen, and the others are the training set.
 """
 
 from __future__ import annotations
@@ -37,17 +37,21 @@ if TYPE_CHECKING:
 
     from glossator.plugins.manager import PluginManager
 
-LEAST_FOLDS = 3  # one to learn from, one to choose by, one to score
+MIN_FOLDS = 3  # one to train on, one to choose by, one to score
 
 
 @dataclass(slots=True)
 class CrossValidation:
-    """What cross-validation came to.
+    """The result of a cross-validation.
+
+    Example:
+        result = cross_validate(config, folds=10)
+        result.summary("sentiment")["cats_macro_f"]  # (0.78, 0.01)
 
     Attributes:
         folds: For each head, the scores on each fold, by spaCy's names.
-        documents: For each head, how many documents were dealt out.
-        failed: Documents that could not be read.
+        documents: For each head, the number of documents in all folds.
+        failed: The number of documents that could not be read.
     """
 
     folds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -55,7 +59,7 @@ class CrossValidation:
     failed: int = 0
 
     def summary(self, head: str) -> dict[str, tuple[float, float]]:
-        """Return the mean and the standard deviation of each score that is a number in every fold."""
+        """Return the mean and standard deviation of each score that is a number in every fold."""
         columns: dict[str, list[float]] = {}
         for fold in self.folds[head]:
             for name, value in fold.items():
@@ -76,17 +80,20 @@ def cross_validate(
     plugins: PluginManager | None = None,
     progress: TrainingProgress | None = None,
 ) -> CrossValidation:
-    """Train and score each head of a config once for each fold; nothing is saved.
+    """Train and score each head of a config once per fold; nothing is saved.
+
+    Example:
+        cross_validate(read_config("corpora/recipes/mr-cnn.cfg"), folds=10, corpora="my/corpora")
 
     Args:
-        config: The pipeline and where its data is. The test set is not opened.
-        folds: How many.
-        corpora: The folder of corpora; by default the one `GLOSSATOR_CORPORA` names.
-        plugins: Where stages and formats are looked up; by default all that are installed.
-        progress: Hears how it goes.
+        config: The pipeline and its data. The test set is not opened.
+        folds: The number of folds.
+        corpora: The folder of corpora; by default the one that `GLOSSATOR_CORPORA` names.
+        plugins: Where stages and formats are looked up; by default all installed plugins.
+        progress: Receives the progress.
 
     Raises:
-        ConfigError: The config cannot be built or lacks data for a head.
+        ConfigError: The config cannot be built, or lacks data for a head.
         DataError: There are fewer documents than folds.
         UsageError: There are fewer than three folds.
 
@@ -94,24 +101,33 @@ def cross_validate(
         result = glossator.cross_validate(glossator.read_config("my.cfg"), folds=10)
         mean, deviation = result.summary("ner")["ents_f"]
     """
-    if folds < LEAST_FOLDS:
-        raise UsageError(f"--folds {folds}: it takes {LEAST_FOLDS}: to learn from, to choose by, to score")
+    if folds < MIN_FOLDS:
+        raise UsageError(
+            f"--folds {folds}: at least {MIN_FOLDS} are needed, to train on, to choose by and to score"
+        )
+
     pipeline = Pipeline.from_config(config, plugins=plugins).prepare()
     result = CrossValidation()
-    hears = progress or Silent()
+    progress = progress or Silent()
     for head in pipeline.heads.values():
         if is_trainable(head):
-            examples = _examples(pipeline, head, Path(corpora) if corpora else None, result, hears)
+            examples = _examples(pipeline, head, Path(corpora) if corpora else None, result, progress)
             if len(examples) < folds:
                 raise DataError(f"{head.name!r} has {len(examples)} documents, too few for {folds} folds")
             result.documents[head.name] = len(examples)
             with tempfile.TemporaryDirectory() as folder:
-                result.folds[head.name] = _scores(pipeline, head, examples, folds, Path(folder), hears)
+                result.folds[head.name] = _scores(pipeline, head, examples, folds, Path(folder), progress)
+
     return result
 
 
-def deal(examples: Sequence[Example], folds: int, seed: int) -> NDArray[np.intp]:
-    """Return the (examples,) fold of each: as many in each, and of each category too, as near as may be."""
+def assign_folds(examples: Sequence[Example], folds: int, seed: int) -> NDArray[np.intp]:
+    """Return the (examples,) fold of each; folds are equal in size, and in each category, to within one.
+
+    Example:
+        assign_folds(examples, 10, seed=0)  # [3, 9, 0, ...]
+    """
+    # Shuffled, then sorted by category, which is stable, and numbered in turn: that spreads each category.
     shuffled = np.random.default_rng(seed).permutation(len(examples))
     ranked = sorted(shuffled.tolist(), key=lambda number: _categories(examples[number]))
     fold = np.empty(len(examples), dtype=np.intp)
@@ -144,13 +160,13 @@ def _scores(
     progress: TrainingProgress,
 ) -> list[dict[str, Any]]:
     docs = [example.predicted for example in examples]
-    fold_of = deal(examples, folds, pipeline.config.seed)
+    fold_of = assign_folds(examples, folds, pipeline.config.seed)
     scores = []
     with frozen_vectors(pipeline, head.config.vectors, docs, folder):
         for fold in range(folds):
             progress.message(f"{head.name}: fold {fold + 1} of {folds}")
-            turn = (fold_of - fold) % folds
-            scores.append(_scores_on(pipeline, head, examples, turn, folder / f"fold-{fold}", progress))
+            roles = (fold_of - fold) % folds
+            scores.append(_scores_on(pipeline, head, examples, roles, folder / f"fold-{fold}", progress))
     return scores
 
 
@@ -158,14 +174,15 @@ def _scores_on(
     pipeline: Pipeline,
     head: Head,
     examples: Sequence[Example],
-    turn: NDArray[np.intp],
+    roles: NDArray[np.intp],
     folder: Path,
     progress: TrainingProgress,
 ) -> dict[str, Any]:
-    """Train a head and score it; `turn` is 0 for the test set, 1 for the dev set."""
-    turns = list(zip(turn.tolist(), examples, strict=True))
-    test, dev = ([example for number, example in turns if number == wanted] for wanted in (0, 1))
-    train = [example for number, example in turns if number > 1]
+    """Train a head and score it; the role of an example is 0 for test, 1 for dev and more for training."""
+    pairs = list(zip(roles.tolist(), examples, strict=True))
+    test, dev = ([example for role, example in pairs if role == wanted] for wanted in (0, 1))
+    train = [example for role, example in pairs if role > 1]
+
     config = pipeline.config
     finished = fit(
         head_task(pipeline, head, train, dev),
@@ -174,8 +191,9 @@ def _scores_on(
         checkpoints=Checkpoints(folder),
         progress=progress,
     )
-    if not finished:  # the score of a fold cut short would be none
+    if not finished:  # a fold that was not trained to the end has no score
         raise KeyboardInterrupt
+
     shutil.rmtree(folder)
     calibrate_head(pipeline, head, dev)
     return evaluate_head(pipeline, head, test).scores

@@ -1,9 +1,9 @@
-"""A small student learns from gold data and from what a teacher says of unlabelled text.
+"""Distillation: a small student learns from gold data and from a teacher's labels for unlabelled text.
 
-Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network". A teacher's doubt is passed
-on: its probabilities of categories are the student's gold values as they are. A span is taken over as often
-as its probability says, so that in the mean the student learns that too; so is a tag, of which the student
-otherwise hears nothing: the sure ones count for more.
+Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network". The student learns the
+teacher's uncertainty, too: probabilities of categories become the student's gold values unchanged. A span is
+kept at random with its probability, so that on average the student learns this probability; so is a tag, and
+a token whose tag is not kept has no gold tag.
 """
 
 from __future__ import annotations
@@ -50,22 +50,27 @@ def distil(
     plugins: PluginManager | None = None,
     progress: TrainingProgress | None = None,
 ) -> TrainingResult:
-    """Train a student on its gold data and on a teacher's answers, and save it.
+    """Train a student on its gold data and on a teacher's labels, and save it.
+
+    Example:
+        teacher = glossator.load("models/bert")
+        texts = [Record(line) for line in open("unlabelled.txt")]
+        distil(teacher, read_config("student.cfg"), texts, "models/student")
 
     Args:
-        teacher: A trained pipeline; for each head of the student that learns it has one that writes the same
-            layer, under the same name where it has several.
-        config: The student, and where its gold data is.
+        teacher: A trained pipeline; for each trainable head of the student it has one that writes the same
+            layer, under the same name if it has several.
+        config: The student and its gold data.
         unlabelled: Texts for the teacher to label; those that cannot be read are reported and counted.
         output: The folder to save to.
         corpora: As in `train`.
         seeds: As in `train`.
-        resume: As in `train`; the texts must be the same, and are labelled anew.
+        resume: As in `train`; the texts must be the same, and are labelled again.
         plugins: As in `train`.
-        progress: Hears how it goes.
+        progress: Receives the progress.
 
     Raises:
-        ConfigError: The teacher has no head for one of the student's, or one of another kind of answers.
+        ConfigError: The teacher has no head for one of the student's, or one with other predictions.
         DataError: There is no text.
 
     Example:
@@ -74,7 +79,7 @@ def distil(
         glossator.distil(teacher, config, texts, "models/small")
     """
     errors: list[DataError] = []
-    hears = progress or Silent()
+    reports = progress or Silent()
 
     def label(heads: Sequence[Head]) -> dict[str, list[Record]]:
         pairs = {head.name: teacher_head(teacher, head.name, head.config.layer) for head in heads}
@@ -82,11 +87,11 @@ def distil(
             _check_alike(head, pairs[head.name])
         texts = (record.text for record in _readable(unlabelled, errors))
         silver = silver_records(teacher, texts, pairs, seed=config.seed)
-        report_errors(errors, "the unlabelled text", hears)
+        report_errors(errors, "the unlabelled text", reports)
         if not any(silver.values()):
             raise DataError("there is no unlabelled text for the teacher to label")
         for name, labelled in silver.items():
-            hears.message(f"{name}: {_what_was_labelled(labelled, pairs[name])}")
+            reports.message(f"{name}: {_labelling_summary(labelled, pairs[name])}")
         return silver
 
     result = train(
@@ -106,22 +111,25 @@ def distil(
 def teacher_head(teacher: Pipeline, name: str, layer: Layer) -> Head:
     """Return the teacher's head that writes a layer: the one of this name, or the only one.
 
+    Example:
+        teacher_head(teacher, "ner", ENTS).labels
+
     Raises:
-        ConfigError: There is none, or several of other names.
+        ConfigError: There is none, or several with other names.
     """
-    fitting = [head for head in teacher.heads.values() if head.config.layer == layer]
-    named = [head for head in fitting if head.name == name]
-    if not named and len(fitting) != 1:
-        there = ", ".join(f"{head.name} ({head.config.layer})" for head in teacher.heads.values())
+    candidates = [head for head in teacher.heads.values() if head.config.layer == layer]
+    same_name = [head for head in candidates if head.name == name]
+    if not same_name and len(candidates) != 1:
+        heads = ", ".join(f"{head.name} ({head.config.layer})" for head in teacher.heads.values())
         raise ConfigError(
             f"the student's head {name!r} writes '{layer}': name it like the teacher's head that does; "
-            f"the teacher has {there or 'none'}"
+            f"the teacher has {heads or 'none'}"
         )
-    return (named or fitting)[0]
+    return (same_name or candidates)[0]
 
 
 def _check_alike(student: Head, teacher: Head) -> None:
-    """Raise `ConfigError` where one takes a document to have exactly one category and the other does not."""
+    """Raise `ConfigError` if exactly one of two classifiers has exclusive categories."""
     if student.config.kind == "classifier" and student.exclusive != teacher.exclusive:
         number = "exactly one category" if teacher.exclusive else "any number of categories"
         raise ConfigError(
@@ -130,13 +138,13 @@ def _check_alike(student: Head, teacher: Head) -> None:
         )
 
 
-def _what_was_labelled(silver: Sequence[Record], teacher: Head) -> str:
-    """Return how much a teacher labelled and what it found most."""
+def _labelling_summary(silver: Sequence[Record], teacher: Head) -> str:
+    """Return how much a teacher labelled, and its most frequent labels."""
     is_classifier = teacher.config.kind == "classifier"
-    found = Counter(_categories(silver, teacher) if is_classifier else _labels(silver))
-    counts = join_first([f"{label} {count:,}" for label, count in found.most_common()], MOST_LABELS_SHOWN)
+    labels = Counter(_categories(silver, teacher) if is_classifier else _labels(silver))
+    counts = join_first([f"{label} {count:,}" for label, count in labels.most_common()], MOST_LABELS_SHOWN)
     unit = ("text" if is_classifier else "sentence") + ("" if len(silver) == 1 else "s")
-    return f"the teacher labelled {len(silver):,} {unit}: {counts or 'it found nothing'}"
+    return f"the teacher labelled {len(silver):,} {unit}: {counts or 'without any label'}"
 
 
 def _categories(silver: Sequence[Record], teacher: Head) -> Iterator[str]:
@@ -157,14 +165,17 @@ def silver_records(
 ) -> dict[str, list[Record]]:
     """Let a teacher label texts.
 
+    Example:
+        silver_records(teacher, ["Mara lives in Oslo."], {"ner": teacher.heads["ner"]}, seed=0)["ner"]
+
     Args:
         teacher: The teacher.
         texts: The texts.
-        pairs: The teacher's head by the name of the student's.
-        seed: Where the randomness of its doubt starts.
+        pairs: The teacher's head for each of the student's heads, by the student's name.
+        seed: The seed of the random choice of spans and tags.
 
     Returns:
-        Records for each of the student's heads: a text where it classifies, else a sentence.
+        Records for each of the student's heads: one per text for a classifier, else one per sentence.
     """
     generator = np.random.default_rng(seed)
     silver: dict[str, list[Record]] = {name: [] for name in pairs}
@@ -190,18 +201,18 @@ def _records(doc: Doc, head: Head, generator: np.random.Generator) -> Iterator[R
     layer = head.config.layer
     group = doc.spans[layer.scores_key(head.name)]
     scores = np.asarray(group.attrs["scores"], dtype=float)
-    believed = generator.random(len(scores)) < scores
-    spans = [span for span, kept in zip(group, believed, strict=True) if kept] if layer.is_spans else []
+    is_kept = generator.random(len(scores)) < scores
+    spans = [span for span, kept in zip(group, is_kept, strict=True) if kept] if layer.is_spans else []
     spans.sort(key=attrgetter("start"))
     starts = [span.start for span in spans]
     for sentence in doc.sents if doc.has_annotation("SENT_START") else [doc[:]]:
         if not sentence.text.isspace():
             begun = spans[bisect_left(starts, sentence.start) : bisect_left(starts, sentence.end)]
-            yield _record(sentence, layer, begun, believed)
+            yield _record(sentence, layer, begun, is_kept)
 
 
-def _record(sentence: Span, layer: Layer, begun: Sequence[Span], believed: np.ndarray) -> Record:
-    """Return a sentence with the spans that have `begun` in it, if they end in it, or its tags."""
+def _record(sentence: Span, layer: Layer, begun: Sequence[Span], is_kept: np.ndarray) -> Record:
+    """Return a sentence with its tags, or with those of the spans `begun` in it that also end in it."""
     words = [token.text for token in sentence]
     spaces = [bool(token.whitespace_) for token in sentence]
     tokens = GoldTokens(words, spaces)
@@ -210,7 +221,7 @@ def _record(sentence: Span, layer: Layer, begun: Sequence[Span], believed: np.nd
         offset = sentence.start_char
         placed = [CharSpan(span.start_char - offset, span.end_char - offset, span.label_) for span in inside]
         return Record(_text(tokens), tokens=tokens, spans=placed, raw=False)
-    tags = [layer.label_of(token) if believed[token.i] and not token.is_space else "" for token in sentence]
+    tags = [layer.label_of(token) if is_kept[token.i] and not token.is_space else "" for token in sentence]
     tokens.tags, tokens.pos = (tags, None) if layer.kind == "tag" else (None, tags)
     return Record(_text(tokens), tokens=tokens, raw=False)
 

@@ -1,4 +1,4 @@
-"""Vectors that do not change in training, made once and kept on disk."""
+"""Vectors that do not change in training, computed once and kept on disk."""
 
 from __future__ import annotations
 
@@ -23,13 +23,17 @@ BATCH_WORDS = 20_000
 
 
 class FrozenVectors:
-    """An embedder that remembers its rows for some Docs in a memory-mapped file.
+    """An embedder with a cache of its vectors for some Docs, in a memory-mapped file.
+
+    Example:
+        cached = FrozenVectors("words", pipeline.embedders["words"], docs, folder / "words.vectors")
+        cached.embed(docs[:10])
 
     Args:
-        name: The embedder's, for messages.
+        name: The embedder's name, for messages.
         embedder: The embedder.
-        docs: The Docs to remember; they are told apart by identity and must outlive this object.
-        file: The file for the rows, (tokens of all Docs, width) float32.
+        docs: The Docs whose vectors are cached; they are identified by `id` and must outlive this object.
+        file: The file for the vectors, (tokens of all Docs, width) float32.
     """
 
     def __init__(self, name: str, embedder: Embedder, docs: Sequence[Doc], file: Path) -> None:
@@ -39,16 +43,16 @@ class FrozenVectors:
         # numpy cannot map an empty file
         shape = (max(tokens, 1), max(embedder.width, 1))
         self._rows: Any = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
-        self._places: dict[int, tuple[int, int]] = {}
+        self._bounds: dict[int, tuple[int, int]] = {}
         start = 0
         for batch in batch_by_words(((doc, len(doc)) for doc in docs), BATCH_WORDS):
             for doc, rows in zip(batch, Batch(batch, {name: embedder}).embedded(name), strict=True):
                 self._rows[start : start + len(doc), : self.width] = rows
-                self._places[id(doc)] = (start, start + len(doc))
+                self._bounds[id(doc)] = (start, start + len(doc))
                 start += len(doc)
 
     def embed(self, docs: Sequence[Doc]) -> Sequence[Floats2d]:
-        """Return the remembered rows; a Doc that is not known is embedded."""
+        """Return the cached vectors; a Doc that is not cached is embedded."""
         return [self._one(doc) for doc in docs]
 
     def to_disk(self, path: Path) -> None:
@@ -60,9 +64,9 @@ class FrozenVectors:
         self._embedder.from_disk(path)
 
     def _one(self, doc: Doc) -> Floats2d:
-        if id(doc) not in self._places:
+        if id(doc) not in self._bounds:
             return self._embedder.embed([doc])[0]
-        start, end = self._places[id(doc)]
+        start, end = self._bounds[id(doc)]
         rows: Floats2d = self._rows[start:end, : self.width]
         return rows
 
@@ -71,9 +75,13 @@ class FrozenVectors:
 def frozen_vectors(
     pipeline: Pipeline, names: Sequence[str], docs: Sequence[Doc], folder: Path
 ) -> Iterator[None]:
-    """Let a pipeline's embedders of these names, if they compute their rows, remember them for `docs`.
+    """Cache the vectors that a pipeline's embedders of these names compute for `docs`.
 
-    A table needs no memory: looking a row up is as fast, and heads that tune want the table itself.
+    A `TableEmbedder` needs no cache: looking a row up is as fast, and heads that tune need the table itself.
+
+    Example:
+        with frozen_vectors(pipeline, head.config.vectors, docs, folder):
+            fit(task, training, seed=0, checkpoints=checkpoints, progress=Silent())
     """
     embedders = pipeline.embedders
     frozen = {

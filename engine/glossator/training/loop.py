@@ -1,4 +1,4 @@
-"""The training loop of one head: batches, early stop, the best epoch, and going on after a stop."""
+"""The training loop of one head: batches, early stopping, the best epoch, and resuming."""
 
 from __future__ import annotations
 
@@ -20,38 +20,52 @@ if TYPE_CHECKING:
     from glossator.training.progress import TrainingProgress
 
 
-BATCHES = 20  # an epoch's at least,
-SMALL_BATCH = 200  # unless they would have fewer words than this
+# Small data has small batches: an epoch at least BATCHES of them, but none of fewer words than SMALL_BATCH.
+BATCHES = 20
+SMALL_BATCH = 200
 
 
 def fit(
     task: Task, training: TrainingConfig, *, seed: int, checkpoints: Checkpoints, progress: TrainingProgress
 ) -> bool:
-    """Train a head until its dev score stops rising, and bring it to its best epoch.
+    """Train a head until its dev score stops rising, and restore its best epoch.
 
-    Goes on from the last of `checkpoints`. The order of batches depends on the seed and the
-    epoch's number alone, so a run that was cut off ends where an undisturbed one does.
+    Training continues from the last of `checkpoints`. The order of batches depends on the seed and the
+    number of the epoch alone, so that a resumed run ends like an uninterrupted one.
+
+    Example:
+        task = head_task(pipeline, head, train_examples, dev_examples)
+        fit(task, TrainingConfig(), seed=0, checkpoints=Checkpoints(folder), progress=Silent())
+
+    Args:
+        task: The head, its examples and its dev score.
+        training: Settings of the loop.
+        seed: The seed of the weights and of the order of batches.
+        checkpoints: The epochs so far.
+        progress: Receives the progress.
 
     Returns:
-        False where a keyboard interrupt ended it early: the stage is then at its best epoch so
-        far or, before the first was over, as it stood.
+        False if a keyboard interrupt ended the training early: the stage is then at its best epoch so
+        far or, during the first, as the last batch left it.
 
     Raises:
-        KeyboardInterrupt: The stage was not even initialized, or learns at once and had not.
-        StageError: The stage failed, or its loss is no number.
+        KeyboardInterrupt: It came before the stage was initialized, or while a `Fittable` stage learned.
+        StageError: The stage failed, or its loss is not finite.
     """
     sizes = [max(len(example.predicted), 1) for example in task.examples]
     in_epochs = isinstance(task.stage, Updatable)
     progress.head_started(task.name, seed, sum(sizes), training.max_epochs if in_epochs else 0)
     if checkpoints.epochs:
-        progress.message(f"{task.name} seed {seed}: going on after epoch {len(checkpoints.epochs)}")
+        progress.message(f"{task.name} seed {seed}: resuming after epoch {len(checkpoints.epochs)}")
+
     if checkpoints.finished:
         checkpoints.restore_best(task.stage)
         return True
     if not in_epochs:
         _learn_at_once(task, seed)
         return True
-    with _failures_named(task):
+
+    with _errors_of_stage(task):
         task.stage.initialize(task.examples, task.space, seed=seed)
     try:
         _learn_in_epochs(task, training, sizes, seed, checkpoints, progress)
@@ -71,32 +85,34 @@ def _learn_in_epochs(
 ) -> None:
     if checkpoints.epochs:
         checkpoints.restore_last(task.stage)
-    most_words = _batch_words(training, sum(sizes))
+    max_words = _batch_words(training, sum(sizes))
+
     while not _is_over(checkpoints, training):
         started = time.monotonic()
         number = len(checkpoints.epochs) + 1
-        batches = shuffled_batches(sizes, most_words, np.random.default_rng([seed, number]))
+        batches = shuffled_batches(sizes, max_words, np.random.default_rng([seed, number]))
         loss = _learn(task, batches, sizes, progress)
         epoch = Epoch(number=number, loss=loss, score=task.score(), seconds=time.monotonic() - started)
         checkpoints.add(epoch, task.stage, task.stage.training_state())
         progress.epoch_done(epoch, best=checkpoints.best == epoch)
+
     checkpoints.restore_best(task.stage)
     checkpoints.finish()
 
 
 def _batch_words(training: TrainingConfig, words: int) -> int:
-    """Return how many words a batch has at most: few where there are few, lest an epoch be a step or two."""
+    """Return the maximum number of words per batch: small data has small batches, or an epoch is one step."""
     return min(training.batch_words, max(words // BATCHES, SMALL_BATCH))
 
 
 def _learn_at_once(task: Task, seed: int) -> None:
     vectors = task.vectors([example.predicted for example in task.examples])
-    with _failures_named(task):
+    with _errors_of_stage(task):
         task.stage.fit(task.examples, vectors, seed=seed)
 
 
 @contextmanager
-def _failures_named(task: Task) -> Iterator[None]:
+def _errors_of_stage(task: Task) -> Iterator[None]:
     try:
         yield
     except GlossatorError:
@@ -119,11 +135,11 @@ def _learn(
     for batch in batches:
         examples = [task.examples[i] for i in batch]
         vectors = task.vectors([example.predicted for example in examples])
-        with _failures_named(task):
+        with _errors_of_stage(task):
             loss = task.stage.update(examples, vectors)
         if not np.isfinite(loss):
             raise StageError(
-                f"[{task.section}] the loss became {loss}: try a smaller learning rate, where the stage "
+                f"[{task.section}] the loss became {loss}: try a smaller learning rate, if the stage "
                 f"has that setting (--set {task.section}.learn_rate=...)"
             )
         losses.append(loss)

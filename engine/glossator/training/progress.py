@@ -1,4 +1,4 @@
-"""What long work says about itself while it goes on; the command line shows it, a library call need not."""
+"""The progress of training, reported to whoever wants to show it: the command line, or a notebook."""
 
 from __future__ import annotations
 
@@ -9,32 +9,44 @@ if TYPE_CHECKING:
 
 
 class TrainingProgress(Protocol):
-    """Hears of a training run."""
+    """Receives the progress of a training run.
+
+    Example:
+        class Prints(Silent):
+            def epoch_done(self, epoch, *, best):
+                print(f"epoch {epoch.number}: {epoch.score:.4f}{' (best)' if best else ''}")
+
+        train(config, "models/mine", progress=Prints())
+    """
 
     def head_started(self, head: str, seed: int, words: int, max_epochs: int) -> None:
-        """A head starts to learn; `words` are in an epoch, `max_epochs` is 0 where it learns at once."""
+        """A head starts; an epoch has `words` words, and `max_epochs` is 0 for a `Fittable` stage."""
 
     def batch_done(self, words: int) -> None:
-        """A batch of so many words was learned."""
+        """A batch of `words` words was learned."""
 
     def epoch_done(self, epoch: Epoch, *, best: bool) -> None:
         """An epoch was scored; `best` says whether it is the best so far."""
 
     def message(self, text: str) -> None:
-        """Something else a person wants to know."""
+        """Anything else that a user should know."""
 
 
 class Silent:
-    """Hears and says nothing."""
+    """Ignores all progress.
+
+    Example:
+        train(config, "models/mine", progress=Silent())
+    """
 
     def head_started(self, head: str, seed: int, words: int, max_epochs: int) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
     def batch_done(self, words: int) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
     def epoch_done(self, epoch: Epoch, *, best: bool) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
     def message(self, text: str) -> None:
-        """Ignore it."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""What one head is to learn, how well it does on the dev set, and what is fitted there afterwards."""
+"""The training task of one head, its score on the dev set, and what is fitted there after training."""
 
 from __future__ import annotations
 
@@ -23,15 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What one head is to learn.
+    """The training task of one head.
+
+    Example:
+        task = head_task(pipeline, head, train_examples, dev_examples)
+        task.stage.initialize(task.examples, task.space, seed=0)
+        task.score()  # 0.0
 
     Attributes:
         name: The head's name.
         section: Its section of the config, e.g. "taggers.ner".
         stage: Its stage.
-        space: The space of the vectors it gets.
-        vectors: Makes the vectors of some Docs.
-        examples: Training examples.
+        space: The space of the vectors it receives.
+        vectors: Returns the vectors of some Docs.
+        examples: The training examples.
         score: Annotates the dev set and returns the score to select by, 0 to 1.
     """
 
@@ -45,22 +50,29 @@ class Task:
 
 
 def is_trainable(head: Head) -> bool:
-    """Whether a head learns from data (a gazetteer does not)."""
+    """Return whether a head learns from data; a gazetteer, for example, does not.
+
+    Example:
+        [head.name for head in pipeline.heads.values() if is_trainable(head)]
+    """
     return isinstance(head.stage, Updatable | Fittable)
 
 
 def head_task(pipeline: Pipeline, head: Head, train: Sequence[Example], dev: Sequence[Example]) -> Task:
-    """Return the task of learning a head from examples, its score that on dev examples.
+    """Return the task of training a head on examples, scored on dev examples.
+
+    Example:
+        task = head_task(pipeline, pipeline.heads["ner"], train_examples, dev_examples)
 
     Raises:
-        DataError: It is a classifier that would learn nonsense from them: see `check_learnable`.
+        DataError: A classifier cannot learn from these examples: see `check_learnable`.
     """
     if head.config.kind == "classifier":
         gold = [example.reference.cats for example in train]
         check_learnable(gold, head.name, exclusive=head.exclusive)
 
     def score() -> float:
-        # Labels that cannot be saved side by side are found after one epoch and not at the end.
+        # Checked here, so that labels of two heads that collide are an error after one epoch, not at the end.
         pipeline.check_labels()
         return dev_score(pipeline, head, dev)
 
@@ -76,7 +88,11 @@ def head_task(pipeline: Pipeline, head: Head, train: Sequence[Example], dev: Seq
 
 
 def calibrate_head(pipeline: Pipeline, head: Head, dev: Sequence[Example]) -> None:
-    """Fit on dev examples what turns a trained head's scores into probabilities, and those into labels."""
+    """Fit a trained head's temperature and thresholds on dev examples.
+
+    Example:
+        calibrate_head(pipeline, pipeline.heads["mood"], dev_examples)
+    """
     if isinstance(head.stage, Calibratable):
         vectors = pipeline.vectors(head.config, [example.predicted for example in dev])
         head.stage.calibrate(dev, vectors)
@@ -85,14 +101,22 @@ def calibrate_head(pipeline: Pipeline, head: Head, dev: Sequence[Example]) -> No
 
 
 def dev_score(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> float:
-    """Return the score that training selects by, 0 to 1."""
+    """Return the score that training selects by, 0 to 1.
+
+    Example:
+        dev_score(pipeline, pipeline.heads["ner"], dev_examples)  # 0.87
+    """
     examples = binarized(head, examples)
     annotate_layer(pipeline, head, [example.predicted for example in examples])
     return float(layer_scores(head, examples)[main_score(head.config.layer, exclusive=head.exclusive)] or 0.0)
 
 
 def fit_thresholds(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> None:
-    """Choose, on dev examples, from which probability each category of a classifier holds."""
+    """Choose a classifier's thresholds on dev examples.
+
+    Example:
+        fit_thresholds(pipeline, pipeline.heads["mood"], dev_examples)
+    """
     head.thresholds = {}
     examples = binarized(head, examples)
     annotate_layer(pipeline, head, [example.predicted for example in examples])

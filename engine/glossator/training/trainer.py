@@ -1,4 +1,4 @@
-"""Training a pipeline: each head on its own data, its best seed kept, everything saved."""
+"""Trains a pipeline: each head on its own data, with its best seed; then everything is saved."""
 
 from __future__ import annotations
 
@@ -35,16 +35,20 @@ if TYPE_CHECKING:
     from glossator.plugins.manager import PluginManager
 
 MOST_ERRORS_SHOWN = 5
-FINGERPRINT = "fingerprint"  # in the folder of every run
+FINGERPRINT = "fingerprint"  # a file in the folder of every run
 
-DataSums = dict[str, dict[str, dict[str, str]]]  # head, split, file name: SHA-256
-# Called with the heads that learn; its answer is by their names.
+Checksums = dict[str, dict[str, dict[str, str]]]  # SHA-256 by head, split and file name
+# Called with the trainable heads; returns records by the heads' names.
 MakeSilver = Callable[[Sequence[Head]], Mapping[str, Sequence[Record]]]
 
 
 @dataclass(slots=True)
 class SeedResult:
-    """How one head fared with one seed."""
+    """The result of training one head with one seed.
+
+    Example:
+        result.heads["ner"][0].score  # 0.87
+    """
 
     seed: int
     score: float
@@ -53,13 +57,17 @@ class SeedResult:
 
 @dataclass(slots=True)
 class TrainingResult:
-    """What a training run came to.
+    """The result of a training run.
+
+    Example:
+        result = train(config, "models/mine", seeds=3)
+        max(seed.score for seed in result.heads["ner"])
 
     Attributes:
-        pipeline: The pipeline, at its best.
-        heads: For each head that learned, how each seed fared; the best is in the pipeline.
-        interrupted: Whether a keyboard interrupt ended it early.
-        failed: Documents of the training and dev sets that could not be read.
+        pipeline: The pipeline, each head at its best.
+        heads: For each trained head, the result of each seed; the best is in the pipeline.
+        interrupted: Whether a keyboard interrupt ended the run early.
+        failed: The number of documents of the training and dev sets that could not be read.
     """
 
     pipeline: Pipeline
@@ -81,38 +89,38 @@ def train(
 ) -> TrainingResult:
     """Train a pipeline and save it.
 
-    Each head that learns does so by itself, on its own training and dev sets; the test set is
+    Each trainable head is trained separately, on its own training and dev sets; the test set is
     never opened. Everything is chosen on the dev set: the best epoch, the best of `seeds`, the
-    calibration. What is needed to resume lies in a folder beside `output` until the end. A keyboard
-    interrupt ends the run early, with what is learned by then saved.
+    calibration. A folder beside `output` holds what is needed to resume, until the end. A keyboard
+    interrupt ends the run early; what is trained by then is saved.
+
+    Example:
+        result = train(read_config("corpora/recipes/samples.cfg"), "models/samples")
+        print(result.pipeline("Mara lives in Oslo.").ents)
 
     Args:
-        config: The pipeline and where its data is.
+        config: The pipeline and its data.
         output: The folder to save to.
-        corpora: The folder of corpora; by default the one `GLOSSATOR_CORPORA` names.
-        seeds: How many seeds to try for each head, counted from the config's.
-        resume: Go on with a run that was cut off, or leave its output as it is if it was finished; without
-            it, start anew.
-        plugins: Where stages and formats are looked up; by default all that are installed.
-        progress: Hears how it goes.
-        silver: Makes more to learn from, that a teacher labels; nothing is chosen by it. It is called once
-            nothing else can be wrong, for it may take hours.
+        corpora: The folder of corpora; by default the one that `GLOSSATOR_CORPORA` names.
+        seeds: The number of seeds to try for each head, counted from the config's.
+        resume: Continue an interrupted run, or leave the output of a finished one as it is; without `resume`,
+            start a new run.
+        plugins: Where stages and formats are looked up; by default all installed plugins.
+        progress: Receives the progress.
+        silver: Makes more training data, labelled by a teacher; it is not used to choose anything.
 
     Raises:
         ConfigError: The config cannot be built or lacks data for a head.
         DataError: There is nothing to learn from.
-        KeyboardInterrupt: It came before anything was learned; nothing is saved.
-        PipelineError: `resume`, and the run that was cut off had another config or other data; or
-            `output` holds something that is no pipeline.
-
-    Example:
-        result = glossator.train(glossator.read_config("my.cfg"), "models/mine", seeds=3)
-        print({name: [seed.score for seed in seeds] for name, seeds in result.heads.items()})
+        KeyboardInterrupt: It came before any head was trained; nothing is saved.
+        PipelineError: `resume`, and the interrupted run had another config or other data; or `output` is
+            a folder that is not a pipeline.
     """
     if seeds < 1:
         raise UsageError(f"seeds must be at least 1, not {seeds}")
     check_replaceable(Path(output))
-    _check_left_by_a_run(_run_folder(Path(output)))
+    _check_run_folder(_run_folder(Path(output)))
+
     run = TrainingRun(
         pipeline=Pipeline.from_config(config, plugins=plugins).prepare(),
         folder=_run_folder(Path(output)),
@@ -122,18 +130,23 @@ def train(
     heads = [head for head in run.pipeline.heads.values() if is_trainable(head)]
     run.find_data(heads)
     if silver is not None:
+        # After everything that may be wrong with config and data is checked: labelling can take hours.
         run.silver = silver(heads)
+
     run.identify(seeds)
     if resume and run.is_finished(Path(output)):
-        run.progress.message(f"{output} is what this run came to: there is nothing left to do")
+        run.progress.message(f"{output} is the output of this run, which is finished: nothing is left to do")
         return TrainingResult(pipeline=load(Path(output), plugins=run.pipeline.plugins))
+
     run.open(resume=resume)
     try:
         result = run.train(heads, seeds)
     except BaseException:
         run.discard_if_empty()
         raise
-    run.pipeline.meta |= _report(result, run.data_sums)
+
+    run.pipeline.meta |= _report(result, run.checksums)
+    # An interrupted run has no fingerprint in its output: `resume` must not take it for finished.
     if not result.interrupted:
         run.pipeline.meta["run"] = run.fingerprint
     run.pipeline.save(output, attachments=_log_files(list(log_rows(result))))
@@ -143,7 +156,11 @@ def train(
 
 
 def log_rows(result: TrainingResult) -> Iterable[dict[str, Any]]:
-    """Yield a row for every epoch of every head and seed."""
+    """Yield one row per epoch of every head and seed.
+
+    Example:
+        [row["score"] for row in log_rows(result) if row["head"] == "ner"]
+    """
     for head, seeds in result.heads.items():
         for seed in seeds:
             for epoch in seed.epochs:
@@ -158,33 +175,49 @@ def _log_files(rows: list[dict[str, Any]]) -> dict[str, bytes]:
 
 @dataclass(slots=True)
 class TrainingRun:
-    """A training run under way."""
+    """A training run in progress.
+
+    Example:
+        run = TrainingRun(pipeline=pipeline, folder=folder, corpora=None, progress=Silent())
+        run.find_data(heads)
+        run.train(heads, seeds=1)
+
+    Attributes:
+        pipeline: The pipeline in training.
+        folder: The folder of what is needed to resume the run.
+        corpora: The folder of corpora, as in `train`.
+        progress: Receives the progress.
+        silver: More training records for each head, labelled by a teacher.
+        checksums: The checksums of the data files.
+        fingerprint: A checksum of the config, the data and the seeds: equal for equal runs only.
+        failed: The number of documents that could not be read.
+    """
 
     pipeline: Pipeline
     folder: Path
     corpora: Path | None
     progress: TrainingProgress
     silver: Mapping[str, Sequence[Record]] = field(default_factory=dict)
-    data_sums: DataSums = field(default_factory=dict)
+    checksums: Checksums = field(default_factory=dict)
     fingerprint: str = ""
     failed: int = 0
 
     def source(self, head: Head) -> DataSource:
-        """Return where a head's data is."""
+        """Return the data source of a head."""
         return data_source(
             self.pipeline.config, head.name, corpora=self.corpora, plugins=self.pipeline.plugins
         )
 
     def find_data(self, heads: Sequence[Head]) -> None:
-        """Find the training and dev sets of heads, and note what they are."""
+        """Find the training and dev sets of all heads, and record their checksums."""
         for head in heads:
             source = self.source(head)
-            self.data_sums[head.name] = {split: source.checksums(split) for split in ("train", "dev")}
+            self.checksums[head.name] = {split: source.checksums(split) for split in ("train", "dev")}
             for split in ("train", "dev"):
-                source.check(split)  # before another head has learned for hours
-        self._check_parted([head for head in heads if head.config.kind == "classifier"])
+                source.check(split)  # before other heads are trained for hours
+        self._check_labels([head for head in heads if head.config.kind == "classifier"])
 
-    def _check_parted(self, classifiers: Sequence[Head]) -> None:
+    def _check_labels(self, classifiers: Sequence[Head]) -> None:
         if len(classifiers) < 2:
             return
         labels = {}
@@ -194,86 +227,87 @@ class TrainingRun:
         check_labels_disjoint(labels)
 
     def identify(self, seeds: int) -> None:
-        """Note what makes two runs the same: config, data and seeds."""
-        silver = [_facts(record) for records in self.silver.values() for record in records]
-        facts = json.dumps([config_to_text(self.pipeline.config), self.data_sums, seeds, silver])
-        self.fingerprint = hashlib.sha256(facts.encode()).hexdigest()
+        """Compute the fingerprint from config, data and seeds."""
+        silver = [_content(record) for records in self.silver.values() for record in records]
+        content = json.dumps([config_to_text(self.pipeline.config), self.checksums, seeds, silver])
+        self.fingerprint = hashlib.sha256(content.encode()).hexdigest()
 
     def is_finished(self, output: Path) -> bool:
-        """Whether the output is what the same run has come to."""
+        """Return whether `output` is the output of the same run, finished."""
         if self.folder.exists() or not is_pipeline(output):
             return False
         try:
             return bool(read_meta(output).get("run") == self.fingerprint)
-        except PipelineError:  # of another version
+        except PipelineError:  # a pipeline of another version
             return False
 
     def open(self, *, resume: bool) -> None:
-        """Find the run's folder as it should be: empty, or left by the same run."""
+        """Open the folder of the run: that of the same run, interrupted, or a new one."""
         file = self.folder / FINGERPRINT
         if resume and file.is_file():
             if file.read_text(encoding="utf-8") != self.fingerprint:
                 raise PipelineError(
-                    f"{self.folder} was left by a run with another config, other data or other seeds: "
+                    f"{self.folder} holds a run with another config, other data or other seeds: "
                     "undo the change, or train without --resume"
                 )
             return
         if resume:
-            self.progress.message("there is no run to resume: starting anew")
+            self.progress.message("there is no run to resume: starting a new one")
         elif file.is_file():
             self.progress.message(
-                f"{self.folder} holds an interrupted run: training without --resume discards it"
+                f"{self.folder} held an interrupted run; it is discarded, as --resume was not given"
             )
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         replace_file(file, self.fingerprint)
 
     def train(self, heads: Iterable[Head], seeds: int) -> TrainingResult:
-        """Train head after head, until an interrupt; raise that where nothing is learned by then."""
+        """Train the heads one by one, until an interrupt; re-raise it if no head is trained by then."""
         result = TrainingResult(pipeline=self.pipeline)
         for head in heads:
             if result.interrupted:
-                self.leave_out(head)
+                self.remove(head)
                 continue
             try:
                 result.heads[head.name], finished = self.train_head(head, seeds)
             except KeyboardInterrupt:
-                self.leave_out(head)
+                self.remove(head)
                 finished = False
             result.interrupted = not finished
+
         if result.interrupted and not self.pipeline.heads:
-            self.progress.message("nothing is learned yet, so no pipeline is saved")
+            self.progress.message("no head was trained before the interrupt: no pipeline is saved")
             raise KeyboardInterrupt
         result.failed = self.failed
         return result
 
     def discard_if_empty(self) -> None:
-        """Remove the run's folder unless it holds something to go on from."""
+        """Remove the folder of the run unless it holds a checkpoint to resume from."""
         if not any(self.folder.rglob(PROGRESS)):
             shutil.rmtree(self.folder)
 
-    def leave_out(self, head: Head) -> None:
-        """Take a head that has learned nothing out of the pipeline."""
+    def remove(self, head: Head) -> None:
+        """Remove a head that was not trained from the pipeline."""
         self.pipeline.remove(head.name)
         self.progress.message(f"{head.name} was not trained before the interrupt and is not saved")
 
     def train_head(self, head: Head, seeds: int) -> tuple[list[SeedResult], bool]:
-        """Train a head with each seed and leave it at the best; also return whether all were finished."""
+        """Train a head with each seed and restore the best; also return whether all seeds were finished."""
         train, dev = self._gold(head, "train"), self._gold(head, "dev")
         if head.config.kind == "classifier":
-            self._say_what_is_unknown(head, train, dev)
+            self._report_unknown_categories(head, train, dev)
         docs = [example.predicted for example in (*train.examples, *dev.examples)]
         folder = self.folder / head.name
         folder.mkdir(exist_ok=True)
         with frozen_vectors(self.pipeline, head.config.vectors, docs, folder):
             return self._try_seeds(head, train, dev, seeds, folder)
 
-    def _say_what_is_unknown(self, head: Head, train: GoldData, dev: GoldData) -> None:
+    def _report_unknown_categories(self, head: Head, train: GoldData, dev: GoldData) -> None:
         learned = {label for example in train.examples for label in example.reference.cats}
         unknown = unknown_categories([example.reference.cats for example in dev.examples], learned)
         if unknown:
-            become = "their documents count as out of scope" if head.exclusive else "they are left out"
-            self.progress.message(f"{head.name}, dev: the training set lacks {unknown}: {become}")
+            effect = "their documents count as out of scope" if head.exclusive else "they are ignored"
+            self.progress.message(f"{head.name}, dev: the training set lacks {unknown}: {effect}")
 
     def _try_seeds(
         self, head: Head, train: GoldData, dev: GoldData, seeds: int, folder: Path
@@ -283,6 +317,7 @@ class TrainingRun:
         results: list[SeedResult] = []
         finished = True
         first = pipeline.config.seed
+
         for seed in range(first, first + seeds):
             checkpoints = Checkpoints(folder / f"seed-{seed}")
             try:
@@ -301,6 +336,7 @@ class TrainingRun:
             results.append(self._result(head, seed, checkpoints, dev, folder))
             if not finished:
                 break
+
         self._restore_best(head, results, folder)
         calibrate_head(pipeline, head, dev.examples)
         return results, finished
@@ -310,10 +346,11 @@ class TrainingRun:
     ) -> SeedResult:
         best = checkpoints.best
         score = best.score if best else dev_score(self.pipeline, head, dev.examples)
-        kept = folder / f"best-of-seed-{seed}"
-        shutil.rmtree(kept, ignore_errors=True)
-        kept.mkdir()
-        head.stage.to_disk(kept)
+        # Outside the checkpoints, as a `Fittable` stage has none.
+        saved = folder / f"best-of-seed-{seed}"
+        shutil.rmtree(saved, ignore_errors=True)
+        saved.mkdir()
+        head.stage.to_disk(saved)
         return SeedResult(seed=seed, score=score, epochs=list(checkpoints.epochs))
 
     def _restore_best(self, head: Head, results: Sequence[SeedResult], folder: Path) -> None:
@@ -326,13 +363,15 @@ class TrainingRun:
         data = read_gold(chain(source.records(split), more), head.config.layer, self.pipeline.tokenizer)
         self.failed += len(data.errors)
         report_errors(data.errors, f"{head.name}, {split}", self.progress)
+
         if data.silent and data.examples:
             self.progress.message(
-                f"{head.name}, {split}: {len(data.examples):,} documents have gold '{head.config.layer}', "
-                f"{data.silent:,} have none and are left out"
+                f"{head.name}, {split}: {len(data.examples):,} documents have gold {head.config.layer!r}, "
+                f"{data.silent:,} have none and are skipped"
             )
         if data.alignment.repaired or data.alignment.impossible:
             self.progress.message(f"{head.name}, {split}: {data.alignment.summary()}")
+
         if not data.examples:
             files = ", ".join(str(file) for file in source.files(split))
             raise DataError(
@@ -342,38 +381,43 @@ class TrainingRun:
 
 
 def report_errors(errors: Sequence[DataError], where: str, progress: TrainingProgress) -> None:
-    """Say what cannot be read: the first errors one by one, and how many there are."""
+    """Report documents that cannot be read: the first errors one by one, and the number of all.
+
+    Example:
+        report_errors(data.errors, "ner, train", Silent())
+    """
     for error in errors[:MOST_ERRORS_SHOWN]:
         progress.message(f"failed: {error}")
     if errors:
-        progress.message(f"{where}: {len(errors):,} documents cannot be read and are left out")
+        progress.message(f"{where}: {len(errors):,} documents cannot be read and are skipped")
 
 
 def _run_folder(output: Path) -> Path:
+    # "." and ".." have no name of their own to put a suffix to.
     if output.name in ("", ".."):
         output = output.resolve()
     return output.with_name(f"{output.name}.training")
 
 
-def _check_left_by_a_run(folder: Path) -> None:
-    """Raise `UsageError` where something that no run left has the name of a run's folder."""
+def _check_run_folder(folder: Path) -> None:
+    """Raise `UsageError` if the folder of the run exists and is not from a run."""
     if folder.is_dir() and not any(folder.iterdir()):
         return
     if folder.exists() and not (folder / FINGERPRINT).is_file():
         raise UsageError(
-            f"{folder} is in the way, for a run keeps there what it needs to be resumed: "
+            f"{folder} is in the way: a run would save there what it needs to be resumed; "
             "move it, or name another output"
         )
 
 
-def _facts(record: Record) -> list[Any]:
-    """Return what can be learned from a record that a teacher labelled, of JSON's types."""
+def _content(record: Record) -> list[Any]:
+    """Return the text and labels of a record, in JSON's types."""
     tokens = record.tokens
     tags = [tokens.words, tokens.tags, tokens.pos] if tokens else None
     return [record.text, record.spans, record.cats, tags]
 
 
-def _report(result: TrainingResult, data_sums: DataSums) -> dict[str, Any]:
+def _report(result: TrainingResult, checksums: Checksums) -> dict[str, Any]:
     return {
         "scores": {
             head: {
@@ -383,5 +427,5 @@ def _report(result: TrainingResult, data_sums: DataSums) -> dict[str, Any]:
             }
             for head, seeds in result.heads.items()
         },
-        "data": data_sums,
+        "data": checksums,
     }

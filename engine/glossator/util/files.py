@@ -1,4 +1,4 @@
-"""Files and folders that are replaced whole or not at all, and their checksums."""
+"""Replaces files and folders atomically, and computes their checksums."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from pathlib import Path
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file so that a kill leaves the old one or the new one."""
+    """Write a file so that a killed process leaves either the old file or the new one.
+
+    Example:
+        replace_file(Path("progress.json"), json.dumps(progress))
+    """
     temporary = _beside(path)
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
@@ -19,10 +23,10 @@ def replace_file(path: Path, text: str) -> None:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `path` at the end, or is removed after an error.
+    """Yield an empty folder that replaces `path` at the end, or is removed after an error.
 
-    A kill leaves the old folder or the new one: between the two renames the old one has another name,
-    from which `recover_folder` brings it back.
+    A killed process leaves the old folder or the new one: between the two renames the old one has another
+    name, and `recover_folder` renames it back.
 
     Example:
         with replacing_folder(Path("models/mine")) as folder:
@@ -41,19 +45,28 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def recover_folder(path: Path) -> None:
-    """Bring back the old folder where `replacing_folder` was cut off between its two renames."""
+    """Restore the old folder if `replacing_folder` was interrupted between its two renames.
+
+    Example:
+        recover_folder(Path("models/mine"))
+    """
     previous = _previous(path.resolve())
     if not path.exists() and previous.is_dir():
         previous.rename(path.resolve())
 
 
 def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256 checksum as hexadecimal digits."""
+    """Return a file's SHA-256 checksum as hexadecimal digits.
+
+    Example:
+        sha256_of(Path("corpora/manifest.toml"))  # "9f86d0…"
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _swap(new: Path, path: Path) -> None:
+    # A folder with content cannot be renamed over another: the old one must leave its name first.
     previous = _previous(path)
     if path.exists():
         shutil.rmtree(previous, ignore_errors=True)
@@ -63,7 +76,7 @@ def _swap(new: Path, path: Path) -> None:
 
 
 def _beside(path: Path) -> Path:
-    """Return a name in the same folder, and so on the same disk, that no other process takes."""
+    """Return a name that no other process uses, in the same folder: renaming works within one disk only."""
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 

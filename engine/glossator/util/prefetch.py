@@ -1,4 +1,4 @@
-"""Working one batch ahead: one is worked on while the next is read and the last is written."""
+"""Works one batch ahead: processes one while the next is read and the last is written."""
 
 from __future__ import annotations
 
@@ -14,25 +14,30 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-TURN_SECONDS = 0.0002
+TURN_SECONDS = 0.0002  # instead of Python's 5 ms; see `_short_turns`
 
 
 def prefetch_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
-    """Yield `function(item)` for each item, in order, working on one while its neighbours are in hand.
+    """Yield `function(item)` for each item, in order, one item ahead of the caller.
 
     The function is called in one other thread, for one item at a time, in a copy of the caller's
-    context. Meanwhile the next item is drawn from `items`, and the caller has the last result: three
-    are alive at a time. A single item needs no thread and gets none.
+    context. Meanwhile the next item is drawn from `items`, and the caller uses the last result: three
+    are alive at a time. A single item is processed without a thread.
 
     Close the generator to stop early; that waits for the call in progress, and leaves no thread.
 
+    Example:
+        for annotated in prefetch_map(pipeline.annotate, read_batches(file)):
+            write(annotated)
+
     Raises:
-        Exception: What the function raised, where its result is due; what `items` raised, after the
-            results of all that came before.
+        Exception: An error of the function is raised in place of its result, an error of `items` after the
+            results of all items before it.
     """
     failures: list[Exception] = []
     drawn = _until_failure(items, failures)
     waiting = deque(islice(drawn, 2))
+
     if len(waiting) == 1:
         yield function(waiting.popleft())
     elif waiting:
@@ -46,6 +51,7 @@ def prefetch_map(function: Callable[[Item], Result], items: Iterable[Item]) -> G
                 del result  # before the next is drawn, or four would be alive
                 waiting.extend(islice(drawn, 1))
             yield running.result()
+
     if failures:
         raise failures[0]
 
@@ -54,11 +60,11 @@ def prefetch_map(function: Callable[[Item], Result], items: Iterable[Item]) -> G
 def _short_turns() -> Iterator[None]:
     """Let threads take shorter turns at the interpreter.
 
-    One that comes back from numpy or ONNX Runtime, which it does many times a batch, else waits for
-    up to 5 ms at a time while the other is busy in Python, and hardly gets on.
+    A thread returns from numpy or ONNX Runtime many times per batch. Each time it would wait up to 5 ms
+    while the other thread runs Python code, and hardly advance.
     """
     usual = sys.getswitchinterval()
-    if usual <= TURN_SECONDS:  # the user's choice, or that of a stream begun before
+    if usual <= TURN_SECONDS:  # set by the user, or by another stream that is still open
         yield
         return
     sys.setswitchinterval(TURN_SECONDS)
@@ -69,7 +75,7 @@ def _short_turns() -> Iterator[None]:
 
 
 def _until_failure(items: Iterable[Item], failures: list[Exception]) -> Iterator[Item]:
-    """Yield the items; keep what ends them early instead of raising it."""
+    """Yield the items; store an error that ends them early instead of raising it."""
     try:
         yield from items
     except Exception as error:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from glossator.errors import UsageError
+from glossator.util.files import replacing_folder
 from glossator_vectors.folder.metadata import METADATA
 
 
@@ -26,17 +27,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise UsageError(f"{path} is a file: name a folder for the vectors")
     if path.is_dir() and any(path.iterdir()) and not (path / METADATA).is_file():
         raise UsageError(f"{path} is not empty and not a folder of vectors: name another folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-
-    # Beside the target, so that renaming never crosses file systems.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
+    with replacing_folder(path) as temporary:
         yield temporary
-        _replace(path, temporary)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def copy_folder(source: Path, target: Path, names: Sequence[str]) -> None:
@@ -49,11 +41,3 @@ def copy_folder(source: Path, target: Path, names: Sequence[str]) -> None:
             os.link(source / name, target / name)
         except OSError:
             shutil.copyfile(source / name, target / name)
-
-
-def _replace(path: Path, new: Path) -> None:
-    previous = path.with_name(f".{path.name}.{os.getpid()}.previous")
-    if path.exists():
-        path.rename(previous)
-    new.rename(path)
-    shutil.rmtree(previous, ignore_errors=True)

@@ -138,7 +138,7 @@ def test_only_an_embedder_that_is_there_can_be_named(pipeline):
 CONFIG = """
 [glossator]
 lang = "en"
-stages = []
+heads = []
 tensor = "words"
 
 [embedders.words]

@@ -255,6 +255,21 @@ def test_misuse_is_named(tmp_path):
         stage.initialize(examples(3), VectorSpace(tables=(np.zeros((2, 2)),)), seed=0)
     one = Doc(NLP.vocab, words=["x"])
     one.cats = {"only": 1.0}
-    with pytest.raises(StageError, match=r"the categories \['only'\]; it takes more to learn"):
+    with pytest.raises(StageError, match=r"the categories \['only'\]: too few to learn from"):
         stage.initialize([Example(Doc(NLP.vocab, words=["x"]), one)], VectorSpace(), seed=0)
     BagOfWords(exclusive=False).initialize([Example(Doc(NLP.vocab, words=["x"]), one)], VectorSpace(), seed=0)
+
+
+def test_soft_labels_of_exclusive_categories_rule_out_the_others():
+    def with_cats(cats: dict[str, float]) -> list[Example]:
+        data = examples(30)
+        for example in data:
+            [topic] = [label for label, value in example.reference.cats.items() if value]
+            example.reference.cats = {label: value for label, value in cats.items() if label == topic}
+        return data
+
+    soft = learn(with_cats(dict.fromkeys(TOPICS, 0.9)))
+    spelt_out = examples(30)
+    for example in spelt_out:
+        example.reference.cats = {label: 0.9 * value for label, value in example.reference.cats.items()}
+    np.testing.assert_array_equal(predicted(soft, spelt_out), predicted(learn(spelt_out), spelt_out))

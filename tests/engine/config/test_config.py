@@ -18,7 +18,7 @@ from glossator.errors import ConfigError
 WHOLE = """
 [glossator]
 lang = "en"
-stages = ["ner", "topic"]            # what annotates, in this order
+heads = ["ner", "topic"]            # what annotates, in this order
 seed = 0
 
 [tokenizer]
@@ -102,7 +102,7 @@ def configs(draw: st.DrawFn) -> PipelineConfig:
         options=st.dictionaries(SETTING_NAMES, VALUES, max_size=2),
     )
     some = draw(st.lists(st.sampled_from([head.name for head in heads]), unique=True)) if heads else []
-    top = {"lang", "name", "version", "licence", "stages", "seed"}
+    top = {"lang", "name", "version", "licence", "heads", "stages", "seed"}
     return PipelineConfig(
         lang=draw(STRINGS),
         name=draw(STRINGS),
@@ -164,7 +164,7 @@ def test_the_design_s_example_means_what_it_says():
     assert read.folder == Path("there")
 
 
-def test_stages_order_the_heads_whatever_the_sections_order():
+def test_heads_are_ordered_whatever_the_sections_order():
     text = WHOLE.replace('["ner", "topic"]', '["topic", "ner"]')
     assert [head.name for head in config(text).heads] == ["topic", "ner"]
 
@@ -221,7 +221,7 @@ def test_an_override_through_a_value_is_refused():
 
 def test_an_override_begins_with_its_section():
     with pytest.raises(
-        ConfigError, match=r"--set max_epochs: begin with the section .* training\.max_epochs"
+        ConfigError, match=r"--set max_epochs: begin with the section, as in training\.max_epochs"
     ):
         config(WHOLE, max_epochs=3)
 
@@ -272,7 +272,8 @@ def test_files_that_are_no_configs_are_named(tmp_path):
             read_config(broken)
     broken.write_text('[glossator]\nlang = "en"\ncolour = 1')
     with pytest.raises(
-        ConfigError, match=r"broken\.cfg: \[glossator\] has no setting 'colour'; valid settings: lang, "
+        ConfigError,
+        match=r"broken\.cfg: \[glossator\] has no setting 'colour'; valid settings: heads, lang, ",
     ):
         read_config(broken)
 
@@ -280,7 +281,7 @@ def test_files_that_are_no_configs_are_named(tmp_path):
 @pytest.mark.parametrize("name", ["../x", "..", "a/b", "a\\b", "", ".hidden", "a b", "-x", "a.b", "a\n"])
 @pytest.mark.parametrize("section", ["taggers", "classifiers", "embedders"])
 def test_names_stay_in_the_folder(section, name):
-    assert "a name is made of letters" in refusal(**{section: {name: {"stage": "x"}}})
+    assert "a name consists of letters" in refusal(**{section: {name: {"stage": "x"}}})
 
 
 @pytest.mark.parametrize(
@@ -291,10 +292,10 @@ def test_names_stay_in_the_folder(section, name):
         ({"glossator": {"lang": "en", "seed": 1.5}}, "[glossator] seed must be a whole number, not 1.5"),
         ({"glossator": {"lang": "en", "seed": True}}, "[glossator] seed must be a whole number, not True"),
         ({"glossator": {"lang": "en", "seed": -1}}, "[glossator] seed must be at least 0, not -1"),
-        ({"glossator": {"lang": "en", "stages": "ner"}}, "[glossator] stages: give a list of names"),
-        ({"glossator": {"lang": "en", "stages": 3}}, "[glossator] stages: give a list of names"),
+        ({"glossator": {"lang": "en", "heads": "ner"}}, "[glossator] heads: give a list of names"),
+        ({"glossator": {"lang": "en", "stages": 3}}, "[glossator] heads: give a list of names"),
         (
-            {"glossator": {"lang": "en", "stages": ["ner", 3]}},
+            {"glossator": {"lang": "en", "heads": ["ner", 3]}},
             "must name each tagger and classifier once: []",
         ),
         (
@@ -338,8 +339,22 @@ def test_errors_name_the_section_and_what_to_do(changes, message):
     assert message in refusal(**changes)
 
 
-def test_stages_must_name_each_head_once():
+def test_heads_must_name_each_head_once():
     heads = {"a": {"stage": "x"}, "b": {"stage": "x"}}
     for order in (["a"], ["a", "b", "b"], ["a", "c"], []):
-        message = refusal(glossator={"lang": "en", "stages": order}, taggers=heads)
+        message = refusal(glossator={"lang": "en", "heads": order}, taggers=heads)
         assert "must name each tagger and classifier once: ['a', 'b']" in message
+
+
+def test_the_key_stages_of_older_configs_is_read_as_heads():
+    older = WHOLE.replace("heads =", "stages =")
+    assert older != WHOLE
+    assert parse_config(older, folder=Path()) == parse_config(WHOLE, folder=Path())
+    assert 'heads = ["ner", "topic"]' in config_to_text(parse_config(older, folder=Path()))
+    assert "stages" not in config_to_text(parse_config(older, folder=Path()))
+
+
+def test_heads_and_stages_together_are_refused():
+    both = {"lang": "en", "heads": ["a"], "stages": ["a"]}
+    message = refusal(glossator=both, taggers={"a": {"stage": "x"}})
+    assert "[glossator] has both heads and stages" in message

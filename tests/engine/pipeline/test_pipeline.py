@@ -34,7 +34,7 @@ lang = "en"
 name = "toy"
 version = "1.2"
 seed = 3
-stages = ["ner", "tags", "topic"]
+heads = ["ner", "tags", "topic"]
 
 [taggers.tags]
 stage = "builtin/window"
@@ -120,9 +120,9 @@ def test_names_that_clash_or_leave_the_folder_are_refused():
     with pytest.raises(ConfigError, match="there is a head 'ner' already"):
         pipeline.add_classifier("ner", "bow")
     for name in ("../x", "a/b", ".."):
-        with pytest.raises(ConfigError, match="a name is made of letters"):
+        with pytest.raises(ConfigError, match="a name consists of letters"):
             pipeline.add_tagger(name, "window")
-        with pytest.raises(ConfigError, match="a name is made of letters"):
+        with pytest.raises(ConfigError, match="a name consists of letters"):
             pipeline.add_embedder(name, "window")
 
 

@@ -168,8 +168,8 @@ def test_the_error_for_a_missing_stage_holds_the_whole_error_of_a_failed_plugin(
     ("body", "kept", "reason"),
     [
         ("yield first; raise KeyError('oops')", ("first",), "glossator_taggers failed: KeyError: 'oops'"),
-        ("yield first; yield 'second'; yield third", ("first", "third"), "'second', which is no Stage"),
-        ("yield first; yield glossator.Format(name='f', factory=dict)", ("first",), "which is no Stage"),
+        ("yield first; yield 'second'; yield third", ("first", "third"), "'second', which is not a Stage"),
+        ("yield first; yield glossator.Format(name='f', factory=dict)", ("first",), "which is not a Stage"),
         ("return first", (), "'Stage' object is not iterable"),
         ("yield first; yield first", (), "tagger 'first' twice"),
         (

@@ -14,7 +14,7 @@ from spacy.training import Example
 
 from glossator.config.text import parse_config
 from glossator.errors import DataError, UsageError
-from glossator.training.cross_validation import CrossValidation, cross_validate, deal
+from glossator.training.cross_validation import CrossValidation, assign_folds, cross_validate
 
 NLP = spacy.blank("en")
 CONFIG = """
@@ -60,8 +60,8 @@ def test_folds_are_of_one_size_and_hold_as_much_of_each_category(labels, folds, 
         gold = NLP.make_doc("x")
         gold.cats = {label: 1.0}
         examples.append(Example(NLP.make_doc("x"), gold))
-    fold_of = deal(examples, folds, seed).tolist()
-    assert fold_of == deal(examples, folds, seed).tolist()
+    fold_of = assign_folds(examples, folds, seed).tolist()
+    assert fold_of == assign_folds(examples, folds, seed).tolist()
     sizes = [fold_of.count(fold) for fold in range(folds)]
     assert max(sizes) - min(sizes) <= 1
     held = Counter(zip(labels, fold_of, strict=True))

@@ -108,7 +108,7 @@ def test_a_killed_run_ends_where_an_undisturbed_one_does(undisturbed, tmp_path, 
     heard = Heard()
     train(config_of(TWO_HEADS), output, resume=True, progress=heard)
     assert_equal_pipelines(undisturbed, output)
-    resumed = [message for message in heard.messages if "going on after epoch" in message]
+    resumed = [message for message in heard.messages if "resuming after epoch" in message]
     assert bool(resumed) == ((head, epoch) != ("ner", 1))
     assert not output.with_name("two.training").exists()
 
@@ -127,7 +127,7 @@ def test_a_run_killed_from_outside_while_it_learns(undisturbed, tmp_path, start_
     resumed = start_cli("train", "two.cfg", "-o", "two", "--resume")
     _, err = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, err
-    assert "going on after epoch" in err
+    assert "resuming after epoch" in err
     assert_equal_pipelines(undisturbed, tmp_path / "two")
     assert (tmp_path / "two" / "training.png").is_file()
 
@@ -138,12 +138,12 @@ def test_what_is_finished_is_left_as_it_is_by_the_same_run_alone(undisturbed, tm
     before = {file: file.stat().st_mtime_ns for file in output.rglob("*")}
     heard = Heard()
     done = train(config_of(TWO_HEADS), output, resume=True, progress=heard)
-    assert heard.messages == [f"{output} is what this run came to: there is nothing left to do"]
+    assert heard.messages == [f"{output} is the output of this run, which is finished: nothing is left to do"]
     assert {file: file.stat().st_mtime_ns for file in output.rglob("*")} == before
     assert list(done.pipeline.heads) == ["ner", "mood"]
     again = Heard()
     train(config_of(TWO_HEADS), output, resume=True, seeds=2, progress=again)
-    assert again.messages == ["there is no run to resume: starting anew"]
+    assert again.messages == ["there is no run to resume: starting a new one"]
     once_more = Heard()
     shutil.copytree(undisturbed, tmp_path / "kept")
     train(config_of(TWO_HEADS), tmp_path / "kept", progress=once_more)
@@ -155,7 +155,7 @@ def test_resuming_where_there_is_nothing_starts_anew_and_says_so(undisturbed, tm
     heard = Heard()
     output = tmp_path / "two"
     train(config_of(TWO_HEADS), output, resume=True, progress=heard)
-    assert heard.messages == ["there is no run to resume: starting anew"]
+    assert heard.messages == ["there is no run to resume: starting a new one"]
     assert_equal_pipelines(undisturbed, output)
 
 
@@ -201,7 +201,7 @@ def test_without_resume_a_run_starts_anew(undisturbed, killed, tmp_path):
     shutil.rmtree(next(state.glob("epoch-*")))  # what it must not look at
     heard = Heard()
     train(config_of(TWO_HEADS), output, progress=heard)
-    assert "holds an interrupted run: training without --resume discards it" in heard.messages[0]
+    assert "held an interrupted run; it is discarded, as --resume was not given" in heard.messages[0]
     assert_equal_pipelines(undisturbed, output)
 
 
@@ -246,7 +246,7 @@ def test_an_interrupt_before_anything_is_learned_saves_nothing(undisturbed, tmp_
     shutil.copytree(undisturbed, output)
     stopped = train_with_signal(output, "ner", 1, 0, signal.SIGINT)
     assert stopped.returncode == -signal.SIGINT
-    assert "nothing is learned yet" in stopped.stdout
+    assert "no head was trained before the interrupt" in stopped.stdout
     assert_equal_pipelines(undisturbed, output)
 
 

@@ -201,7 +201,7 @@ max_epochs = 2
     assert train(config_of(text, tmp_path), tmp_path / "out", progress=heard).failed == 8
     assert sum("train.jsonl:" in message for message in heard.messages) == 5
     assert heard.messages[0].startswith(f"failed: {tmp_path / 'train.jsonl'}:21: ")
-    assert "8 documents cannot be read and are left out" in heard.messages[5]
+    assert "8 documents cannot be read and are skipped" in heard.messages[5]
     (tmp_path / "train.jsonl").write_text("\n".join(lines) + "\n")
     train(config_of(text, tmp_path), tmp_path / "clean")
     bad_run, clean = weights_of(tmp_path / "out"), weights_of(tmp_path / "clean")
@@ -269,7 +269,7 @@ def test_colliding_labels_are_found_before_anything_is_learned(tmp_path):
         TWO_HEADS
         + '\n[classifiers.mood2]\nstage = "bow"\nrows = 100\n[data.mood2]\ncorpus = "samples_reviews"\n'
     )
-    text = text.replace('stages = ["ner", "mood"]', 'stages = ["mood", "mood2", "ner"]')
+    text = text.replace('heads = ["ner", "mood"]', 'heads = ["mood", "mood2", "ner"]')
     heard = Heard()
     with pytest.raises(ConfigError, match=r"'mood' and 'mood2' both write .* give one a prefix"):
         train(config_of(text, training__max_epochs=1), tmp_path / "out", progress=heard)

@@ -15,7 +15,7 @@ from glossator.training.trainer import train
 GAZETTEER = """
 [glossator]
 lang = "en"
-stages = ["cities", "mood"]
+heads = ["cities", "mood"]
 
 [taggers.cities]
 stage = "gazetteer"

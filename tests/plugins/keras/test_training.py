@@ -105,7 +105,7 @@ def test_what_was_interrupted_and_resumed_ends_where_an_undisturbed_run_does(tra
     assert (output / "taggers" / "ner" / "network.onnx").is_file()  # what there was is ready to annotate
     resumed = Heard()
     assert not train(config_of(CONFIG), output, resume=True, progress=resumed).interrupted
-    assert any("going on after epoch 2" in message for message in resumed.messages)
+    assert any("resuming after epoch 2" in message for message in resumed.messages)
     whole, again = weights_of(trained), weights_of(output)
     assert whole.keys() == again.keys()
     assert all(np.array_equal(whole[name], again[name]) for name in whole)

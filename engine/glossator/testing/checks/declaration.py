@@ -20,10 +20,10 @@ HEAVY = ("tensorflow", "keras", "torch", "onnxruntime", "spacy", "thinc", "trans
 
 
 def light_import(trial: Trial) -> None:
-    """Importing the module of the plugin's hooks loads no framework: every start of Glossator imports it."""
+    """Importing the module with the plugin's hooks loads no framework: every command imports it."""
     stage = trial.subject.stage
     if not isinstance(stage, str):
-        raise NotApplicable("a record was given, there is no plugin to import")
+        raise NotApplicable("the stage is a record: there is no plugin to import")
     module = _hook_module(trial.subject.plugins.find(trial.subject.kind, stage).plugin.name)
     code = f"import json, sys, {module}; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
     loaded = json.loads(run_python("-c", code).splitlines()[-1])
@@ -32,16 +32,16 @@ def light_import(trial: Trial) -> None:
 
 
 def config_round_trip(trial: Trial) -> None:
-    """Building the stage leaves its settings alone; the config reads back from its text and builds again."""
+    """Building the stage does not change its settings; the config can be written, read and built again."""
     subject = trial.subject
     config = subject.compose().config
     settings = _settings(config)
     changed = [name for name in settings if settings[name] != subject.settings[name]]
     if changed:
-        raise Failed(f"its factory changes the setting {changed[0]!r} it is given")
+        raise Failed(f"its factory changes the setting {changed[0]!r} that it receives")
     read = parse_config(config_to_text(config), folder=config.folder)
     if read != config:
-        raise Failed("its config differs after it was written and read back: use JSON's types for settings")
+        raise Failed("its config differs after writing and reading it: use JSON's types for settings")
     replace(subject, settings={**subject.settings, **_settings(read)}).compose()
 
 

@@ -1,4 +1,4 @@
-"""Checks of how a tagger or classifier learns."""
+"""Checks of the training of a tagger or classifier."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from glossator.testing.lessons import EXAM_EVERY, MAX_UPDATES, begin, lesson, mi
 from glossator.testing.outcome import Failed, NotApplicable
 from glossator.testing.subject import NAME
 from glossator.testing.trial import Trial, disturb_randomness
+from glossator.util.arrays import read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -29,13 +30,13 @@ TOLERANCE = 1e-6
 
 
 def learns_eight_examples(trial: Trial) -> None:
-    """Eight examples are learned by heart, in at most 100 updates or one fit."""
+    """Eight examples are memorized, in at most 100 updates or one fit."""
     _expect_learner(trial)
     _expect_none(mistakes(trial.subject, trial.pipeline, lesson(trial.subject, trial.pipeline)))
 
 
 def learns_through_spacy(trial: Trial) -> None:
-    """The same through spaCy: `nlp.add_pipe("glossator")`, `nlp.initialize`, and a loop of `nlp.update`."""
+    """The same with spaCy: `nlp.add_pipe("glossator")`, `nlp.initialize`, and a loop of `nlp.update`."""
     _expect_updatable(trial)
     nlp = _spacy_pipeline(trial)
     exclusive = getattr(trial.stage, "exclusive", True)
@@ -58,7 +59,7 @@ def stable_labels(trial: Trial) -> None:
     if not isinstance(labels, tuple) or not all(isinstance(label, str) for label in labels):
         raise Failed(f"labels are a tuple of strings, not {labels!r}")
     orders = {"after loading": subject.part(subject.load(trial.saved)).labels}
-    if trial.learns:
+    if trial.is_trainable:
         pipeline = subject.compose()
         begin(subject, pipeline, lesson(subject, pipeline)[::-1])
         orders["after learning from examples in another order"] = subject.part(pipeline).labels
@@ -67,24 +68,26 @@ def stable_labels(trial: Trial) -> None:
         orders["learned in a fresh process"] = trial.fresh["learnt"]
     except NotApplicable:
         pass  # a record that no other process can import
-    for when, found in orders.items():
-        if found is not None and tuple(found) != labels:
-            raise Failed(f"{when} they are {tuple(found)}, not {labels}")
+
+    for when, order in orders.items():
+        if order is not None and tuple(order) != labels:
+            raise Failed(f"{when} they are {tuple(order)}, not {labels}")
 
 
 def same_seed_same_result(trial: Trial) -> None:
-    """Training twice with one seed gives the same losses and answers, whatever other code does meanwhile."""
+    """Training twice with one seed gives the same losses and answers, also if other code draws numbers."""
     _expect_learner(trial)
     first, second = _short_training(trial, STEPS), _short_training(trial, STEPS)
     _expect_same(trial, first, second, "trained twice with one seed,")
 
 
 def resumes(trial: Trial) -> None:
-    """Training that was saved and restored in a new object goes on as if it had never stopped."""
+    """Training that is saved, and restored in a new object, continues as if it had never stopped."""
     _expect_updatable(trial)
     subject = trial.subject
     straight, straight_losses = _short_training(trial, 2 * STEPS)
     stopped, _ = _short_training(trial, STEPS)
+
     folder = trial.folder / "resumes"
     folder.mkdir()
     subject.part(stopped).to_disk(folder)
@@ -98,7 +101,7 @@ def resumes(trial: Trial) -> None:
 
 
 def _short_training(trial: Trial, steps: int) -> tuple[Pipeline, list[float]]:
-    """Train from fresh, and return the losses; nothing but the seed is to decide how that ends."""
+    """Train a new stage, and return the losses; the result must depend on the seed alone."""
     disturb_randomness()
     pipeline = trial.subject.compose()
     examples = lesson(trial.subject, pipeline)
@@ -113,10 +116,10 @@ def _expect_same(
 ) -> None:
     (pipeline, losses), (other_pipeline, other_losses) = one, other
     if not np.allclose(losses, other_losses, rtol=TOLERANCE, atol=TOLERANCE):
-        raise Failed(f"{when} its losses are {other_losses} and not {losses}")
-    wanted = plain_answers(trial.subject, pipeline, trial.texts)
-    got = plain_answers(trial.subject, other_pipeline, trial.texts)
-    differs = difference(trial.texts, wanted, got, TOLERANCE)
+        raise Failed(f"{when} its losses are {other_losses} instead of {losses}")
+    expected = plain_answers(trial.subject, pipeline, trial.texts)
+    actual = plain_answers(trial.subject, other_pipeline, trial.texts)
+    differs = difference(trial.texts, expected, actual, TOLERANCE)
     if differs:
         raise Failed(f"{when} {differs}")
 
@@ -126,37 +129,36 @@ def _spacy_pipeline(trial: Trial) -> Language:
 
     subject = trial.subject
     if not isinstance(subject.stage, str):
-        raise NotApplicable("a record was given; spaCy's component finds its stage by name")
+        raise NotApplicable("the stage is a record: spaCy's component looks stages up by name")
     config = {"stage": subject.stage, "kind": subject.kind, "settings": dict(subject.settings)}
     if subject.kind == "tagger":
         config["write"] = str(subject.written)
     nlp = spacy.blank(trial.pipeline.config.lang)
     with warnings.catch_warnings():
-        # Of other plugins: the component looks for all that are installed.
+        # Warnings of other plugins: the component uses all that are installed.
         warnings.simplefilter("ignore", PluginWarning)
         nlp.add_pipe("glossator", name=NAME, config=config)
     return nlp
 
 
 def _through_a_file(state: TrainingState) -> Mapping[str, Any]:
-    """Write and read a training state as a checkpoint does: arrays, no pickle."""
+    """Write and read a training state like a checkpoint: arrays, no pickle."""
     file = io.BytesIO()
-    np.savez(file, **{name: np.asarray(value) for name, value in state.items()})  # type: ignore[arg-type]
+    write_arrays(file, {name: np.asarray(value) for name, value in state.items()})
     file.seek(0)
-    with np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)
+    return read_arrays(file)
 
 
 def _expect_learner(trial: Trial) -> None:
-    if not trial.learns:
+    if not trial.is_trainable:
         raise NotApplicable("it does not learn")
 
 
 def _expect_updatable(trial: Trial) -> None:
-    if not (trial.learns and isinstance(trial.stage, Updatable)):
+    if not (trial.is_trainable and isinstance(trial.stage, Updatable)):
         raise NotApplicable("it does not learn in steps")
 
 
 def _expect_none(wrong: Sequence[str]) -> None:
     if wrong:
-        raise Failed(f"{len(wrong)} of {len(TEXTS)} examples are answered wrong, e.g. {wrong[0]!r}")
+        raise Failed(f"{len(wrong)} of {len(TEXTS)} examples get wrong answers, e.g. {wrong[0]!r}")

@@ -1,4 +1,4 @@
-"""Checks of what an embedder, classifier or tagger answers."""
+"""Checks of the answers of an embedder, classifier or tagger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOLERANCE = 1e-5
 
 
 def batch_invariance(trial: Trial) -> None:
-    """What a Doc gets does not depend on the batch: all at once, three at a time, one by one, shuffled."""
+    """A Doc's answer does not depend on its batch: all at once, three at a time, one by one, shuffled."""
     count = len(trial.texts)
     shuffled = random.Random(0).sample(range(count), count)
     groupings = {
@@ -30,7 +30,7 @@ def batch_invariance(trial: Trial) -> None:
 
 
 def odd_documents(trial: Trial) -> None:
-    """Odd documents are answered, with finite probabilities in [0, 1], aligned with their tokens."""
+    """Odd documents get answers with finite probabilities in [0, 1], aligned with their tokens."""
     for name, text in odd_texts().items():
         doc = trial.pipeline.tokenizer(text)
         try:
@@ -43,10 +43,10 @@ def odd_documents(trial: Trial) -> None:
 
 
 def alignment(trial: Trial) -> None:
-    """Each Doc has an answer, a row or an id a token, spans inside the Doc, known labels, probabilities."""
+    """Each Doc gets one answer: one row or id per token, spans inside the Doc, valid labels and scores."""
     docs = [trial.pipeline.tokenizer(text) for text in trial.texts]
     answers = predictions(trial.subject, trial.pipeline, docs)
-    # The engine asks an embedder for as many arrays as there are Docs, and would not see one too many.
+    # The engine reads as many arrays of an embedder as there are Docs, and would not notice one too many.
     count = len(trial.stage.embed(docs)) if trial.subject.kind == "embedder" else len(answers)
     if count != len(docs):
         raise Failed(f"{count} answers for {len(docs)} Docs")
@@ -57,7 +57,7 @@ def alignment(trial: Trial) -> None:
 
 
 def docs_untouched(trial: Trial) -> None:
-    """Predicting leaves no trace on a Doc: only the engine writes to Docs."""
+    """Predicting does not change a Doc: only the engine writes to Docs."""
     docs = [trial.pipeline.tokenizer(text) for text in trial.texts]
     before = [doc.to_bytes() for doc in docs]
     predictions(trial.subject, trial.pipeline, docs)
@@ -67,10 +67,10 @@ def docs_untouched(trial: Trial) -> None:
 
 
 def _answers_in(trial: Trial, batches: Sequence[Sequence[int]]) -> list[Any]:
-    """Return the plain answers to the trial's texts, asked in batches of their indices."""
+    """Return the plain answers to the trial's texts, requested in batches of their indices."""
     answers: list[Any] = [None] * len(trial.texts)
     for batch in batches:
-        found = plain_answers(trial.subject, trial.pipeline, [trial.texts[i] for i in batch])
-        for i, answer in zip(batch, found, strict=True):
+        of_batch = plain_answers(trial.subject, trial.pipeline, [trial.texts[i] for i in batch])
+        for i, answer in zip(batch, of_batch, strict=True):
             answers[i] = answer
     return answers

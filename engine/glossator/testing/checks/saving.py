@@ -1,4 +1,4 @@
-"""Checks of what a stage writes to its folder and reads back."""
+"""Checks of the files that a stage writes and reads."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ TOLERANCE = 1e-5
 
 
 def loads_in_a_fresh_process(trial: Trial) -> None:
-    """A saved pipeline, loaded in a fresh interpreter, answers as it did before."""
+    """A saved pipeline, loaded in a fresh interpreter, gives the same answers."""
     trial.expect_same_answers(trial.fresh["answers"], "in a fresh process,", TOLERANCE)
 
 
 def works_in_a_spawned_worker(trial: Trial) -> None:
-    """A saved pipeline, loaded in a worker that multiprocessing spawned, answers as it did before."""
+    """A saved pipeline, loaded in a worker that multiprocessing spawned, gives the same answers."""
     report = spawned_report(trial.order(learn=False))
     trial.expect_same_answers(report["answers"], "in a spawned worker,", TOLERANCE)
 
 
 def damage_is_an_error(trial: Trial) -> None:
-    """A file that is cut short, emptied or removed makes `from_disk` raise, unless no answer changes."""
+    """If a file is cut short, emptied or removed, `from_disk` raises, or no answer changes."""
     whole = trial.saved / trial.subject.subfolder
     files = sorted(file.relative_to(whole) for file in whole.rglob("*") if file.is_file())
     if not files:
@@ -49,8 +49,8 @@ def _expect_refusal(trial: Trial, folder: Path, what: str) -> None:
     try:
         answers = plain_answers(trial.subject, pipeline, trial.texts)
     except Exception as error:
-        raise Failed(f"{what} from_disk says nothing, and predicting fails") from error
-    trial.expect_same_answers(answers, f"{what} from_disk says nothing, and", TOLERANCE)
+        raise Failed(f"{what} from_disk raises no error, and predicting fails") from error
+    trial.expect_same_answers(answers, f"{what} from_disk raises no error, and", TOLERANCE)
 
 
 def _cut_in_half(file: Path) -> None:
@@ -59,7 +59,7 @@ def _cut_in_half(file: Path) -> None:
 
 
 def _cut_after_a_line(file: Path) -> None:
-    """Cut where a reader of lines sees nothing amiss."""
+    """Cut between two lines, where a reader of lines notices nothing."""
     content = file.read_bytes()
     end = content.find(b"\n", len(content) // 2, -1) + 1
     file.write_bytes(content[: end or 1])

@@ -9,10 +9,10 @@ from glossator.testing.trial import Trial
 
 
 def keeps_the_text(trial: Trial) -> None:
-    """`doc.text` is the text, character for character, however odd."""
+    """`doc.text` equals the text, character for character, also of odd texts."""
     odd = odd_texts()
-    named = {**{repr(text): text for text in trial.texts}, **odd}
-    for name, text in named.items():
+    by_name = {**{repr(text): text for text in trial.texts}, **odd}
+    for name, text in by_name.items():
         if trial.pipeline.tokenizer(text).text != text:
             raise Failed(f"{name}: doc.text is not the text")
 
@@ -21,22 +21,22 @@ def one_vocab(trial: Trial) -> None:
     """All its Docs share one vocab."""
     vocabs = {id(trial.pipeline.tokenizer(text).vocab) for text in trial.texts}
     if len(vocabs) > 1:
-        raise Failed(f"its Docs have {len(vocabs)} vocabs: make one, and keep it")
+        raise Failed(f"its Docs have {len(vocabs)} vocabs: make one vocab, and keep it")
 
 
 def deterministic(trial: Trial) -> None:
-    """A text gets the same tokens and sentences again, after other texts and from another tokenizer."""
+    """A text gets the same tokens and sentences again: after other texts, and from another tokenizer."""
     subject = trial.subject
     backwards = trial.texts[::-1]
     again = plain_answers(subject, trial.pipeline, backwards)[::-1]
     trial.expect_same_answers(again, "asked again,", 0)
-    trial.expect_same_answers(plain_answers(subject, subject.compose(), trial.texts), "built anew,", 0)
+    trial.expect_same_answers(plain_answers(subject, subject.compose(), trial.texts), "built again,", 0)
 
 
 def bears_memory_zones(trial: Trial) -> None:
-    """Inside `Pipeline.memory_zone` and after it, texts get the tokens they always get."""
+    """Inside `Pipeline.memory_zone` and after it, texts get the same tokens as without."""
     subject = trial.subject
-    # A pipeline of its own: words it has met before a zone are not forgotten when the zone ends.
+    # A new pipeline: words that were seen before a zone are not forgotten when the zone ends.
     pipeline = subject.compose()
     for where in ("in a memory zone,", "in a second memory zone,"):
         with pipeline.memory_zone():
