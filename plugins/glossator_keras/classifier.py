@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from glossator.errors import ConfigError, StageError
+from glossator.ml.activations import sigmoid, softmax
+from glossator.ml.categories import category_matrix, log_likelihood
 from glossator.ml.temperature import fit_temperature
 from glossator.stages import Vectors, VectorSpace
 from glossator_keras.arrays import Array, Floats
@@ -39,7 +41,6 @@ from glossator_keras.training.tuned_vectors import WordVectors
 
 if TYPE_CHECKING:
     import keras
-    from numpy.typing import NDArray
     from spacy.tokens import Doc
     from spacy.training import Example
 
@@ -163,8 +164,11 @@ class KerasClassifier(KerasStage):
         """Fit the temperature that logits are divided by (Guo et al. 2017)."""
         logits = self._logits([example.predicted for example in examples], vectors).astype(np.float64)
         gold = gold_values(examples, self.labels, self.exclusive)
+        gold[gold == UNKNOWN] = np.nan
         self._temperature = fit_temperature(
-            lambda temperature: _log_likelihood(logits / temperature, gold, self.exclusive)
+            lambda temperature: log_likelihood(
+                _probabilities(logits / temperature, self.exclusive), gold, exclusive=self.exclusive
+            )
         )
 
     def to_disk(self, path: Path) -> None:
@@ -236,16 +240,11 @@ def check_class_weights(weights: object) -> None:
 
 def gold_values(examples: Sequence[Example], labels: Sequence[str], exclusive: bool) -> Floats:
     """Return (docs, labels) gold values, `UNKNOWN` where the gold does not say."""
-    gold = np.asarray(
-        [[example.reference.cats.get(label, UNKNOWN) for label in labels] for example in examples],
-        dtype=np.float32,
-    ).reshape(len(examples), len(labels))
-    if not exclusive:
-        return gold
-    # One label excludes the others, whether the data spells that out or not; a row without one is unknown.
-    has_label = (gold > 0).any(axis=1, keepdims=True)
-    filled: Floats = np.where(has_label, np.maximum(gold, 0), np.float32(UNKNOWN))
-    return filled
+    gold = category_matrix([example.reference.cats for example in examples], labels, exclusive=exclusive)
+    if exclusive:
+        # A document that has none of the labels says nothing of them.
+        gold = np.where((gold > 0).any(axis=1, keepdims=True), gold, np.nan)
+    return np.where(np.isnan(gold), UNKNOWN, gold).astype(np.float32)
 
 
 def _loss(network: keras.Model, *, exclusive: bool, weights: Floats, smoothing: float) -> Loss:
@@ -268,17 +267,4 @@ def _label_weights(labels: Sequence[str], weights: ClassWeights, gold: Floats) -
 
 
 def _probabilities(logits: Array, exclusive: bool) -> Array:
-    if exclusive:
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
-
-
-def _log_likelihood(logits: NDArray[np.float64], gold: Floats, exclusive: bool) -> float:
-    """Return the log-likelihood of the gold values, summed over those that are not `UNKNOWN`."""
-    probabilities = _probabilities(logits, exclusive)
-    labelled, value = gold != UNKNOWN, np.maximum(gold, 0)
-    likelihood = value * np.log(probabilities + 1e-12)
-    if not exclusive:
-        likelihood = likelihood + (1 - value) * np.log(1 - probabilities + 1e-12)
-    return float(likelihood[labelled].sum())
+    return softmax(logits) if exclusive else sigmoid(logits)

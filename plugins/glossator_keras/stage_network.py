@@ -15,6 +15,7 @@ import numpy as np
 from glossator.errors import StageError
 from glossator.ml.words import Words
 from glossator.stages import Vectors
+from glossator.util.arrays import read_arrays
 from glossator_keras.arrays import Array, Arrays, Floats
 from glossator_keras.backend import check_exporting, load_keras, quietly
 from glossator_keras.encoding.input_encoder import TrialInputs
@@ -29,7 +30,7 @@ from glossator_keras.inference.runtime import (
     run_all,
 )
 from glossator_keras.network import BuildNetwork, NetworkConfig
-from glossator_keras.saved_files import read_arrays, reading
+from glossator_keras.saved_files import reading
 from glossator_keras.training.tuned_vectors import WordVectors
 
 if TYPE_CHECKING:
@@ -296,8 +297,7 @@ def _pack(weights: Sequence[Array]) -> bytes:
 
 
 def _unpack(packed: Content) -> list[Array]:
-    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        return [arrays[name] for name in arrays.files]
+    return list(read_arrays(io.BytesIO(packed)).values())
 
 
 def _write(file: Path, content: Content) -> None:

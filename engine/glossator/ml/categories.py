@@ -40,7 +40,7 @@ def category_matrix(
     return matrix
 
 
-def log_likelihood(probabilities: NDArray[Any], gold: NDArray[np.float64], *, exclusive: bool) -> float:
+def log_likelihood(probabilities: NDArray[Any], gold: NDArray[Any], *, exclusive: bool) -> float:
     """Return the log-likelihood, in nats, of the gold values, summed over all that are not NaN.
 
     Example:

@@ -15,9 +15,10 @@ import numpy as np
 
 from glossator.ml.words import Words
 from glossator.stages import Vectors, VectorSpace
+from glossator.util.arrays import read_arrays
 from glossator_keras.arrays import Array, Arrays, Floats, Positions
 from glossator_keras.encoding.layout import Layout
-from glossator_keras.saved_files import read_arrays, reading
+from glossator_keras.saved_files import reading
 
 TUNED = "tuned.npz"
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as in Keras
