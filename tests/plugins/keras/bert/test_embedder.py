@@ -196,7 +196,7 @@ def test_heads_that_name_one_run_it_once_a_batch(folder, monkeypatch):
     pipeline.prepare()
     docs = [pipeline.tokenizer(text) for text in SENTENCES]
     for head in pipeline.heads.values():
-        examples = _labelled(docs, head.config.layer.removeprefix("spans:"))
+        examples = _labelled(docs, head.config.layer.key)
         head.stage.initialize(examples, pipeline.vector_space(head.config), seed=0)
     runs = []
     embed = BertEmbedder.embed
