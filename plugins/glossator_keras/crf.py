@@ -145,7 +145,7 @@ class CRF(keras.layers.Layer):
         return ops.where(_full_mask(emissions, mask), ops.transpose(labels), 0)
 
     def potentials(self) -> tuple[Reals, Reals, Reals]:
-        """Return transitions, start and end as `glossator.decoding` takes them: -inf where forbidden."""
+        """Return transitions, start and end as `ml.linear_chain` takes them: -inf where forbidden."""
         transitions, start, end = (
             ops.convert_to_numpy(ops.copy(potentials)) for potentials in self._constrained(-np.inf)
         )
