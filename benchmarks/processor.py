@@ -4,8 +4,8 @@
     OPENBLAS_CORETYPE=Sandybridge ONEDNN_MAX_CPU_ISA=SSE41 python benchmarks/processor.py
 
 The tests must pass with these variables and without: equality is asserted only where batch, order and kernels
-are the same. numpy ignores names of features that it does not know, with a warning; `numpy.show_config()` lists
-those it does.
+are the same. numpy ignores names of features that it does not know, with a warning; `numpy.show_config()`
+lists those it does.
 """
 
 from __future__ import annotations
