@@ -389,7 +389,9 @@ class Pipeline:
         for name in config.vectors:
             check_embedder(name, self.embedders, f"head {config.name!r}")
         for other in self.config.heads:
-            shared = sorted(config.layer.places(config.name) & other.layer.places(other.name))
+            shared = sorted(
+                config.layer.exclusive_targets(config.name) & other.layer.exclusive_targets(other.name)
+            )
             if shared:
                 raise ConfigError(
                     f"heads {other.name!r} and {config.name!r} both write {shared[0]}: "
