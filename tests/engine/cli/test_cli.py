@@ -406,7 +406,7 @@ def test_training_from_labelled_files(cli, tmp_path, samples_folder):
         ended = cli("info", output, "--check")
         assert ended.code == 0, ended.err
         assert write in ended.out
-        assert "it gives the answers it gave when it was saved" in ended.err
+        assert "so are its predictions for the golden texts" in ended.err
 
 
 def test_info_finds_damage(cli, trained_samples, tmp_path):
