@@ -3,7 +3,7 @@
     nlp = spacy.blank("en")
     nlp.add_pipe("glossator", name="ner", config={"stage": "window", "write": "ents"})
 
-spaCy imports this module whenever it makes a pipeline, so it must stay light.
+spaCy imports this module whenever it makes a pipeline, so it must be fast to import.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from glossator.stages import Vectors
 
 CONFIG = {"stage": "window", "kind": "tagger", "write": "ents", "seed": 0, "settings": {}}
-# What `spacy train` selects by, whichever of these the component has; `spans_KEY_f` must be set by hand.
+# `spacy train` selects by those of these scores that the component has; set `spans_KEY_f` yourself.
 SCORES: dict[str, float | None] = {"ents_f": 1.0, "tag_acc": 1.0, "pos_acc": 1.0, "cats_score": 1.0}
 
 
@@ -32,22 +32,32 @@ def make_component(
 ) -> StageComponent:
     """Make the component `glossator`: one tagger or classifier, without vectors.
 
+    Example:
+        nlp.add_pipe("glossator", name="pos", config={"stage": "window", "write": "pos"})
+
     Args:
         nlp: The spaCy pipeline.
-        name: The component's name, also that of its scores' `SpanGroup`.
+        name: The component's name, also the key of its scores in `doc.spans`.
         stage: A stage's name, "window" or "plugin/name".
         kind: "tagger" or "classifier".
         write: For taggers, "ents", "spans:KEY", "tag" or "pos".
-        seed: Where the randomness of training starts.
+        seed: The seed of all randomness in training.
         settings: The stage's settings.
     """
     return StageComponent(str(nlp.lang), name, stage, kind, write=write, seed=seed, settings=settings)
 
 
 class StageComponent:
-    """One head of a Glossator pipeline behind the interface of a trainable spaCy component."""
+    """One head of a Glossator pipeline with the interface of a trainable spaCy component.
 
-    model = None  # spaCy asks: None says that no thinc model is to be trained from outside
+    Example:
+        nlp = spacy.blank("en")
+        ner = nlp.add_pipe("glossator", name="ner", config={"stage": "window", "write": "ents"})
+        nlp.initialize(lambda: examples)
+        nlp.update(examples)
+    """
+
+    model = None  # spaCy reads it: None means that there is no thinc model for spaCy to train
     is_trainable = True
 
     def __init__(
@@ -65,20 +75,20 @@ class StageComponent:
         elif kind == "classifier":
             self.pipeline.add_classifier(name, stage, **settings)
         else:
-            raise ConfigError(f"kind = {kind!r}: it is 'tagger' or 'classifier'")
+            raise ConfigError(f"kind = {kind!r}: use 'tagger' or 'classifier'")
         self.head = self.pipeline.heads[name]
         if not isinstance(self.head.stage, Updatable):
             raise ConfigError(f"{self.head} does not learn in steps, which is how spaCy trains")
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels it has learned."""
+        """The labels of the trained stage."""
         return self.head.labels
 
     def initialize(
         self, get_examples: Callable[[], Iterable[Example]], *, nlp: Language | None = None
     ) -> None:
-        """Collect labels and start from fresh weights; files that settings name count from here."""
+        """Collect labels and initialize the weights; files in settings are relative to the working folder."""
         self.pipeline.prepare()
         space = self.pipeline.vector_space(self.head.config)
         self.head.stage.initialize(list(get_examples()), space, seed=self.seed)

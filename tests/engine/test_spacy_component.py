@@ -100,7 +100,7 @@ def test_the_seed_decides():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"kind": "tokenizer"}, "kind = 'tokenizer': it is 'tagger' or 'classifier'"),
+        ({"kind": "tokenizer"}, "kind = 'tokenizer': use 'tagger' or 'classifier'"),
         ({"stage": "gazetteer"}, "does not learn in steps"),
         ({"write": "lemma"}, "a tagger writes"),
         ({"settings": {"widht": 3}}, "has no setting 'widht'"),

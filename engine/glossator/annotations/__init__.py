@@ -1,1 +1,1 @@
-"""What stands on a Doc: its layers, read and written in one place."""
+"""The annotations of a Doc: its layers, read and written in one place."""

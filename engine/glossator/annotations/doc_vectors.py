@@ -1,7 +1,7 @@
-"""Vectors of an embedder on Docs: `doc.tensor`, and spaCy's `.vector` and `.similarity` made to use it.
+"""Vectors of an embedder on Docs: `doc.tensor`, and hooks that let `.vector` and `.similarity` use it.
 
-spaCy asks the hooks of a Doc before it looks into the vocab, so `vocab.vectors` stays as its owner left
-it. `Doc.to_bytes` saves the tensor and not the hooks, of which spaCy warns.
+spaCy calls the hooks of a Doc before it looks into the vocab, so `vocab.vectors` stays unchanged.
+`Doc.to_bytes` saves the tensor but not the hooks; spaCy warns about that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def write_tensors(docs: Sequence[Doc], vectors: Sequence[Floats2d]) -> None:
-    """Set each Doc's tensor to its (tokens, width) vectors; have spaCy's `.vector` and the like use it."""
+    """Set each Doc's tensor to its (tokens, width) vectors, and let `.vector` and `.similarity` use it.
+
+    Example:
+        write_tensors(docs, embedder.embed(docs))
+        docs[0].similarity(docs[1])
+    """
     for doc, values in zip(docs, vectors, strict=True):
         doc.tensor = cast(Any, values)
         doc.user_hooks.update(_HOOKS)
@@ -32,7 +37,11 @@ def write_tensors(docs: Sequence[Doc], vectors: Sequence[Floats2d]) -> None:
 
 
 def vector(part: Part) -> NDArray[np.float32]:
-    """Return the vector of a token, or the mean of a Doc's or span's words; white space does not count."""
+    """Return the vector of a token, or the mean of a Doc's or span's words, without white space.
+
+    Example:
+        vector(doc)  # the same as doc.vector after write_tensors([doc], vectors)
+    """
     if isinstance(part, Token):
         row: NDArray[np.float32] = part.doc.tensor[part.i]
         return row
@@ -51,20 +60,23 @@ def vector_norm(part: Part) -> float:
 
 
 def has_vector(part: Part) -> bool:
-    """Whether `vector` is anything but zeros."""
+    """Whether `vector` has a non-zero value."""
     return bool(vector(part).any())
 
 
 def similarity(part: Part, other: Any) -> float:
-    """Return the cosine of two vectors' angle, 0 where one is zeros.
+    """Return the cosine similarity of two vectors; 0 if one of them is all zeros.
+
+    Example:
+        similarity(doc[0], doc[3])  # between -1 and 1
 
     Raises:
-        UsageError: The other's vectors are of another width.
+        UsageError: The vectors differ in width.
     """
     one, two = vector(part), np.asarray(other.vector)
     if one.shape != two.shape:
         raise UsageError(
-            f"vectors of {one.shape[0]} and of {two.shape[0]} numbers cannot be compared: "
+            f"vectors of width {one.shape[0]} and {two.shape[0]} cannot be compared: "
             "annotate both with the same pipeline"
         )
     norms = float(np.linalg.norm(one) * np.linalg.norm(two))
@@ -77,5 +89,5 @@ _HOOKS: dict[str, Callable[..., Any]] = {
     "has_vector": has_vector,
     "similarity": similarity,
 }
-# Where a span has a hook for its norm, spaCy 3.8 answers with its vector; without one it asks for that.
+# With a hook for the norm of a span, spaCy 3.8 returns the span's vector; without one it computes the norm.
 _SPAN_HOOKS = {name: hook for name, hook in _HOOKS.items() if name != "vector_norm"}

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class GoldSpan(NamedTuple):
-    """A labelled span of tokens [start, end)."""
+    """A labelled span of tokens [start, end).
+
+    Example:
+        GoldSpan(3, 5, "PERSON")  # the tokens doc[3:5]
+    """
 
     start: int
     end: int
@@ -25,8 +29,11 @@ class GoldSpan(NamedTuple):
 def gold_spans(example: Example, layer: Layer) -> list[GoldSpan]:
     """Return the gold spans of `ents` or `spans:KEY`, on the tokens of `example.predicted`.
 
-    Where the two sides of the example are tokenized differently, spans that do not fall on
-    boundaries of the predicted tokens are left out.
+    If the two sides of the example are tokenized differently, spans that do not start and end at
+    boundaries of predicted tokens are left out.
+
+    Example:
+        gold_spans(example, Layer.parse("ents"))  # [GoldSpan(0, 2, "PERSON")]
     """
     spans = list(layer.spans(example.reference))
     if not _same_tokens(example):
@@ -35,9 +42,13 @@ def gold_spans(example: Example, layer: Layer) -> list[GoldSpan]:
 
 
 def missing_tokens(example: Example, layer: Layer) -> NDArray[np.bool_]:
-    """Return, of each predicted token, whether the gold says nothing of it: spaCy's missing entities.
+    """Return a mask of the predicted tokens that the gold leaves unannotated: spaCy's missing entities.
 
-    Of spans other than `ents` gold always says something.
+    Only `ents` can be missing; other spans are always annotated.
+
+    Example:
+        mask = missing_tokens(example, Layer.parse("ents"))
+        loss_weights = np.where(mask, 0.0, 1.0)
     """
     none = np.zeros(len(example.predicted), dtype=bool)
     if layer.kind != "ents":
@@ -45,13 +56,18 @@ def missing_tokens(example: Example, layer: Layer) -> NDArray[np.bool_]:
     missing = example.reference.to_array("ENT_IOB") == 0
     if not missing.any():
         return none
+    # spaCy's own alignment is a loop over tokens: use it only if the two sides differ.
     if _same_tokens(example):
         return np.asarray(missing)
     return np.asarray([tag is None for tag in example.get_aligned_ner()], dtype=bool)
 
 
 def gold_tags(example: Example, layer: Layer) -> list[str | None]:
-    """Return the gold label of `tag` or `pos` of each predicted token; None where there is none."""
+    """Return the gold `tag` or `pos` of each predicted token; None for unannotated tokens.
+
+    Example:
+        gold_tags(example, Layer.parse("pos"))  # ["PRON", "VERB", None]
+    """
     if _same_tokens(example):
         strings = [layer.label_of(token) for token in example.reference]
     else:

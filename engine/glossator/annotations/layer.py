@@ -1,8 +1,8 @@
 """The layers of annotation that a head can write: `ents`, `spans:KEY`, `tag`, `pos` and `cats`.
 
-Whatever differs from layer to layer is asked of a `Layer`: its name, where its annotations and their
-scores stand on a Doc, whether a Doc says anything on it. To add a layer, begin here; `write` says how
-predictions of each kind are written, `evaluation.scores` how they are scored.
+A `Layer` knows everything that differs from layer to layer: its name, where a Doc holds its annotations and
+their scores, and whether a Doc is annotated. To add a layer, begin here; `write` writes the
+predictions of each kind, and `evaluation.scores` scores them.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _SPANS_PREFIX = "spans:"
 class Layer:
     """One layer of annotation.
 
-    Attributes:
-        kind: What it holds: "ents" (`doc.ents`), "spans" (`doc.spans[key]`), "tag" (`token.tag_`), "pos"
-            (`token.pos_`) or "cats" (`doc.cats`).
-        key: The key in `doc.spans` where the kind is "spans"; else "".
-
     Example:
         layer = Layer.parse("spans:drugs")
         assert (layer.kind, layer.key, str(layer)) == ("spans", "drugs", "spans:drugs")
         names = [span.text for span in layer.spans(doc)]
+
+    Attributes:
+        kind: "ents" (`doc.ents`), "spans" (`doc.spans[key]`), "tag" (`token.tag_`), "pos"
+            (`token.pos_`) or "cats" (`doc.cats`).
+        key: The key in `doc.spans` if the kind is "spans"; else "".
     """
 
     kind: LayerKind
@@ -45,7 +45,10 @@ class Layer:
 
     @classmethod
     def parse(cls, text: str) -> Layer:
-        """Return the layer of a name: "ents", "spans:KEY", "tag", "pos" or "cats".
+        """Return the layer with this name: "ents", "spans:KEY", "tag", "pos" or "cats".
+
+        Example:
+            Layer.parse("spans:drugs").key  # "drugs"
 
         Raises:
             ConfigError: No layer has this name.
@@ -62,13 +65,16 @@ class Layer:
     def for_tagger(cls, write: str) -> Layer:
         """Return the layer that a tagger's setting `write` names.
 
+        Example:
+            Layer.for_tagger("tag")  # Layer("tag"); "cats" raises ConfigError
+
         Raises:
-            ConfigError: It names no layer that a tagger writes.
+            ConfigError: A tagger cannot write this layer.
         """
         try:
             layer = cls.parse(write)
         except ConfigError:
-            layer = CATS
+            layer = CATS  # which no tagger writes: an unknown name gets the same message
         if layer.is_categories:
             raise ConfigError(f"write = {write!r}: a tagger writes 'ents', 'spans:KEY', 'tag' or 'pos'")
         return layer
@@ -98,11 +104,12 @@ class Layer:
 
     @property
     def score_prefix(self) -> str:
-        """What the names of its scores begin with, as spaCy's do: "ents", "spans_KEY", "tag", ..."""
+        """The prefix of its score names, the same as spaCy's: "ents", "spans_KEY", "tag", ..."""
         return f"spans_{self.key}" if self.kind == "spans" else self.kind
 
     def scores_key(self, head: str) -> str:
         """Return the key in `doc.spans` of the group that holds the scores of a head's spans or tags."""
+        # Several heads may write entities or tags of one Doc, so those scores go under the head's name.
         return self.key if self.kind == "spans" else head
 
     def scored_spans(self, doc: Doc, head: str) -> list[tuple[Span, float]]:
@@ -111,22 +118,22 @@ class Layer:
         return list(zip(group, group.attrs["scores"], strict=True))
 
     def tag_scores(self, doc: Doc, head: str) -> Sequence[float]:
-        """Return the score that a head gave to the tag of each token."""
+        """Return the score of each token's tag, as a head predicted it."""
         scores: Sequence[float] = doc.spans[self.scores_key(head)].attrs["scores"]
         return scores
 
     def spans(self, doc: Doc) -> Sequence[Span]:
-        """Return the spans of a Doc, of `ents` or `spans:KEY`; none where it has no such group."""
+        """Return the spans of a Doc, of `ents` or `spans:KEY`; empty if it has no such group."""
         if self.kind == "ents":
             return doc.ents
         return list(doc.spans[self.key]) if self.key in doc.spans else []
 
     def label_of(self, token: Token) -> str:
-        """Return a token's label, of `tag` or `pos`; "" where it has none."""
+        """Return a token's label, of `tag` or `pos`; "" if it has none."""
         return token.tag_ if self.kind == "tag" else token.pos_
 
     def is_annotated(self, doc: Doc) -> bool:
-        """Whether a gold Doc says anything on the layer."""
+        """Whether a gold Doc is annotated with the layer."""
         if self.kind == "ents":
             return doc.has_annotation("ENT_IOB")
         if self.kind == "cats":
@@ -136,13 +143,13 @@ class Layer:
         return doc.has_annotation(self.kind.upper())
 
     def is_missing(self, token: Token) -> bool:
-        """Whether the gold says nothing of a token; of spans other than entities it always says something."""
+        """Whether the gold leaves a token unannotated; only entities and tags can be missing."""
         if self.kind == "ents":
             return token.ent_iob == 0
         return self.is_tags and not self.label_of(token)
 
-    def places(self, head: str) -> frozenset[str]:
-        """Return where a head writes and no other head may; entities and categories are shared."""
+    def exclusive_targets(self, head: str) -> frozenset[str]:
+        """Return the parts of a Doc that only one head may write; entities and categories are shared."""
         if self.is_categories:
             return frozenset()
         scores = f"doc.spans[{self.scores_key(head)!r}]"
@@ -153,9 +160,13 @@ ENTS, TAG, POS, CATS = Layer("ents"), Layer("tag"), Layer("pos"), Layer("cats")
 
 
 def layer_of_scores(group: SpanGroup) -> Layer | None:
-    """Return the layer whose scores a span group holds; None where it is an annotation of its own."""
+    """Return the layer whose scores a span group holds; None if the group is an annotation itself.
+
+    Example:
+        layer_of_scores(doc.spans["ner"])  # Layer("ents") for a head called "ner"
+    """
     try:
         layer = Layer.parse(str(group.attrs.get("layer")))
-    except ConfigError:  # a group of somebody else's, with an attribute of this name
+    except ConfigError:  # another library's group, with an attribute of this name
         return None
     return None if layer.kind == "spans" else layer

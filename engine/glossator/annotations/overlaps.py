@@ -28,7 +28,11 @@ AnySpan = TypeVar("AnySpan", bound=HasBounds)
 
 
 def longest_first(span: HasBounds) -> tuple[int, int]:
-    """Order spans by length, longest first, then by position."""
+    """Order spans by length, longest first, then by position.
+
+    Example:
+        sorted(spans, key=longest_first)
+    """
     return (span.start - span.end, span.start)
 
 
@@ -55,6 +59,7 @@ def without_overlaps(
             they share.
     """
     owners: dict[int, Any] = {token: span for span in taken for token in range(span.start, span.end)}
+
     kept = []
     for span in sorted(spans, key=key):
         tokens = range(span.start, span.end)
@@ -64,5 +69,6 @@ def without_overlaps(
             owners.update(dict.fromkeys(tokens, span))
         elif on_rejected is not None:
             on_rejected(span, rival)
+
     # GoldSpans and ScoredSpans are tuples that begin with `start`: this is the order in the text.
     return sorted(kept)  # type: ignore[type-var]

@@ -1,4 +1,4 @@
-"""Reading what stands on a Doc, layer by layer."""
+"""Reading the annotations of a Doc, layer by layer."""
 
 from __future__ import annotations
 
@@ -15,24 +15,41 @@ PROVENANCE = "glossator"
 
 
 def is_universal(pos: str) -> bool:
-    """Whether spaCy knows this universal part of speech."""
+    """Whether this is a universal part of speech that spaCy has.
+
+    Example:
+        is_universal("NOUN")  # True; is_universal("NN") is False
+    """
     from spacy.parts_of_speech import IDS
 
+    # IDS also has an entry for "", which stands for no part of speech.
     return bool(pos) and pos in IDS
 
 
 def has_entities(doc: Doc) -> bool:
-    """Whether a Doc says something of entities, be it that there are none; an empty Doc does not."""
+    """Whether a Doc is annotated with entities, even if it has none; an empty Doc is not.
+
+    Example:
+        has_entities(spacy.blank("en")("Mara"))  # False: nobody has looked for entities
+    """
     return len(doc) > 0 and doc.has_annotation("ENT_IOB")
 
 
 def span_groups(doc: Doc) -> dict[str, SpanGroup]:
-    """Return the span groups that are annotations of their own, and not the scores of another layer."""
+    """Return the span groups that are annotations, without those that hold the scores of a layer.
+
+    Example:
+        span_groups(doc)["drugs"]  # what a head with write = "spans:drugs" predicted
+    """
     return {key: group for key, group in doc.spans.items() if layer_of_scores(group) is None}
 
 
 def count_annotations(doc: Doc) -> Counter[str]:
-    """Return how many entities, spans, tagged tokens and categories a Doc has, by their layer."""
+    """Return the number of entities, spans, tagged tokens and categories of a Doc, by layer.
+
+    Example:
+        count_annotations(doc)["ents"]
+    """
     return Counter(
         ents=len(doc.ents) if has_entities(doc) else 0,
         spans=sum(len(group) for group in span_groups(doc).values()),
@@ -43,7 +60,14 @@ def count_annotations(doc: Doc) -> Counter[str]:
 
 
 def categories_of(doc: Doc) -> Mapping[str, Sequence[str]]:
-    """Return which categories hold, for each classifier that annotated the Doc."""
-    said = doc.user_data.get(PROVENANCE)
-    labels: Mapping[str, Sequence[str]] = said.get("labels", {}) if isinstance(said, Mapping) else {}
+    """Return the categories that hold, for each classifier that annotated the Doc.
+
+    Example:
+        categories_of(pipeline("A great film."))  # {"sentiment": ["positive"]}
+    """
+    provenance = doc.user_data.get(PROVENANCE)
+    # Anybody may write to `user_data`, and a Doc may come from a file.
+    labels: Mapping[str, Sequence[str]] = (
+        provenance.get("labels", {}) if isinstance(provenance, Mapping) else {}
+    )
     return labels

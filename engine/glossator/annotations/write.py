@@ -1,11 +1,10 @@
 """The only code that writes predictions to Docs.
 
-Spans go where their layer says, with their scores in a `SpanGroup`: `doc.spans[HEAD]` for a head
-that writes `ents`, `doc.spans[KEY]` for `spans:KEY`. The group's `attrs` hold `scores`, one a span,
-and `layer`. A head that writes `tag` or `pos` leaves a group without spans whose `scores` are one a
-token. SpanGroups survive `DocBin` and `Doc.to_bytes` as they are; `doc.user_data`, where
-under "glossator" the pipeline's name and version stand, and which categories hold, needs
-`DocBin(store_user_data=True)`.
+Spans go to their layer, and their scores to a `SpanGroup`: `doc.spans[HEAD]` for a head that writes
+`ents`, `doc.spans[KEY]` for `spans:KEY`. The group's `attrs` hold `scores`, one per span, and `layer`.
+A head that writes `tag` or `pos` adds a group without spans, with one score per token. `DocBin` and
+`Doc.to_bytes` keep SpanGroups. `doc.user_data["glossator"]` holds the pipeline's name and version and the
+categories that hold; to store it, use `DocBin(store_user_data=True)`.
 """
 
 from __future__ import annotations
@@ -33,15 +32,19 @@ if TYPE_CHECKING:
 def write_spans(doc: Doc, head: str, layer: Layer, spans: Sequence[ScoredSpan]) -> None:
     """Write predicted spans and their scores.
 
-    For `ents`, which cannot overlap, entities that stand already are kept, then the surest
-    predictions win, then the longer ones, then those further left. White-space tokens at a span's
-    edges are cut off; a span of nothing else is dropped.
+    `ents` cannot overlap: existing entities are kept, then predictions with higher scores win, then longer
+    ones, then those further left. White-space tokens at both ends of a span are removed; a span of
+    white space alone is dropped.
+
+    Example:
+        write_spans(doc, "ner", Layer.parse("ents"), [ScoredSpan(0, 2, "PERSON", 0.97)])
     """
     spans = _without_outer_space(doc, spans)
     if not layer.may_overlap:
         spans = without_overlaps(spans, _surest_first, taken=doc.ents)
     written = [Span(doc, span.start, span.end, label=span.label) for span in spans]
     if not layer.may_overlap:
+        # `default` stays "outside": tokens without an entity are annotated as having none.
         doc.set_ents([*doc.ents, *written])
     key = layer.scores_key(head)
     scores = [float(span.score) for span in spans]
@@ -53,19 +56,23 @@ def check_labels(layer: Layer, labels: Sequence[str]) -> None:
     unknown = [label for label in labels if layer.kind == "pos" and label not in IDS]
     if unknown:
         raise ConfigError(
-            f"write = 'pos' takes universal parts of speech only, not {unknown[0]!r}: write = 'tag'"
+            f"write = 'pos' takes universal parts of speech only, not {unknown[0]!r}: use write = 'tag'"
         )
 
 
 def write_prediction(doc: Doc, head: str, layer: Layer, prediction: Any, labels: Sequence[str]) -> None:
-    """Write what a stage predicts for a Doc: spans, tags or the probabilities of categories.
+    """Write a stage's prediction for a Doc: spans, tags or the probabilities of categories.
+
+    Example:
+        predictions = head.stage.predict(docs, vectors)
+        write_prediction(docs[0], head.name, head.config.layer, predictions[0], head.labels)
 
     Args:
         doc: The Doc.
         head: The head's name.
         layer: The layer it writes.
         prediction: Its stage's prediction.
-        labels: The head's labels, as they are to stand on the Doc.
+        labels: The head's labels, as they are written to the Doc.
     """
     if layer.is_categories:
         write_cats(doc, labels, prediction)
@@ -76,12 +83,12 @@ def write_prediction(doc: Doc, head: str, layer: Layer, prediction: Any, labels:
 
 
 def clear_ents(doc: Doc) -> None:
-    """Say that a Doc has no entities: what a pass that writes `ents` starts from."""
+    """Annotate a Doc with no entities, as the start of a pass that writes `ents`."""
     doc.set_ents([])
 
 
 def write_tags(doc: Doc, head: str, layer: Layer, tags: TokenTags, labels: Sequence[str]) -> None:
-    """Write one tag a token, `labels` being what `tags.ids` count. White space gets `_SP` or `SPACE`."""
+    """Write one tag per token; `tags.ids` are indices of `labels`. White space gets `_SP` or `SPACE`."""
     if not len(tags.ids) == len(tags.probabilities) == len(doc):
         raise ValueError(f"{len(tags.ids)} tags and {len(tags.probabilities)} scores for {len(doc)} tokens")
     if len(doc):
@@ -100,13 +107,13 @@ def write_cats(doc: Doc, labels: Sequence[str], probabilities: Sequence[float]) 
 
 
 def write_provenance(doc: Doc, name: str, version: str, labels: Mapping[str, Sequence[str]]) -> None:
-    """Say which pipeline annotated the Doc and, for each classifier, which of its categories hold."""
-    said: dict[str, Any] = {"pipeline": name, "version": version}
-    doc.user_data[PROVENANCE] = {**said, "labels": dict(labels)} if labels else said
+    """Write which pipeline annotated the Doc and, for each classifier, which of its categories hold."""
+    provenance: dict[str, Any] = {"pipeline": name, "version": version}
+    doc.user_data[PROVENANCE] = {**provenance, "labels": dict(labels)} if labels else provenance
 
 
 def _tag_values(vocab: Vocab, layer: Layer, labels: Sequence[str]) -> Any:
-    """Return what spaCy stores for each label, and for white space, which is last."""
+    """Return the number that spaCy stores for each label and, last, for white space."""
     if layer.kind == "tag":
         return np.asarray([vocab.strings.add(label) for label in [*labels, "_SP"]], dtype=np.uint64)
     check_labels(layer, labels)

@@ -20,20 +20,25 @@ COMMANDS = {
         "glossator.cli.cross_validate:cross_validate",
         "Train and score a pipeline on folds of its data.",
     ),
-    "distil": ("glossator.cli.distil:distil", "Train a small pipeline on a larger one's answers, too."),
+    "distil": ("glossator.cli.distil:distil", "Train a small pipeline on the predictions of a larger one."),
     "evaluate": ("glossator.cli.evaluate:evaluate", "Score a pipeline on gold data."),
     "convert": ("glossator.cli.convert:convert", "Convert a file from one format to another."),
-    "info": ("glossator.cli.info:info", "Show what a pipeline does; check that it still does."),
+    "info": ("glossator.cli.info:info", "Show and check a saved pipeline."),
     "init-config": ("glossator.cli.init_config:init_config", "Print a config to start from."),
-    "plugins": ("glossator.cli.plugins:plugins", "See and check plugins."),
+    "plugins": ("glossator.cli.plugins:plugins", "List and check plugins."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named here and in plugins' records, and imported when called."""
+    """A group whose commands are declared in `COMMANDS` and by plugins, and imported when they are called.
+
+    Example:
+        @click.group(cls=LazyGroup)
+        def glossator() -> None: ...
+    """
 
     def invoke(self, context: click.Context) -> None:
-        """Run a command; what it returns would be taken for an exit code."""
+        """Run a command, without its return value, which click would use as exit code."""
         super().invoke(context)
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -44,6 +49,7 @@ class LazyGroup(click.Group):
         """Import a command."""
         from glossator.plugins.building import load_object
 
+        # Our own first: a plugin cannot replace them.
         if name in COMMANDS:
             command: click.Command = load_object(COMMANDS[name][0], what=f"command {name!r}")
             return command
@@ -54,7 +60,7 @@ class LazyGroup(click.Group):
         return None
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands from their summaries alone."""
+        """Write the list of commands from their summaries, without importing them."""
         rows = [(name, summary) for name, (_, summary) in COMMANDS.items()]
         rows += self._added(context).items()
         with formatter.section("Commands"):
@@ -79,13 +85,13 @@ class LazyGroup(click.Group):
 def glossator(context: click.Context, no_plugin: tuple[str, ...], debug: bool) -> None:
     """Train taggers and classifiers, and annotate texts with them.
 
-    Every command explains itself: glossator COMMAND --help
+    For help on a command: glossator COMMAND --help
     """
     context.obj = Settings(no_plugin=no_plugin, debug=debug)
 
 
 def main() -> None:
-    """Run the command line; the exit code is 0, 1 for failure, 2 for misuse, 3 if some documents failed."""
+    """Run the command line; exit codes: 0 success, 1 failure, 2 wrong usage, 3 some documents failed."""
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         sys.exit(glossator.main(standalone_mode=False, prog_name="glossator"))
@@ -106,12 +112,12 @@ def _report(error: Exception) -> None:
         click.echo(f"{click.style('error:', fg='red')} {error}", err=True)
         sys.exit(error.exit_code)
     if isinstance(error, OSError):  # a full disk, a folder that must not be written to
-        place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"{click.style('error:', fg='red')} {place}{error.strerror or error}", err=True)
+        file = f"{error.filename}: " if error.filename else ""
+        click.echo(f"{click.style('error:', fg='red')} {file}{error.strerror or error}", err=True)
         sys.exit(1)
     click.echo(
         f"{click.style('internal error:', fg='red')} {type(error).__name__}: {error}\n"
-        "This is a fault of Glossator or of a plugin; `glossator --debug ...` shows where.",
+        "This is a bug in Glossator or in a plugin; `glossator --debug ...` shows where.",
         err=True,
     )
     sys.exit(1)
@@ -122,7 +128,8 @@ def _show_warning(message: Warning | str, category: type[Warning], *place: Any) 
 
 
 def _settings(context: click.Context) -> Settings:
-    """Return the settings; while `--help` is handled the group's body has not run yet."""
+    """Return the settings of a context."""
+    # `--help` is handled before the body of the group runs.
     if isinstance(context.obj, Settings):
         return context.obj
     return Settings(no_plugin=tuple(context.params.get("no_plugin") or ()))

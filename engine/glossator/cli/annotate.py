@@ -1,4 +1,4 @@
-"""`glossator annotate`: the main job."""
+"""`glossator annotate`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ MAX_ERRORS_PRINTED = 20
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--pipeline", "-p", required=True, metavar="NAME|FOLDER", help="The pipeline that annotates.")
+@click.option("--pipeline", "-p", required=True, metavar="NAME|FOLDER", help="The pipeline to use.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder to write.")
-@click.option("--to", metavar="FORMAT", default="", help="Format of the output; by default its ending says.")
+@click.option(
+    "--to", metavar="FORMAT", default="", help="Format of the output; by default that of its ending."
+)
 @input_format_options
 @head_options
-@click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.pass_obj
 def annotate(
     settings: Settings,
@@ -48,9 +50,9 @@ def annotate(
 ) -> None:
     """Annotate INPUTS: files, folders, or - for standard input.
 
-    Without -o, or with `-o -`, the annotations are shown for reading, or printed in the format of --to.
-    A folder as output needs `--to docbin`, and gets shards. Documents that fail are reported and counted,
-    the others are annotated all the same (exit code 3).
+    Without -o, or with `-o -`, the annotations are printed in a readable form, or in the format of --to.
+    A folder as output needs `--to docbin`, and is filled with shards. Documents that fail are reported and
+    counted; all others are annotated (exit code 3).
     """
     path = None if output == STANDARD_STREAM else output
     if resume and path is None:
@@ -95,7 +97,7 @@ def annotate(
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Import and load without looking for garbage: all of it stays, and looking took a tenth of the start."""
+    """Import and load without garbage collection, which finds no garbage and takes 10% of the start."""
     gc.disable()
     try:
         yield
@@ -105,12 +107,14 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _standard_output(pipeline: Pipeline, to: str, plugins: PluginManager) -> Writer:
-    """Return what writes to standard output: a format or, by default, the view for reading."""
+    """Return the writer to standard output: of a format or, by default, in a readable form."""
     from glossator.cli.view import ReadableWriter
     from glossator.data.files import open_writer
 
     if to:
         return open_writer(STANDARD_STREAM, to, plugins)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # one character it cannot show costs no document
+        sys.stdout.reconfigure(
+            errors="replace"
+        )  # a character that the terminal lacks must not fail a document
     return ReadableWriter(pipeline)

@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 @click.argument("source", type=click.Path(path_type=Path, allow_dash=True))
 @click.argument("target", type=click.Path(path_type=Path, allow_dash=True))
 @input_format_options
-@click.option("--to", metavar="FORMAT", default="", help="Format of TARGET; by default its ending says.")
+@click.option("--to", metavar="FORMAT", default="", help="Format of TARGET; by default that of its ending.")
 @click.option("--lang", default="xx", show_default=True, help="Language, to tokenize raw text.")
 @click.pass_obj
 def convert(
     settings: Settings, source: Path, target: Path, input_format: InputFormat, to: str, lang: str
 ) -> None:
-    """Convert SOURCE to TARGET, annotations and all.
+    """Convert SOURCE to TARGET, with all annotations.
 
-    Spans that do not fall on tokens are repaired or reported, and so is what the format of TARGET
-    cannot hold; none is lost silently. TARGET is replaced at the end, if there is anything to write.
+    Spans that do not start and end at token boundaries are repaired or left out, and reported, as are
+    annotations that the format of TARGET cannot hold. TARGET is replaced at the end, if there is anything to
+    write.
     """
     from glossator.data.files import open_writer
     from glossator.formats.shared.text_streams import STANDARD_STREAM

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(name="cross-validate")
 @click.argument("config")
-@click.option("--folds", default=10, show_default=True, help="How many; each is the test set once.")
+@click.option("--folds", default=10, show_default=True, help="Number of folds; each is the test set once.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a setting of the config."
 )
@@ -34,9 +34,9 @@ def cross_validate(
 ) -> None:
     """Train and score a pipeline once for each fold of its own data, and print means; nothing is saved.
 
-    CONFIG is a config file or the name of a recipe. Its training and dev sets are dealt out in folds of as
-    much of each category. Each fold is scored by a pipeline that has learned from all the others but one,
-    on which its best epoch was chosen. The test set is never opened.
+    CONFIG is a config file or the name of a recipe. Its training and dev sets are divided into folds with
+    equal shares of each category. To score a fold, a pipeline is trained on all other folds but one, which
+    is used to choose the best epoch. The test set is never opened.
     """
     from rich.console import Console
 
@@ -49,6 +49,7 @@ def cross_validate(
     described = read_config(config_file(config), changes)
     with TrainingView(Console(stderr=True)) as view:
         result = run(described, folds=folds, corpora=corpora, plugins=settings.plugins(), progress=view)
+
     if as_json:
         click.echo(json.dumps({"heads": result.folds, "documents": result.documents}, indent=2))
     else:

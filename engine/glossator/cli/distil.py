@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @input_format_options
 @corpora_option
 @click.option("--seeds", default=1, show_default=True, help="Seeds to try for each head.")
-@click.option("--resume", is_flag=True, help="Go on with a run that was cut off; TEACHER labels anew.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run; TEACHER labels again.")
 @click.pass_obj
 def distil(
     settings: Settings,
@@ -46,10 +46,10 @@ def distil(
     seeds: int,
     resume: bool,
 ) -> None:
-    """Train a student on its own gold data and on what TEACHER, a pipeline, says of unlabelled texts.
+    """Train a student on its own gold data and on unlabelled texts that TEACHER, a pipeline, annotates.
 
     CONFIG, a config file or the name of a recipe, describes the student. Each of its heads learns from the
-    teacher's head that writes the same layer. Everything is chosen on the gold dev set.
+    teacher's head that writes the same layer. The best epoch and seed are chosen on the gold dev set.
     """
     from rich.console import Console
 

@@ -30,7 +30,7 @@ MAX_ERRORS_PRINTED = 5
     "--split",
     type=click.Choice(["train", "dev", "test"]),
     show_default="test",
-    help="Which set of the pipeline's own data to take, without GOLD.",
+    help="Set of the pipeline's own data to use, without GOLD.",
 )
 @click.option("--retokenize", is_flag=True, help="Score from raw text, by the CoNLL-18 rule.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON, under spaCy's names.")
@@ -38,8 +38,8 @@ MAX_ERRORS_PRINTED = 5
     "--report",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Show calibration and confusion too, and write them and every error into DIR, in place of "
-    "an older report; with pictures where glossator[plots] is installed.",
+    help="Print calibration and confusion too, and write them and every error to DIR, replacing "
+    "an older report; with pictures if glossator[plots] is installed.",
 )
 @click.pass_obj
 def evaluate(
@@ -57,10 +57,10 @@ def evaluate(
 ) -> None:
     """Score PIPELINE on GOLD files, each head on its own layer.
 
-    Without GOLD each head takes the test set of the data it was trained with, or another --split. GOLD of
-    the same format is read as that data was, unless --from-option says otherwise.
-    Gold tokens are taken as they stand, unless --retokenize. Each head's `ece` says how far the
-    probabilities it gives are from the shares that are right; --report shows it in detail.
+    Without GOLD each head uses the test set of the data it was trained with, or another --split. GOLD of
+    the same format is read with the options of that data, unless there is a --from-option.
+    Gold tokens are used unchanged, unless --retokenize is given. `ece` is the expected calibration error: the
+    mean difference of predicted probability and accuracy; --report prints it in detail.
     """
     from glossator.evaluation.evaluate_pipeline import evaluate as evaluate_pipeline
 
@@ -93,7 +93,7 @@ def evaluate(
 
 
 class _Printer:
-    """Prints the first errors of each head and how many more there are, then what else is said of it."""
+    """Prints the first errors of each head and the number of the others, then its messages."""
 
     def __init__(self) -> None:
         self._failures = FailurePrinter(MAX_ERRORS_PRINTED)
@@ -107,12 +107,12 @@ class _Printer:
         self._failures.print(error)
 
     def message(self, text: str) -> None:
-        """Print a message behind all errors."""
+        """Print a message after all errors."""
         self.finish_head()
         print_message(text)
 
     def finish_head(self) -> None:
-        """Print how many errors were not printed."""
+        """Print the number of errors that were not printed."""
         more = self._failures.count - MAX_ERRORS_PRINTED
         if more > 0:
             print_message(f"... and {more} more")

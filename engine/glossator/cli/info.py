@@ -15,11 +15,11 @@ MOST_LABELS_SHOWN = 20
 
 @click.command()
 @click.argument("pipeline")
-@click.option("--check", is_flag=True, help="Verify its files and replay its golden texts.")
+@click.option("--check", is_flag=True, help="Verify its files, and its predictions for the golden texts.")
 @click.option("--json", "as_json", is_flag=True, help="Print its meta.json.")
 @click.pass_obj
 def info(settings: Settings, pipeline: str, check: bool, as_json: bool) -> None:
-    """Show what PIPELINE does and where it comes from; with --check, whether it still does it."""
+    """Show the heads of PIPELINE and their plugins; with --check, verify that nothing has changed."""
     from glossator.pipeline.folder import read_meta
     from glossator.pipeline.loading import check_pipeline, pipeline_folder
 
@@ -33,7 +33,7 @@ def info(settings: Settings, pipeline: str, check: bool, as_json: bool) -> None:
     if check:
         check_pipeline(folder, plugins=plugins)
         click.echo(
-            "checked: its files are whole, and it gives the answers it gave when it was saved", err=True
+            "checked: its files are unchanged, and so are its predictions for the golden texts", err=True
         )
 
 
@@ -57,6 +57,7 @@ def _print(meta: dict[str, Any]) -> None:
             "–" if score is None else f"{score:.4f}",
             Text(join_first(head["labels"], MOST_LABELS_SHOWN)),
         )
+
     console = Console()
     console.print(table)
     if meta["licence"]:

@@ -36,11 +36,12 @@ def init_config(
             for name in (*tagger_names, *classifier_names)
         },
     }
+
     text = config_to_text(config_from_dict(sections)) + "\n"
     if output is None:
         click.echo(text, nl=False)
     elif output.exists():
-        raise UsageError(f"{output} is there already: name another file")
+        raise UsageError(f"{output} already exists: name another file")
     else:
         output.write_text(text, encoding="utf-8")
 

@@ -1,7 +1,7 @@
 """Messages and errors on standard error, above a progress bar if there is one.
 
-`sys.stderr` is looked up for each: a bar of rich puts a stream in its place that prints above the bar, and
-`click.echo(err=True)` writes past that stream.
+`sys.stderr` is looked up for each message: a progress bar of rich replaces it by a stream that prints
+above the bar, and `click.echo(err=True)` would bypass that stream.
 """
 
 from __future__ import annotations
@@ -14,20 +14,24 @@ from glossator.errors import GlossatorError
 
 
 def print_message(text: str) -> None:
-    """Print a message."""
+    """Print a message.
+
+    Example:
+        glossator.annotate_files("letters/", "models/samples", "out.jsonl", on_message=print_message)
+    """
     click.echo(text, file=sys.stderr)
 
 
 class FailurePrinter:
-    """Prints the first errors of documents, and then once that there are more.
+    """Prints the first errors of documents, and then one line that there are more.
 
     Example:
         failures = FailurePrinter(20, more="more documents failed")
         glossator.convert("in.jsonl", "out.conllu", on_error=failures.print)
 
     Args:
-        most: How many errors are printed.
-        more: What is printed in place of the next one; "" for nothing.
+        most: Number of errors to print.
+        more: The line to print instead of the next error; "" for none.
     """
 
     def __init__(self, most: int, *, more: str = "") -> None:

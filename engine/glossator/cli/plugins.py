@@ -1,4 +1,4 @@
-"""`glossator plugins`: what is installed, and whether it works."""
+"""`glossator plugins`: lists and checks what is installed."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _OUTCOME_STYLES: dict[Outcome, str] = {"passed": "green", "failed": "red", "not 
 
 @click.group()
 def plugins() -> None:
-    """See and try the installed plugins."""
+    """List and check the installed plugins."""
 
 
 @plugins.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.pass_obj
 def list_(settings: Settings, as_json: bool) -> None:
-    """List the installed plugins, what each provides, and what is wrong with it."""
-    found = _inspect(settings)
+    """List the installed plugins, what each provides, and the problems of each."""
+    infos = _inspect(settings)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(info) for info in found], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([dataclasses.asdict(info) for info in infos], indent=2, ensure_ascii=False))
         return
     from rich.console import Console
 
-    Console().print(_table(found))
+    Console().print(_table(infos))
 
 
 @plugins.command()
@@ -63,7 +63,7 @@ def check(
     pairs: tuple[str, ...],
     only: tuple[str, ...],
 ) -> None:
-    """Check that a stage keeps what its kind promises.
+    """Check that a stage keeps the contract of its kind.
 
     NAME is a stage, PLUGIN/STAGE, or a plugin: then all its stages are checked. A tagger is checked
     on every layer it can write. The exit code is 1 if a check fails.
@@ -71,27 +71,28 @@ def check(
     from glossator.commands import key_values
     from glossator.testing import variants
 
-    given = key_values(pairs, "--set")
+    values = key_values(pairs, "--set")
     manager = settings.plugins()
     failed = 0
-    for found_kind, stage in _stages(manager, name, kind):
-        own = {key: value for key, value in given.items() if found_kind == "tagger" or key != "write"}
-        for variant in variants(found_kind, stage, settings=own, plugins=manager):
-            failed += _check_variant(manager, found_kind, stage, variant, only)
+    for stage_kind, stage in _stages(manager, name, kind):
+        # A plugin may have stages of several kinds, and `write` is a setting of taggers only.
+        own = {key: value for key, value in values.items() if stage_kind == "tagger" or key != "write"}
+        for variant in variants(stage_kind, stage, settings=own, plugins=manager):
+            failed += _check_variant(manager, stage_kind, stage, variant, only)
     context.exit(1 if failed else 0)
 
 
 def _stages(manager: PluginManager, name: str, kind: Kind | None) -> list[tuple[Kind, str]]:
-    """Return the kind and full name of every stage that goes by the name, or whose plugin does."""
-    declared = [(k, found) for k in ([kind] if kind else KINDS) for found in manager.stages(k)]
-    full = [(k, found.full_name, found) for k, found in declared]
-    fits = [(k, stage) for k, stage, found in full if name in (stage, found.plugin.name, found.record.name)]
-    if fits:
-        return fits
+    """Return the kind and full name of every stage that has this name, or whose plugin has it."""
+    declared = [(k, one) for k in ([kind] if kind else KINDS) for one in manager.stages(k)]
+    names = [(k, one.full_name, {one.full_name, one.plugin.name, one.record.name}) for k, one in declared]
+    matching = [(k, stage) for k, stage, aliases in names if name in aliases]
+    if matching:
+        return matching
     what = kind or "stage"
-    known = {word for _, stage, found in full for word in (stage, found.plugin.name, found.record.name)}
+    available = {alias for _, _, aliases in names for alias in aliases}
     raise PluginError(
-        f"no {what} and no plugin with a {what} is called {name!r}{did_you_mean(name, known)}; "
+        f"no {what} and no plugin with a {what} is called {name!r}{did_you_mean(name, available)}; "
         "`glossator plugins list` shows what there is, and why something is missing"
     )
 
@@ -99,15 +100,14 @@ def _stages(manager: PluginManager, name: str, kind: Kind | None) -> list[tuple[
 def _check_variant(
     manager: PluginManager, kind: Kind, stage: str, settings: dict[str, Any], only: tuple[str, ...]
 ) -> int:
-    """Run the checks, print their table, and return how many failed."""
+    """Run the checks, print their table, and return the number of failed checks."""
     from rich.console import Console
     from rich.text import Text
 
     from glossator.testing import CHECKS, run_checks
 
     console = Console(highlight=False)
-    shown = "".join(f" {key}={json.dumps(value)}" for key, value in settings.items())
-    title = f"{kind} {stage}{shown}"
+    title = f"{kind} {stage}" + "".join(f" {key}={json.dumps(value)}" for key, value in settings.items())
     results = []
     with console.status(Text(title)) as status:
         for result in run_checks(kind, stage, settings=settings, plugins=manager, only=only):
@@ -133,17 +133,17 @@ def _inspect(settings: Settings) -> list[PluginInfo]:
     from glossator.plugins.declared import PluginWarning
 
     with warnings.catch_warnings():
-        # The list itself says what is wrong.
+        # The list itself has the problems.
         warnings.simplefilter("ignore", PluginWarning)
         return settings.plugins().plugins()
 
 
-def _table(found: Sequence[PluginInfo]) -> Table:
+def _table(infos: Sequence[PluginInfo]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table("plugin", "distribution", "version", "provides", "state")
-    for info in found:
+    for info in infos:
         provides = "\n".join(f"{kind}: {', '.join(names)}" for kind, names in info.provides.items())
         state = f"{info.state}: {info.reason}" if info.reason else info.state
         # Text, because rich reads "[...]" in a plain string as markup.

@@ -1,4 +1,4 @@
-"""Progress on the terminal; silent where there is none."""
+"""Progress on the terminal; without a terminal there is no progress bar."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ MOST_SPARKS = 20
 
 @contextmanager
 def annotating(console: Console) -> Iterator[Callable[[Tally], None]]:
-    """Show documents and words per second; yields what to call after every batch."""
+    """Show documents and words per second; yield a function to call after every batch.
+
+    Example:
+        with annotating(Console(stderr=True)) as on_batch:
+            glossator.annotate_files("letters/", "models/samples", "out.jsonl", on_batch=on_batch)
+    """
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -49,7 +54,12 @@ def annotating(console: Console) -> Iterator[Callable[[Tally], None]]:
 
 
 class TrainingView:
-    """Shows a bar over the batches of an epoch and a line for every epoch."""
+    """Shows a bar over the batches of an epoch, and prints one line per epoch.
+
+    Example:
+        with TrainingView(Console(stderr=True)) as view:
+            glossator.train(config, "models/mine", progress=view)
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -64,6 +74,7 @@ class TrainingView:
             transient=True,
             disable=not console.is_terminal,
         )
+
         self._task = self._progress.add_task("", total=None, visible=False)
         self._words = 0
 
@@ -80,7 +91,7 @@ class TrainingView:
         self._words = words
         self._console.print(
             f"[bold]{head}[/bold] seed {seed}: {words:,} words"
-            + (f" an epoch, at most {max_epochs} epochs" if max_epochs else ", learned at once")
+            + (f" per epoch, at most {max_epochs} epochs" if max_epochs else ", trained in one step")
         )
         self._progress.reset(self._task, total=words, description=head, visible=True)
 
@@ -89,7 +100,7 @@ class TrainingView:
         self._progress.advance(self._task, words)
 
     def epoch_done(self, epoch: Epoch, *, best: bool) -> None:
-        """Print the epoch and start the bar anew."""
+        """Print the epoch and restart the bar."""
         self._scores.append(epoch.score)
         mark = "[green]best[/green]" if best else ""
         self._console.print(
@@ -105,7 +116,11 @@ class TrainingView:
 
 
 def sparkline(values: list[float]) -> str:
-    """Return a row of bars, the lowest value the lowest bar."""
+    """Return a row of bars, with the lowest bar for the lowest value.
+
+    Example:
+        sparkline([0.1, 0.5, 0.9])  # "▁▅█"
+    """
     low, high = min(values), max(values)
-    span = (high - low) or 1.0
+    span = (high - low) or 1.0  # equal values: all bars are low
     return "".join(SPARKS[round((value - low) / span * (len(SPARKS) - 1))] for value in values)

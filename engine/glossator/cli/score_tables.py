@@ -1,4 +1,4 @@
-"""Scores as tables for reading."""
+"""Prints scores as tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ WIDEST = 10_000
 
 
 def print_scores(console: Console, head: Head, result: Evaluation) -> None:
-    """Print all scores of a head, those of single labels in tables of their own."""
+    """Print all scores of a head, with separate tables for the scores per label.
+
+    Example:
+        print_scores(Console(), pipeline.heads["ner"], evaluation)
+    """
     console.print(_scores(head.name, head.config.layer, result))
     counts = Counter(match.gold.label for match in result.matches if match.gold)
     for name, rows in result.scores.items():
@@ -32,7 +36,11 @@ def print_scores(console: Console, head: Head, result: Evaluation) -> None:
 
 
 def print_details(console: Console, head: str, result: Evaluation) -> None:
-    """Print how far a head's scores can be trusted and, for a few labels, which it takes for which."""
+    """Print the calibration of a head and, for a small number of labels, its confusion matrix.
+
+    Example:
+        print_details(Console(), "ner", evaluation)
+    """
     if result.reliability:
         console.print(_reliability(head, result.reliability))
     if result.confusion is None or not 0 < len(result.confusion.labels) <= MOST_LABELS_SHOWN:
@@ -41,7 +49,7 @@ def print_details(console: Console, head: str, result: Evaluation) -> None:
     width = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
     if width <= console.width:
         console.print(table)
-    else:  # a number cut short would be another number
+    else:  # rich would cut off digits, and so print other numbers
         console.print(f"{head}: the confusion matrix needs {width} columns; see {head}.json", highlight=False)
 
 
@@ -59,7 +67,7 @@ def _per_label(
     counts: Mapping[str, int],
     thresholds: Mapping[str, float],
 ) -> Table:
-    """Return the scores of each label, how often the gold has it, and from which probability it holds."""
+    """Return the scores of each label, its count in the gold, and its threshold."""
     table = Table("label", "in gold", "precision", "recall", "F1", title=name)
     if thresholds:
         table.add_column("holds from")
@@ -71,7 +79,7 @@ def _per_label(
 
 def _reliability(head: str, rows: Sequence[ReliabilityBin]) -> Table:
     table = Table("score", title=f"{head}: reliability")
-    for column in ("number", "mean score", "share right"):
+    for column in ("number", "mean score", "accuracy"):
         table.add_column(column, justify="right")
     for row in rows:
         values = (f"{row.number:,}", f"{row.mean_score:.3f}", f"{row.accuracy:.3f}")

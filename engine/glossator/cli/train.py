@@ -15,7 +15,7 @@ from glossator.errors import UsageError
 if TYPE_CHECKING:
     from glossator.commands import InputFormat, Settings
 
-# Parameters that describe a pipeline where there is no CONFIG to do it, and how they are typed.
+# Parameters that describe a pipeline if there is no CONFIG, and their options.
 FILE_OPTIONS = {
     "train_file": "--train",
     "dev_file": "--dev",
@@ -35,8 +35,8 @@ FILE_OPTIONS = {
 @click.option("--tagger", metavar="STAGE", help="Instead of CONFIG: train this tagger ...")
 @click.option("--classifier", metavar="STAGE", help="... or this classifier ...")
 @click.option("--train", "train_file", type=click.Path(path_type=Path), help="... on this file,")
-@click.option("--dev", "dev_file", type=click.Path(path_type=Path), help="choosing the best on this one.")
-@click.option("--write", default="ents", show_default=True, help="What the tagger writes.")
+@click.option("--dev", "dev_file", type=click.Path(path_type=Path), help="and choose the best on this one.")
+@click.option("--write", default="ents", show_default=True, help="Layer that the tagger writes.")
 @click.option("--lang", default="en", show_default=True, help="Language, for --tagger and --classifier.")
 @input_format_options
 @click.option(
@@ -44,7 +44,7 @@ FILE_OPTIONS = {
 )
 @corpora_option
 @click.option("--seeds", default=1, show_default=True, help="Seeds to try for each head.")
-@click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.pass_obj
 def train(
     settings: Settings,
@@ -64,8 +64,8 @@ def train(
 ) -> None:
     """Train a pipeline and save it to a folder.
 
-    CONFIG is a config file or the name of a recipe, such as uner_ewt-window. Everything is chosen
-    on the dev set; the test set is never opened. Ctrl-C keeps the best so far; --resume goes on.
+    CONFIG is a config file or the name of a recipe, such as uner_ewt-window. The best epoch and seed are
+    chosen on the dev set; the test set is never opened. Ctrl-C keeps the best so far; --resume continues.
     """
     from rich.console import Console
 
@@ -86,6 +86,7 @@ def train(
         data = _data(train_file, dev_file, input_format)
         sections = _sections(lang, tagger, classifier, write, data)
         described = config_from_dict(with_overrides(sections, changes), folder=Path())
+
     console = Console(stderr=True)
     with TrainingView(console) as view:
         result = train_pipeline(
@@ -104,7 +105,7 @@ def _check_no_file_options(context: click.Context) -> None:
     for name, option in FILE_OPTIONS.items():
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(
-                f"{option} goes with --tagger or --classifier; a CONFIG says it itself (or --set)"
+                f"{option} goes with --tagger or --classifier; in a CONFIG it is a setting (see --set)"
             )
 
 

@@ -1,4 +1,4 @@
-"""What a training came to, printed."""
+"""Prints the results of training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def finish(result: TrainingResult, output: Path, console: Console) -> None:
-    """Print how each head fared, and end the command as the run ended."""
+    """Print the results of each head, and exit with the code of the run.
+
+    Example:
+        finish(result, Path("models/mine"), Console(stderr=True))
+    """
     _report(result, output, console)
     if result.interrupted:
         raise click.exceptions.Exit(130)
@@ -38,4 +42,4 @@ def _report(result: TrainingResult, output: Path, console: Console) -> None:
     if result.heads:
         console.print(table)
     if result.interrupted:
-        console.print("interrupted: the pipeline is the best so far; --resume goes on", style="yellow")
+        console.print("interrupted: the pipeline is the best so far; --resume continues", style="yellow")

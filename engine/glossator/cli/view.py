@@ -1,4 +1,4 @@
-"""Annotations for reading: coloured where there is colour, and as clear without."""
+"""Prints annotations in a readable form, with colours if the terminal has them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ BAR_WIDTH = 20
 
 
 class ReadableWriter:
-    """Shows each document: its text with spans marked, tags, categories as bars, ✓ at those that hold."""
+    """Prints each document: its text with marked spans, tags, and categories as bars with ✓ if they hold.
+
+    Example:
+        writer = ReadableWriter(pipeline)
+        writer.write(pipeline("Mara lives in Oslo."), Record("Mara lives in Oslo."))
+    """
 
     def __init__(self, pipeline: Pipeline, console: Console | None = None) -> None:
         self._pipeline = pipeline
@@ -33,7 +38,7 @@ class ReadableWriter:
         self._styles = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(dict.fromkeys(labels))}
 
     def write(self, doc: Doc, record: Record) -> None:
-        """Show one document."""
+        """Print one document."""
         answer = answer_of(doc, self._pipeline.heads.values())
         self._console.print(Text(_title(record), style="dim"))
         # Entities are marked in the text itself, which comes first.
@@ -46,10 +51,10 @@ class ReadableWriter:
         self._console.print()
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: there is no buffer."""
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: there is no file to close."""
 
     def _lines(self, head: Head, doc: Doc, answer: object) -> list[Text]:
         layer = head.config.layer
@@ -85,16 +90,16 @@ class ReadableWriter:
 
     def _bars(self, head: Head, doc: Doc) -> list[Text]:
         holding = categories_of(doc).get(head.name, ())
-        # By what is shown of the scores, and of equals those that hold first.
+        # By the rounded scores that are printed; those that hold win ties.
         ranked = sorted(head.labels, key=lambda label: (-round(doc.cats[label], 2), label not in holding))
-        shown = [
+        rows = [
             (doc.cats[label], label, label in holding)
             for rank, label in enumerate(ranked)
             if rank < MOST_CATEGORIES or label in holding
         ]
-        width = max((len(label) for _, label, _ in shown), default=0)
+        width = max((len(label) for _, label, _ in rows), default=0)
         lines = []
-        for score, label, holds in shown:
+        for score, label, holds in rows:
             line = Text(f"  {head.name}: ", style="dim")
             line.append("✓ " if holds else "  ", style="bold")
             line.append(f"{label:<{width}} ", style=f"{'bold ' if holds else ''}{self._styles[label]}")

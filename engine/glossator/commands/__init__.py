@@ -1,6 +1,6 @@
-"""What commands are written with, our own and those that plugins add (`glossator_commands`).
+"""Tools for writing commands, for our own and those of plugins (`glossator_commands`).
 
-Light to import: nothing here needs spaCy or numpy until it reads a file.
+Fast to import: nothing here imports spaCy or numpy until a file is read.
 
 Example:
     @click.command()
@@ -58,6 +58,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:  # what reads files waits until a command reads: `glossator --help` stays fast
+    if name in __all__:  # reading files imports spaCy: not before a command reads, so that --help is fast
         return getattr(importlib.import_module("glossator.commands.reading"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what their values stand for."""
+"""Options that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class InputFormat:
         InputFormat("csv", {"text": "comment"}, encoding="latin-1")
 
     Attributes:
-        name: The format; "" to go by the ending of each file.
+        name: The format; "" for the format of each file's ending.
         options: Settings of the format.
         encoding: Encoding of text files.
     """
@@ -34,7 +34,15 @@ class InputFormat:
 
 
 def input_format_options(command: Command) -> Command:
-    """Add --from, --from-option and --encoding; the command gets one `input_format: InputFormat`."""
+    """Add --from, --from-option and --encoding; the command gets one `input_format: InputFormat`.
+
+    Example:
+        @click.command()
+        @click.argument("inputs", nargs=-1, type=click.Path(path_type=Path))
+        @input_format_options
+        def show(inputs: tuple[Path, ...], input_format: InputFormat) -> None:
+            click.echo(input_format.name)
+    """
 
     @functools.wraps(command)
     def with_input_format(
@@ -43,9 +51,9 @@ def input_format_options(command: Command) -> Command:
         chosen = InputFormat(from_, key_values(from_options, "--from-option"), encoding)
         return command(*args, input_format=chosen, **values)
 
-    decorated = click.option("--encoding", default="utf-8", show_default=True, help="Of text files read.")(
-        with_input_format
-    )
+    decorated = click.option(
+        "--encoding", default="utf-8", show_default=True, help="Encoding of text files."
+    )(with_input_format)
     decorated = click.option(
         "--from-option",
         "from_options",
@@ -58,13 +66,21 @@ def input_format_options(command: Command) -> Command:
         "from_",
         metavar="FORMAT",
         default="",
-        help="Format of the input; by default its ending says.",
+        help="Format of the input; by default that of its ending.",
     )(decorated)
     return cast("Command", decorated)
 
 
 def head_options(command: Command) -> Command:
-    """Add --only and --without."""
+    """Add --only and --without.
+
+    Example:
+        @click.command()
+        @head_options
+        def heads(only: tuple[str, ...], without: tuple[str, ...]) -> None:
+            click.echo(", ".join(only))
+    """
+    # The option that is added last is listed first.
     command = click.option("--without", multiple=True, metavar="HEAD", help="Leave this head out.")(command)
     return click.option(
         "--only", multiple=True, metavar="HEAD", help="Use this head alone; may be repeated."
@@ -72,7 +88,14 @@ def head_options(command: Command) -> Command:
 
 
 def corpora_option(command: Command) -> Command:
-    """Add --corpora."""
+    """Add --corpora.
+
+    Example:
+        @click.command()
+        @corpora_option
+        def show(corpora: Path | None) -> None:
+            click.echo(corpora)
+    """
     return click.option(
         "--corpora",
         type=click.Path(path_type=Path, file_okay=False),
@@ -81,7 +104,10 @@ def corpora_option(command: Command) -> Command:
 
 
 def key_values(pairs: Sequence[str], option: str) -> dict[str, Any]:
-    """Return KEY=VALUE pairs as a dict; for values see `config.parse_value`.
+    """Return KEY=VALUE pairs as a dict; for the values see `config.overrides.parse_value`.
+
+    Example:
+        key_values(["text=comment", "header=false"], "--set")  # {"text": "comment", "header": False}
 
     Raises:
         UsageError: A pair has no "=".
@@ -98,7 +124,11 @@ def key_values(pairs: Sequence[str], option: str) -> dict[str, Any]:
 
 
 def config_file(name: str) -> Path:
-    """Return the config of a file's, pipeline folder's or recipe's name."""
+    """Return the config file with this name: a file, a pipeline's folder, or a recipe.
+
+    Example:
+        config = read_config(config_file("uner_ewt-window"))
+    """
     from glossator.data.corpora import recipe
 
     path = Path(name)

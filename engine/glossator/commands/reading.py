@@ -1,4 +1,4 @@
-"""Reading files and corpora for a command, by what its options say."""
+"""Reads files and corpora for a command, according to its options."""
 
 from __future__ import annotations
 
@@ -28,17 +28,30 @@ __all__ = [
 
 
 def input_files(inputs: Iterable[Path], input_format: InputFormat, plugins: PluginManager) -> list[Path]:
-    """Return the files to read; a folder stands for the files below it: see `data.files.input_files`."""
+    """Return the files to read; a folder stands for the files below it: see `data.files.input_files`.
+
+    Example:
+        files = input_files(inputs, input_format, settings.plugins())
+    """
     return files.input_files(inputs, input_format.name, plugins)
 
 
 def read_file(file: Path, input_format: InputFormat, plugins: PluginManager) -> Iterator[Record | DataError]:
-    """Yield the documents of one file, and an error in place of each that cannot be read."""
+    """Yield the documents of one file, and an error in place of each that cannot be read.
+
+    Example:
+        for item in read_file(Path("letters.jsonl"), InputFormat(), settings.plugins()):
+            print(item if isinstance(item, DataError) else item.text)
+    """
     return files.read_file(file, input_format.name, input_format.options, input_format.encoding, plugins)
 
 
 def read_files(
     inputs: Iterable[Path], input_format: InputFormat, plugins: PluginManager
 ) -> Iterator[Record | DataError]:
-    """Yield the documents of files and folders, and an error in place of each that cannot be read."""
+    """Yield the documents of files and folders, and an error in place of each that cannot be read.
+
+    Example:
+        records = list(read_files([Path("letters/")], InputFormat("text"), settings.plugins()))
+    """
     return files.read_files(inputs, input_format.name, input_format.options, input_format.encoding, plugins)

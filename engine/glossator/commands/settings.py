@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """The global options; `click.pass_obj` hands them to a command.
+    """The global options; `click.pass_obj` passes them to a command.
 
     Example:
         @click.command()
@@ -30,7 +30,7 @@ class Settings:
     debug: bool = False
 
     def plugins(self) -> PluginManager:
-        """Return the manager of the installed plugins, less those that are not to be used."""
+        """Return the manager of the installed plugins, without those of `no_plugin`."""
         return self._manager
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Gold annotations on their way from characters to tokens, with an account of what became of each span."""
+"""Aligns gold spans of characters with tokens, and reports every span that does not fit them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ LISTED = 20
 
 
 class AlignmentCase(NamedTuple):
-    """A gold span that did not fall on the tokens, and what was done."""
+    """A gold span that does not start and end at token boundaries, and what was done.
+
+    Example:
+        AlignmentCase("news.jsonl", 3, "New-Y", "LOC", "became 'New-York'")
+    """
 
     file: str
     line: int | None
@@ -29,20 +33,25 @@ class AlignmentCase(NamedTuple):
     action: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.text!r} ({self.label}): {self.action}"
+        location = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{location}: {self.text!r} ({self.label}): {self.action}"
 
 
 @dataclass(slots=True)
 class AlignmentReport:
-    """How the gold spans of some documents came to their tokens.
+    """The result of aligning the gold spans of documents with their tokens.
+
+    Example:
+        report = AlignmentReport()
+        example = gold_example(record, layer, tokenizer, report)
+        print(report.summary())
 
     Attributes:
-        exact: Spans whose ends were ends of tokens.
-        repaired: Spans that were made to end where tokens end.
-        impossible: Spans that were left out.
-        repaired_cases: The first `LISTED` of those.
-        impossible_cases: The first `LISTED` of those.
+        exact: Number of spans that start and end at token boundaries.
+        repaired: Number of spans that were extended to token boundaries.
+        impossible: Number of spans that were left out.
+        repaired_cases: The first `LISTED` repaired spans.
+        impossible_cases: The first `LISTED` spans that were left out.
     """
 
     exact: int = 0
@@ -62,7 +71,7 @@ class AlignmentReport:
         self.impossible_cases = [*self.impossible_cases, case][:LISTED]
 
     def merge(self, other: AlignmentReport) -> None:
-        """Add the account of other documents to this one."""
+        """Add the report of other documents to this one."""
         self.exact += other.exact
         self.repaired += other.repaired
         self.impossible += other.impossible
@@ -94,29 +103,33 @@ def _gold_spans(record: Record, layer: Layer) -> Sequence[CharSpan] | None:
 
 
 def set_gold_spans(doc: Doc, layer: Layer, record: Record, report: AlignmentReport) -> None:
-    """Set the gold spans of one layer on the tokens of a Doc, and account for each in `report`."""
+    """Set the gold spans of one layer on the tokens of a Doc, and count each in `report`.
+
+    Example:
+        set_gold_spans(doc, Layer.parse("ents"), record, report)
+    """
     gold = _gold_spans(record, layer)
     if gold is None:
         return
-    placed = _on_tokens(doc, gold, record, report)
+    aligned = _on_tokens(doc, gold, record, report)
     if not layer.may_overlap:
-        placed = _without_overlaps(placed, record, report)
-    for span in placed:
-        _report_placed(doc, span, record, report)
-    spans = [Span(doc, span.start, span.end, label=span.gold.label) for span in placed]
+        aligned = _without_overlaps(aligned, record, report)
+    for span in aligned:
+        _report_aligned(doc, span, record, report)
+    spans = [Span(doc, span.start, span.end, label=span.gold.label) for span in aligned]
     if not layer.may_overlap:
-        doc.set_ents(spans, missing=_unknown_tokens(doc, record))
+        doc.set_ents(spans, missing=_unannotated_tokens(doc, record))
     else:
         doc.spans[layer.key] = spans
 
 
-def _unknown_tokens(doc: Doc, record: Record) -> list[Span]:
-    """Return the tokens of which a record's own Doc does not say whether they are entities."""
-    said = record.doc if record.doc is not None else ()
-    return [doc[token.i : token.i + 1] for token in said if token.ent_iob == 0]
+def _unannotated_tokens(doc: Doc, record: Record) -> list[Span]:
+    """Return the tokens that a record's own Doc leaves unannotated for entities."""
+    source = record.doc if record.doc is not None else ()
+    return [doc[token.i : token.i + 1] for token in source if token.ent_iob == 0]
 
 
-class _Placed(NamedTuple):
+class _AlignedSpan(NamedTuple):
     """A gold span on the tokens [start, end)."""
 
     start: int
@@ -124,11 +137,13 @@ class _Placed(NamedTuple):
     gold: CharSpan
 
 
-def _on_tokens(doc: Doc, gold: Sequence[CharSpan], record: Record, report: AlignmentReport) -> list[_Placed]:
-    """Return the spans on the fewest tokens that hold all they have but outer white space."""
+def _on_tokens(
+    doc: Doc, gold: Sequence[CharSpan], record: Record, report: AlignmentReport
+) -> list[_AlignedSpan]:
+    """Return each span on the fewest tokens that cover it, without white space at its ends."""
     token_starts = [token.idx for token in doc]
     token_ends = [token.idx + len(token) for token in doc]
-    placed = []
+    aligned = []
     for span in gold:
         inside = 0 <= span.start < span.end <= len(record.text)
         covered = record.text[span.start : span.end] if inside else ""
@@ -138,21 +153,23 @@ def _on_tokens(doc: Doc, gold: Sequence[CharSpan], record: Record, report: Align
             continue
         start = span.start + len(covered) - len(covered.lstrip())
         end = start + len(covered.strip())
-        placed.append(_Placed(bisect_right(token_ends, start), bisect_left(token_starts, end), span))
-    return placed
+        aligned.append(_AlignedSpan(bisect_right(token_ends, start), bisect_left(token_starts, end), span))
+    return aligned
 
 
-def _without_overlaps(placed: list[_Placed], record: Record, report: AlignmentReport) -> list[_Placed]:
-    """Return the spans without those that overlap a longer one, or one as long that came first."""
+def _without_overlaps(
+    aligned: list[_AlignedSpan], record: Record, report: AlignmentReport
+) -> list[_AlignedSpan]:
+    """Return the spans without those that overlap a longer one, or an earlier one of the same length."""
 
-    def report_rejected(span: _Placed, rival: _Placed) -> None:
+    def report_rejected(span: _AlignedSpan, rival: _AlignedSpan) -> None:
         action = f"left out, overlaps {_text(record, rival.gold)!r} ({rival.gold.label})"
         report.add_impossible(_case(record, span.gold, action))
 
-    return without_overlaps(placed, lambda span: span.start - span.end, on_rejected=report_rejected)
+    return without_overlaps(aligned, lambda span: span.start - span.end, on_rejected=report_rejected)
 
 
-def _report_placed(doc: Doc, span: _Placed, record: Record, report: AlignmentReport) -> None:
+def _report_aligned(doc: Doc, span: _AlignedSpan, record: Record, report: AlignmentReport) -> None:
     tokens = doc[span.start : span.end]
     if (tokens.start_char, tokens.end_char) == (span.gold.start, span.gold.end):
         report.exact += 1
@@ -165,4 +182,5 @@ def _case(record: Record, span: CharSpan, action: str) -> AlignmentCase:
 
 
 def _text(record: Record, span: CharSpan) -> str:
+    # A span may lie outside the text; negative indices would count from its end.
     return record.text[max(0, span.start) : max(0, span.end)]

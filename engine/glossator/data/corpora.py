@@ -1,7 +1,7 @@
 """Public corpora by name: where their files are, how they are read, and how they are split.
 
-`corpora/manifest.toml` describes them. The samples and the recipes lie beside it and come with the
-package; every other corpus lies in a folder of the user's, one folder a corpus.
+`corpora/manifest.toml` describes them. The samples and the recipes are beside it and come with the
+package; every other corpus is in a folder of the user, with one subfolder per corpus.
 """
 
 from __future__ import annotations
@@ -30,21 +30,25 @@ CORPORA_VARIABLE = "GLOSSATOR_CORPORA"
 class Corpus:
     """One corpus of the manifest.
 
+    Example:
+        samples = corpus("samples")
+        print(samples.title, samples.licence, samples.splits["dev"])
+
     Attributes:
-        name: What a config calls it, and the name of its folder.
+        name: Its name in configs, and the name of its folder.
         title: Its full name.
-        task: What it labels: "ner", "pos", "ner+pos", "sentiment", ...; "raw" for plain text.
+        task: The kind of labels: "ner", "pos", "ner+pos", "sentiment", ...; "raw" for plain text.
         lang: spaCy's language code.
-        format: The file format's name, e.g. "conllu".
+        format: The name of the file format, e.g. "conllu".
         options: Settings of that format.
-        encoding: Of its files.
-        licence: Of its texts and labels.
-        source: Citation and address; "" where unknown.
+        encoding: The encoding of its files.
+        licence: The licence of its texts and labels.
+        source: Citation and address; "" if unknown.
         splits: Files of each split, in order; a folder stands for the files in it.
         split_options: Further settings of the format, by split.
         tenths: Whether a file that several splits list is divided among them by `owner_of`.
-        sha256: Sum of each file, in hexadecimal; what has none is not checked.
-        shipped: Folder beside the manifest, for what comes with the package; else "".
+        sha256: Checksum of each file, in hexadecimal; files without one are not checked.
+        shipped: Folder beside the manifest, if the corpus comes with the package; else "".
     """
 
     name: str
@@ -67,20 +71,29 @@ class Corpus:
 def corpora_home() -> Path:
     """Return the folder of the manifest, the recipes and the samples."""
     package = Path(__file__).parents[1]
+    # A wheel carries a copy of the folder; a checkout has the folder itself.
     installed = package / "_corpora"
     return installed if installed.is_dir() else package.parents[1] / "corpora"
 
 
 @functools.cache
 def manifest() -> Mapping[str, Corpus]:
-    """Return every known corpus by name."""
+    """Return every corpus of the manifest, by name.
+
+    Example:
+        sorted(manifest())
+    """
     with (corpora_home() / "manifest.toml").open("rb") as file:
         tables = tomllib.load(file)
     return {name: _corpus(name, **table) for name, table in tables.items()}
 
 
 def corpus(name: str) -> Corpus:
-    """Return the corpus called `name`; raise `ConfigError` if the manifest has none."""
+    """Return the corpus called `name`; raise `ConfigError` if the manifest has none.
+
+    Example:
+        corpus("uner_ewt").splits  # {"train": (...), "dev": (...), "test": (...)}
+    """
     try:
         return manifest()[name]
     except KeyError:
@@ -92,11 +105,11 @@ def corpus_folder(corpus: Corpus, root: Path | None) -> Path:
 
     Args:
         corpus: The corpus.
-        root: The user's folder of corpora; None: the one `GLOSSATOR_CORPORA` names. What comes
-            with the package needs neither.
+        root: The user's folder of corpora; by default the one `GLOSSATOR_CORPORA` names. A corpus that
+            comes with the package needs neither.
 
     Raises:
-        ConfigError: Nobody said where corpora are, or this one is not there.
+        ConfigError: No folder of corpora is named, or this corpus is not in it.
     """
     if corpus.shipped:
         return corpora_home() / corpus.shipped
@@ -104,7 +117,7 @@ def corpus_folder(corpus: Corpus, root: Path | None) -> Path:
     if not named:
         raise ConfigError(
             f"corpus {corpus.name!r} does not come with Glossator: name the folder that holds "
-            f"{corpus.name}/ by --corpora or {CORPORA_VARIABLE}"
+            f"{corpus.name}/ with --corpora or {CORPORA_VARIABLE}"
         )
     folder = Path(named) / corpus.name
     if not folder.is_dir():
@@ -126,17 +139,21 @@ def split_files(corpus: Corpus, split: str, root: Path | None) -> list[Path]:
 def read_split(
     corpus: Corpus, split: str, *, root: Path | None, plugins: PluginManager
 ) -> Iterator[Record | DataError]:
-    """Read a split, a document at a time; what cannot be read comes as the `DataError` it caused.
+    """Yield the documents of a split, and a `DataError` in place of each that cannot be read.
+
+    Example:
+        for record in read_split(corpus("uner_ewt"), "dev", root=None, plugins=plugins):
+            print(record)
 
     Raises:
         ConfigError: As `split_files`.
-        DataError: A file is missing or is not the one the manifest knows.
+        DataError: A file is missing, or its checksum differs from the manifest's.
         PluginError: No such format is installed.
     """
     paths = dict(zip(corpus.splits[split], split_files(corpus, split, root), strict=True))
     for name, path in paths.items():
         if name in corpus.sha256:
-            check_sum(path, corpus.sha256[name])
+            check_checksum(path, corpus.sha256[name])
     items = [_items(corpus, split, name, path, plugins) for name, path in paths.items()]
     return itertools.chain.from_iterable(items)
 
@@ -144,31 +161,42 @@ def read_split(
 def owner_of(number: int, sharing: Collection[str]) -> str:
     """Return which of the splits that share a file owns its item `number`, counted from 0.
 
-    Where the test set shares it, every tenth item (number % 10 == 9) is the test set's; where the
-    dev set shares it, the one before is the dev set's; the rest are for training.
+    If the test set shares the file, it owns every tenth item (number % 10 == 9); if the dev set shares
+    it, it owns the item before; the rest are for training.
+
+    Example:
+        [owner_of(number, {"train", "test"}) for number in (7, 8, 9)]  # ["train", "train", "test"]
     """
     owner = {9: "test", 8: "dev"}.get(number % 10, "train")
     return owner if owner in sharing else "train"
 
 
 @functools.cache
-def check_sum(path: Path, expected: str) -> None:
-    """Compare a file with its SHA-256 sum, once a process; raise `DataError` where they differ."""
+def check_checksum(path: Path, expected: str) -> None:
+    """Raise `DataError` if a file's SHA-256 checksum is not `expected`; check each file once per process.
+
+    Example:
+        check_checksum(path, corpus("samples").sha256[path.name])
+    """
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"cannot read this file of the corpus: {error.strerror}", file=str(path)) from None
-    if found != expected:
+    if actual != expected:
         raise DataError(
-            f"this is not the file that the manifest of corpora knows: its SHA-256 is {found}, "
-            f"not {expected}; fetch it again, unchanged",
+            f"this file differs from the one in the manifest of corpora: its SHA-256 is {actual}, "
+            f"not {expected}; download it again, and do not change it",
             file=str(path),
         )
 
 
 def recipe(name: str) -> Path:
-    """Return the config file of a recipe, e.g. "uner_ewt-window"; raise `ConfigError` if there is none."""
+    """Return the config file of a recipe; raise `ConfigError` if there is none.
+
+    Example:
+        config = read_config(recipe("uner_ewt-window"))
+    """
     if name not in recipes():
         raise ConfigError(f"no recipe {name!r}; there are: {', '.join(recipes())}")
     return corpora_home() / "recipes" / f"{name}.cfg"
@@ -200,5 +228,5 @@ def _items(
     sharing = {other for other, names in corpus.splits.items() if name in names}
     if not corpus.tenths or len(sharing) == 1:
         return items
-    # Items that could not be read are counted too, so that they do not move the others.
+    # Items that cannot be read are counted too, so that they do not shift the others.
     return (item for number, item in enumerate(items) if owner_of(number, sharing) == split)

@@ -1,4 +1,4 @@
-"""Records turned into Docs and gold examples, with all that went wrong on the way."""
+"""Turns records into Docs and gold examples, and collects the errors."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from glossator.stages import Tokenizer
 
 
-SOURCE = "glossator.place"  # where a reference's `user_data` has the file and line it came from
+SOURCE = "glossator.place"  # key of the file and line of origin in the `user_data` of a reference
 
 
 def rehome(doc: Doc, vocab: Vocab) -> Doc:
-    """Return the Doc on another vocab, with all its annotations; the same Doc if it is there already."""
+    """Return the Doc on another vocab, with all its annotations; the same Doc if it has this vocab.
+
+    Example:
+        doc = rehome(doc, pipeline.vocab)
+    """
     if doc.vocab is vocab:
         return doc
-    # What `user_data` holds need not be serializable to move.
+    # The values of `user_data` need not be serializable: they are copied as they are.
     moved = Doc(vocab).from_bytes(doc.to_bytes(exclude=["user_data"]))
     moved.user_data.update(doc.user_data)
     return moved
@@ -37,7 +41,10 @@ def rehome(doc: Doc, vocab: Vocab) -> Doc:
 def record_doc(record: Record, tokenizer: Tokenizer) -> Doc:
     """Return the Doc of a record: its own Doc, else its own tokens, else its text tokenized.
 
-    It is on the tokenizer's vocab. Tokens of a file that says nothing of sentences are one sentence.
+    The Doc has the tokenizer's vocab. Tokens without sentence boundaries are one sentence.
+
+    Example:
+        doc = record_doc(Record("Mara lives in Oslo."), pipeline.tokenizer)
     """
     if record.doc is not None:
         return rehome(record.doc, tokenizer("").vocab)
@@ -47,16 +54,20 @@ def record_doc(record: Record, tokenizer: Tokenizer) -> Doc:
 
 
 def gold_example(record: Record, layer: Layer, tokenizer: Tokenizer, report: AlignmentReport) -> Example:
-    """Return an Example of one layer: a Doc without annotations, and the same tokens with the gold ones.
+    """Return an Example of one layer: a Doc without annotations, and the same tokens with gold annotations.
 
-    Both have the sentence starts of `record_doc`. What the record does not annotate stays missing. The gold
-    side knows its `SOURCE`.
+    Both have the sentence starts of `record_doc`. What the record does not annotate stays missing. The
+    `user_data` of the gold side holds the `SOURCE`.
+
+    Example:
+        example = gold_example(record, Layer.parse("ents"), pipeline.tokenizer, AlignmentReport())
+        example.reference.ents
 
     Args:
         record: The document.
         layer: The layer.
-        tokenizer: Makes the tokens where the record has none.
-        report: Gets the account of each span.
+        tokenizer: Makes the tokens if the record has none.
+        report: Counts each span.
     """
     doc = record_doc(record, tokenizer)
     predicted = doc if record.doc is None else _unannotated(doc)
@@ -67,10 +78,13 @@ def gold_example(record: Record, layer: Layer, tokenizer: Tokenizer, report: Ali
 
 
 def gold_doc(record: Record, tokenizer: Tokenizer, report: AlignmentReport) -> Doc:
-    """Return the Doc of a record with all the record says of it: entities, tags and categories.
+    """Return the Doc of a record with all gold annotations: entities, tags and categories.
 
-    A record that has a Doc of its own gives that, with whatever it says; its spans are
-    on tokens already. Arguments as in `gold_example`.
+    If the record has a Doc of its own, this is returned with all its annotations; its spans are on
+    tokens already. Arguments as in `gold_example`.
+
+    Example:
+        doc = gold_doc(record, pipeline.tokenizer, AlignmentReport())
     """
     doc = record_doc(record, tokenizer)
     if record.doc is not None:
@@ -93,7 +107,7 @@ def _annotate(doc: Doc, layer: Layer, record: Record, report: AlignmentReport) -
 
 def _doc_of_tokens(tokens: GoldTokens, vocab: Vocab) -> Doc:
     starts = {0} if tokens.sent_starts is None else set(tokens.sent_starts)
-    sent_starts: list[bool | int | None] = [place in starts for place in range(len(tokens.words))]
+    sent_starts: list[bool | int | None] = [index in starts for index in range(len(tokens.words))]
     return Doc(vocab, words=tokens.words, spaces=tokens.spaces, sent_starts=sent_starts)
 
 
@@ -106,7 +120,7 @@ def _unannotated(doc: Doc) -> Doc:
 
 
 def _gold_tags(record: Record, layer: Layer) -> Sequence[str]:
-    """Return a tag a token, "" for those without; nothing where the record has none."""
+    """Return one tag per token, "" for untagged tokens; an empty list if the record has no tags."""
     if record.doc is not None:
         return [layer.label_of(token) for token in record.doc]
     if record.tokens is None:
@@ -124,37 +138,49 @@ def _set_tags(doc: Doc, layer: Layer, tags: Sequence[str]) -> None:
 class GoldData:
     """The examples of one head.
 
+    Example:
+        data = read_gold(records, head.config.layer, pipeline.tokenizer)
+        print(len(data.examples), data.alignment.summary())
+
     Attributes:
         examples: Unannotated Docs with their gold references.
-        errors: What could not be read; the rest was.
-        alignment: How gold spans fell on tokens.
-        silent: Documents whose gold says nothing on the head's layer.
+        errors: The errors of documents that could not be read.
+        alignment: The alignment of gold spans with tokens.
+        unannotated: Number of documents without gold on the head's layer.
     """
 
     examples: list[Example] = field(default_factory=list)
     errors: list[DataError] = field(default_factory=list)
     alignment: AlignmentReport = field(default_factory=AlignmentReport)
-    silent: int = 0
+    unannotated: int = 0
 
 
 def read_gold(records: Iterable[Record | DataError], layer: Layer, tokenizer: Tokenizer) -> GoldData:
-    """Turn records into examples of one layer, on the tokenizer's vocab; those without it are left out."""
+    """Turn records into examples of one layer, on the tokenizer's vocab; skip records without the layer.
+
+    Example:
+        data = read_gold(source.records("train"), Layer.parse("ents"), pipeline.tokenizer)
+    """
     data = GoldData()
     for record in records:
         if isinstance(record, DataError):
             data.errors.append(record)
         elif not has_gold(record, layer):
-            data.silent += 1
+            data.unannotated += 1
         else:
             try:
                 data.examples.append(gold_example(record, layer, tokenizer, data.alignment))
-            except Exception as error:  # a stranger's tokenizer may raise anything
+            except Exception as error:  # a plugin's tokenizer may raise anything
                 data.errors.append(document_error(record, error))
     return data
 
 
 def document_error(record: Record, error: Exception) -> DataError:
-    """Return the error of a document with the place it came from."""
+    """Return the error of a document, with its file and line.
+
+    Example:
+        document_error(record, ValueError("no words"))  # a DataError with the record's file and line
+    """
     if isinstance(error, DataError) and error.file:
         return error
     text = str(error) if isinstance(error, GlossatorError) else f"{type(error).__name__}: {error}"
@@ -164,7 +190,11 @@ def document_error(record: Record, error: Exception) -> DataError:
 
 
 def has_gold(record: Record, layer: Layer) -> bool:
-    """Whether a record says anything on a layer."""
+    """Whether a record has gold annotations of a layer.
+
+    Example:
+        has_gold(Record("Mara", spans=[]), Layer.parse("ents"))  # True: annotated, without entities
+    """
     if record.doc is not None:
         return layer.is_annotated(record.doc)
     if layer.is_categories:

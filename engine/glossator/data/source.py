@@ -1,4 +1,4 @@
-"""Where the labelled data of one head is, as its config says."""
+"""The labelled data of one head, as its config describes it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """Where a head's data is looked for.
+    """The source of a head's data.
+
+    Example:
+        source = data_source(config, "ner", corpora=None, plugins=plugins)
+        records = list(source.records("dev"))
 
     Attributes:
-        config: What the head's `[data.NAME]` says.
-        folder: Where its relative paths count from.
-        corpora: The user's folder of corpora; None: the one `GLOSSATOR_CORPORA` names.
+        config: The head's section `[data.NAME]`.
+        folder: The folder that relative paths start from.
+        corpora: The user's folder of corpora; by default the one `GLOSSATOR_CORPORA` names.
         plugins: Where formats are looked up.
     """
 
@@ -36,7 +40,7 @@ class DataSource:
     plugins: PluginManager
 
     def files(self, split: str) -> list[Path]:
-        """Return the files of "train", "dev" or "test", or the folder they lie in.
+        """Return the files of "train", "dev" or "test", or the folder that holds them.
 
         Raises:
             ConfigError: There is no such split.
@@ -45,18 +49,18 @@ class DataSource:
             return split_files(corpus(self.config.corpus), split, self.corpora)
         name = getattr(self.config, split)
         if not name:
-            raise ConfigError(f"the data has no {split} set: give {split} = FILE, or corpus = NAME")
+            raise ConfigError(f"the data has no {split} set: set {split} = FILE, or corpus = NAME")
         return [self.folder / name]
 
     def checksums(self, split: str) -> dict[str, str]:
-        """Return the SHA-256 checksum of each file of a split, or of the folder, by its name."""
+        """Return the SHA-256 checksum of each file of a split, or of the folder, by name."""
         try:
             return {path.name: self._checksum(path) for path in self.files(split)}
         except OSError as error:
             raise DataError(f"cannot read it: {error.strerror}", file=str(error.filename)) from None
 
     def records(self, split: str) -> Iterator[Record | DataError]:
-        """Read a split; what cannot be read comes as the error it caused."""
+        """Yield the documents of a split, and an error in place of each that cannot be read."""
         if self.config.corpus:
             return read_split(corpus(self.config.corpus), split, root=self.corpora, plugins=self.plugins)
         config = self.config
@@ -64,7 +68,8 @@ class DataSource:
         return read_files(files, config.format, config.options, config.encoding, self.plugins)
 
     def check(self, split: str) -> None:
-        """Raise what keeps the whole split from being read, such as options its format does not take."""
+        """Raise the error if a whole split cannot be read, for instance because of invalid options."""
+        # One error and nothing else: the error is about the file. One bad document has others after it.
         first = list(islice(self.records(split), 2))
         if len(first) == 1 and isinstance(first[0], DataError):
             raise first[0]
@@ -78,7 +83,10 @@ class DataSource:
 def data_source(
     config: PipelineConfig, head: str, *, corpora: Path | None, plugins: PluginManager
 ) -> DataSource:
-    """Return where a head's labelled data is.
+    """Return the source of a head's labelled data.
+
+    Example:
+        data_source(config, "ner", corpora=Path("~/corpora").expanduser(), plugins=plugins)
 
     Args:
         config: The pipeline's config.
@@ -87,9 +95,9 @@ def data_source(
         plugins: As in `DataSource`.
 
     Raises:
-        ConfigError: The config does not say.
+        ConfigError: The config has no data for this head.
     """
     data = config.data.get(head)
     if data is None:
-        raise ConfigError(f"[data.{head}] is missing: say corpus = NAME, or train and dev = FILE")
+        raise ConfigError(f"[data.{head}] is missing: set corpus = NAME, or train = FILE and dev = FILE")
     return DataSource(config=data, folder=config.folder, corpora=corpora, plugins=plugins)

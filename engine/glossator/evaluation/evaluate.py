@@ -1,4 +1,4 @@
-"""How good a pipeline's heads are: each annotates gold documents and is scored on its own layer."""
+"""Scores the heads of a pipeline: each annotates gold documents and is scored on its own layer."""
 
 from __future__ import annotations
 
@@ -38,18 +38,22 @@ BATCH_WORDS = 20_000
 
 @dataclass(slots=True)
 class Evaluation:
-    """How one head did.
+    """The evaluation of one head.
+
+    Example:
+        evaluation = evaluate_head(pipeline, pipeline.heads["ner"], examples)
+        print(evaluation.scores["ents_f"], evaluation.scores["ece"])
 
     Attributes:
-        scores: By spaCy's names, `words_per_second`, and `ece`: the expected calibration error over
-            the rows of `reliability`.
-        documents: How many were scored.
-        words: How many tokens they have.
-        matches: What became of each prediction.
-        reliability: How often the head was right, by the probability it gave (`CENTRED_BINS`): to a
-            span or a word's tag; to the likeliest category or, where there may be several, to each.
-        confusion: Which tag or category was taken for which; None for spans and where there may be
-            several categories.
+        scores: Scores under spaCy's names, `words_per_second`, and `ece`: the expected calibration error
+            over the rows of `reliability`.
+        documents: Number of scored documents.
+        words: Number of tokens of these documents.
+        matches: Each prediction matched with its gold annotation.
+        reliability: Accuracy by predicted probability (`CENTRED_BINS`): of spans and tags; of the most
+            probable category if they are exclusive, else of each category.
+        confusion: Counts of gold and predicted tags or categories; None for spans and for categories that
+            are not exclusive.
     """
 
     scores: dict[str, Any] = field(default_factory=dict)
@@ -64,6 +68,10 @@ def evaluate_head(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -
     """Let a head annotate the predicted side of examples, on gold tokens, and score it.
 
     Classifiers are scored on their own labels, without their prefix.
+
+    Example:
+        data = read_gold(records, head.config.layer, pipeline.tokenizer)
+        evaluation = evaluate_head(pipeline, head, data.examples)
     """
     examples = binarized(head, examples)
     gold, docs = [example.reference for example in examples], [example.predicted for example in examples]
@@ -72,7 +80,12 @@ def evaluate_head(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -
 
 
 def evaluate_from_raw_text(pipeline: Pipeline, head: Head, gold: Sequence[Doc]) -> Evaluation:
-    """Tokenize the gold Docs' texts anew, annotate them and score by the CoNLL-18 rule."""
+    """Tokenize the texts of gold Docs again, annotate them and score them by the CoNLL-18 rule.
+
+    Example:
+        evaluation = evaluate_from_raw_text(pipeline, pipeline.heads["pos"], gold_docs)
+        evaluation.scores["token_f"]
+    """
     started = time.perf_counter()
     docs = [pipeline.tokenizer(doc.text) for doc in gold]
     seconds = time.perf_counter() - started + _timed_annotation(pipeline, head, docs)
@@ -80,14 +93,22 @@ def evaluate_from_raw_text(pipeline: Pipeline, head: Head, gold: Sequence[Doc]) 
 
 
 def annotate_layer(pipeline: Pipeline, head: Head, docs: Sequence[Doc]) -> None:
-    """Write one head's layer to Docs, in place of what stood there; categories get no prefix."""
+    """Write one head's layer to Docs, replacing the layer's annotations; categories get no prefix.
+
+    Example:
+        annotate_layer(pipeline, pipeline.heads["ner"], [example.predicted for example in examples])
+    """
     for batch, predictions in _predictions(pipeline, head, docs):
         for doc, prediction in zip(batch, predictions, strict=True):
             _write(doc, head, prediction)
 
 
 def binarized(head: Head, examples: Sequence[Example]) -> list[Example]:
-    """Return the examples, with gold categories that hold or do not where it gives probabilities."""
+    """Return the examples with gold categories of 0 or 1 in place of probabilities.
+
+    Example:
+        examples = binarized(pipeline.heads["topic"], examples)
+    """
     return [_with_binarized(example, exclusive=head.exclusive) for example in examples]
 
 
@@ -95,7 +116,7 @@ def _with_binarized(example: Example, *, exclusive: bool) -> Example:
     cats = binarize(example.reference.cats, exclusive=exclusive)
     if cats == example.reference.cats:
         return example
-    gold = example.reference.copy()  # the example may be learned from, probabilities and all
+    gold = example.reference.copy()  # the example may also be used for training, with its probabilities
     gold.cats = cats
     return Example(example.predicted, gold)
 
@@ -123,7 +144,12 @@ def _timed_annotation(pipeline: Pipeline, head: Head, docs: Sequence[Doc]) -> fl
 
 
 def layer_scores(head: Head, examples: Sequence[Example]) -> dict[str, Any]:
-    """Return the scores of a head whose answers stand on the predicted side of examples."""
+    """Return the scores of a head whose predictions are on the predicted side of examples.
+
+    Example:
+        annotate_layer(pipeline, head, [example.predicted for example in examples])
+        scores = layer_scores(head, examples)
+    """
     return score_layer(
         examples,
         head.config.layer,
@@ -164,10 +190,13 @@ def _evaluation(
 
 
 def own_categories(gold: Cats, head: Head, foreign: Foreign) -> dict[str, float]:
-    """Return what gold says of a head's categories, without its prefix, if it may speak of other heads', too.
+    """Return the gold categories of a head, without its prefix, from gold that may include other heads'.
 
-    A category that another head writes, or that begins with its prefix, is not its own; one that nobody
-    writes may be anybody's.
+    A category that another head writes, or that begins with another head's prefix, is excluded; one that no
+    head writes is kept.
+
+    Example:
+        own_categories({"topic:news": 1.0, "mood:sad": 1.0}, pipeline.heads["topic"], foreign)
     """
     return {
         label.removeprefix(head.config.prefix): value

@@ -1,4 +1,4 @@
-"""Evaluating a whole pipeline: the gold of each head is found, each is scored, and reports are written."""
+"""Evaluates a whole pipeline: finds the gold of each head, scores the head and writes reports."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class PipelineEvaluation:
 
     Attributes:
         pipeline: The pipeline.
-        heads: The evaluation of each head that was scored, by its name.
-        failed: Gold documents that could not be used, counted for each head that reads them.
+        heads: The evaluation of each scored head, by its name.
+        failed: Number of gold documents that could not be used, counted for each head that reads them.
     """
 
     pipeline: Pipeline
@@ -48,6 +48,7 @@ class PipelineEvaluation:
     def scores(self) -> dict[str, Any]:
         """Return the scores under spaCy's names and, since two heads may share one, under "heads" by head."""
         merged: dict[str, Any] = {}
+        # The first head keeps a score's name.
         for head in self.heads.values():
             merged = {**head.scores, **merged}
         by_head = {
@@ -77,14 +78,18 @@ def evaluate(
 ) -> PipelineEvaluation:
     """Score a pipeline on gold data, each head on its own layer.
 
-    Without `gold` each head takes the test set, or another split, of the data it was trained with. Gold files
-    of the same format are read as that data was, unless `options` say otherwise.
+    Without `gold` each head uses the test set, or another split, of the data it was trained with. Gold files
+    of the same format are read with the options of that data, unless `options` are given.
+
+    Example:
+        evaluation = glossator.evaluate("models/samples", split="dev", on_message=print)
+        print(evaluation.heads["ner"].scores["ents_f"])
 
     Args:
         pipeline: A pipeline, or the name or folder of one.
         gold: Files and folders; "-" is standard input.
-        split: Which set of the pipeline's own data to take without `gold`; by default the test set.
-        format: Format of the gold files; by default their endings say.
+        split: Split of the pipeline's own data to use without `gold`; by default the test set.
+        format: Format of the gold files; by default that of their endings.
         options: Settings of that format.
         encoding: Encoding of text files.
         corpora: The folder of corpora; by default the one `GLOSSATOR_CORPORA` names.
@@ -92,11 +97,11 @@ def evaluate(
         only: Load these heads alone.
         without: Leave these heads out.
         report: A folder for a report of each head: see `evaluation.report.write_report`.
-        plugins: Where formats and stages are looked up; by default as the pipeline does, or all installed.
+        plugins: Where formats and stages are looked up; by default the pipeline's, or all installed.
         on_head: Called with the name of each head before it is scored.
         on_error: Called with the error of each gold document that cannot be used.
-        on_message: Called with what the user should know: heads that are not scored and why, repaired spans,
-            categories that limit what the scores mean, the files of the report.
+        on_message: Called with messages to the user: heads that are not scored and why, repaired spans,
+            categories that make scores hard to interpret, the files of the report.
 
     Raises:
         ConfigError: There is no head of such a name, or the format has no such option.
@@ -104,14 +109,10 @@ def evaluate(
         PipelineError: There is no such pipeline, or it is damaged.
         PluginError: There is no such format or stage.
         UsageError: The pipeline's config names no such split, or there are both `gold` and `split`.
-
-    Example:
-        evaluation = glossator.evaluate("models/samples", split="dev", on_message=print)
-        print(evaluation.heads["ner"].scores["ents_f"])
     """
     files = as_paths(gold or ())
     if files and split:
-        raise UsageError("--split is of the pipeline's own data: leave it out, or leave out GOLD")
+        raise UsageError("--split is a set of the pipeline's own data: leave it out, or leave out GOLD")
     manager = plugins_of(pipeline, plugins)
     loaded = load_if_named(pipeline, only=only, without=without, plugins=manager)
 
@@ -158,7 +159,7 @@ def _read_gold(pipeline: Pipeline, head: Head, source: GoldSource, retokenize: b
 def _with_raw_text(records: Iterator[Record | DataError]) -> Iterator[Record | DataError]:
     for record in records:
         if not isinstance(record, DataError) and not record.raw:
-            yield DataError("it has no raw text to tokenize anew", file=record.file, line=record.line)
+            yield DataError("it has no raw text to tokenize again", file=record.file, line=record.line)
         else:
             yield record
 
@@ -174,12 +175,12 @@ def _check_scored(result: PipelineEvaluation) -> None:
     if not result.heads and result.failed:
         raise DataError("there is no gold document that can be used")
     if not result.heads:
-        raise DataError("the gold files say nothing on what this pipeline writes")
+        raise DataError("the gold files have no annotations of the layers that this pipeline writes")
 
 
 def _report_problems(head: Head, data: GoldData, on_message: Message) -> None:
     if not data.examples:
-        on_message(f"{head.name}: the gold says nothing of what it writes; it is not scored")
+        on_message(f"{head.name}: the gold has no annotations of {head.config.layer}; it is not scored")
     if data.alignment.repaired or data.alignment.impossible:
         on_message(f"{head.name}: {data.alignment.summary()}")
     gold = [example.reference.cats for example in data.examples]
@@ -187,13 +188,13 @@ def _report_problems(head: Head, data: GoldData, on_message: Message) -> None:
         return
 
     if unknown := unknown_categories(gold, head.stage.labels):
-        outside = head.exclusive and head.thresholds
-        become = "count as out of scope" if outside else "cannot be found by it"
-        on_message(f"{head.name}: categories of the gold that it does not know {become}: {unknown}")
+        # Only a classifier with thresholds can predict that a document is out of scope.
+        effect = "count as out of scope" if head.exclusive and head.thresholds else "cannot be predicted"
+        on_message(f"{head.name}: categories of the gold that are not among its labels {effect}: {unknown}")
     if not head.exclusive and has_no_negatives(gold):
         on_message(
             f"{head.name}: the gold has no negative categories (0.0), so every prediction counts as correct: "
-            "name those that do not hold with 0.0 (in a table, by the options label_separator and labels)"
+            "add them (for a table, with the options label_separator and labels)"
         )
 
 

@@ -1,4 +1,4 @@
-"""Where the gold that a pipeline is scored on comes from: files, or the data it was trained with."""
+"""The sources of the gold that a pipeline is scored on: files, or the data it was trained with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Split = Literal["train", "dev", "test"]
 
 
 class GoldSource(Protocol):
-    """Has gold documents for the heads of a pipeline.
+    """Provides gold documents for the heads of a pipeline.
 
     Example:
         source: GoldSource = OwnData(pipeline, "test", None, plugins)
@@ -33,13 +33,13 @@ class GoldSource(Protocol):
     """
 
     def has_gold(self, head: Head, on_message: Callable[[str], None]) -> bool:
-        """Whether there may be gold for a head; if not, say why."""
+        """Whether there may be gold for a head; if not, report the reason."""
 
     def records(self, head: Head) -> Iterator[Record | DataError]:
         """Yield the documents for a head, and an error in place of each that cannot be read."""
 
     def keep_own(self, head: Head, data: GoldData) -> None:
-        """Take out of a classifier's gold what is about other classifiers."""
+        """Remove the categories of other classifiers from a classifier's gold."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class GoldFiles:
     encoding: str
 
     def has_gold(self, head: Head, on_message: Callable[[str], None]) -> bool:
-        """Return true: what the files annotate shows only when they are read."""
+        """Return True: the layers that files annotate are unknown until they are read."""
         return True
 
     def records(self, head: Head) -> Iterator[Record | DataError]:
-        """Read the files with the options of the head's own data if they are of its format."""
+        """Read the files, with the options of the head's own data if they have its format."""
         if any(map(is_stream, self.files)):
-            return iter(self._read_once)
+            return iter(self._read_once)  # a stream cannot be read again for the next head
         options = self.options
         data = self.pipeline.config.data.get(head.name)
         if not options and data and not self.format:

@@ -1,7 +1,7 @@
-"""What became of each prediction: right, or wrong in one of four ways.
+"""Match predictions with gold annotations: correct, or one of four kinds of error.
 
-Scores, calibration, confusion and the list of errors are all counted from these. Predictions and gold
-meet on the characters of the text, so that the two may be tokenized differently.
+Scores, calibration, confusion and the list of errors are all computed from these matches. Predictions and
+gold are compared by characters, so that the two may be tokenized differently.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ NO_THRESHOLDS: Mapping[str, float] = MappingProxyType({})
 
 
 class Labelled(NamedTuple):
-    """Characters [start, end) of a text and their label; a category covers the whole text."""
+    """Characters [start, end) of a text and their label; a category covers the whole text.
+
+    Example:
+        Labelled(0, 4, "PERSON")
+    """
 
     start: int
     end: int
@@ -36,15 +40,19 @@ class Labelled(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A prediction and the gold it stands against, either of which may be missing.
+    """A prediction and the gold annotation it is matched with, either of which may be missing.
+
+    Example:
+        match = Match(0, gold=Labelled(0, 4, "PERSON"), predicted=Labelled(0, 4, "ORG"), score=0.8)
+        match.kind  # "wrong label"
 
     Attributes:
-        document: Which document, counted from 0.
-        gold: What the gold says; None where it says that nothing is there.
-        predicted: What was predicted; None where nothing was.
-        score: The probability of `predicted` or, for one of several categories that was not
-            predicted, of that category; None where there is none: a span that was missed, a document
-            that was taken to be out of scope.
+        document: Index of the document, counted from 0.
+        gold: The gold annotation; None if there is none.
+        predicted: The prediction; None if there is none.
+        score: The probability of `predicted` or, if categories are not exclusive and this one was not
+            predicted, of this category; None for a missed span and for a document that is predicted to be
+            out of scope.
     """
 
     document: int
@@ -54,12 +62,12 @@ class Match(NamedTuple):
 
     @property
     def is_correct(self) -> bool:
-        """Whether gold and prediction say the same."""
+        """Whether gold and prediction are equal."""
         return self.gold == self.predicted
 
     @property
     def kind(self) -> Kind:
-        """What it is, in one word or two."""
+        """The kind of match: "correct", or a kind of error."""
         if self.gold == self.predicted:
             return "correct"
         if self.predicted is None:
@@ -70,17 +78,21 @@ class Match(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether that is so which `score` is the probability of."""
+        """Whether the event with the probability `score` is true."""
         return self.gold is not None if self.predicted is None else self.is_correct
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How often which label was taken for which.
+    """A confusion matrix: how often each label was predicted for each gold label.
+
+    Example:
+        table = confusion(evaluation.matches)
+        table.counts[table.labels.index("NOUN"), table.labels.index("VERB")]  # nouns tagged as verbs
 
     Attributes:
-        labels: Gold and predicted ones, sorted.
-        counts: (labels, labels), a row a gold label and a column a predicted one.
+        labels: Gold and predicted labels, sorted.
+        counts: (labels, labels), one row per gold label and one column per predicted label.
     """
 
     labels: tuple[str, ...]
@@ -88,11 +100,15 @@ class Confusion:
 
 
 def match_spans(gold: Sequence[Doc], predicted: Sequence[Doc], layer: Layer, head: str) -> list[Match]:
-    """Judge spans or tags; what the gold says nothing of is left out, and so is white space.
+    """Match predicted spans or tags with gold ones; unannotated tokens and white space are left out.
 
-    A prediction is right where label and boundaries are. Of the others, the surest first, each is set
-    against a gold one nothing else was set against: one of the same boundaries ("wrong label"), else
-    the one of its label that it overlaps most ("wrong boundaries"). What remains is "spurious" or "missed".
+    A prediction is correct if label and boundaries are. Each wrong one, in descending order of score, is
+    matched with a gold annotation that is still free: one with the same boundaries ("wrong label"), else
+    the one with its label that it overlaps most ("wrong boundaries"). The rest is "spurious" or "missed".
+
+    Example:
+        matches = match_spans(gold_docs, list(pipeline.pipe(texts)), Layer.parse("ents"), "ner")
+        missed = [match for match in matches if match.kind == "missed"]
 
     Args:
         gold: The gold Docs.
@@ -101,15 +117,15 @@ def match_spans(gold: Sequence[Doc], predicted: Sequence[Doc], layer: Layer, hea
         head: The name of the head that annotated them.
     """
     matches: list[Match] = []
-    for number, (reference, guess) in enumerate(zip(gold, predicted, strict=True)):
+    for number, (reference, doc) in enumerate(zip(gold, predicted, strict=True)):
         if layer.is_annotated(reference):
-            silent = _silent(reference, layer)
-            found = {
-                place: score
-                for place, score in _predictions(guess, layer, head)
-                if not silent[place.start : place.end].any()
+            unannotated = _unannotated_characters(reference, layer)
+            predictions = {
+                prediction: score
+                for prediction, score in _predictions(doc, layer, head)
+                if not unannotated[prediction.start : prediction.end].any()
             }
-            matches += _judged(number, _gold_of(reference, layer), found)
+            matches += _matched(number, _gold_of(reference, layer), predictions)
     return matches
 
 
@@ -121,86 +137,100 @@ def match_categories(
     exclusive: bool,
     thresholds: Thresholds = NO_THRESHOLDS,
 ) -> list[Match]:
-    """Judge categories: where they exclude each other one match a document, else one a label.
+    """Match predicted categories with gold ones: one match per document if exclusive, else one per label.
 
-    Documents, and labels of a document, of which the gold says nothing are left out. Where a classifier
-    can say that a document is out of scope, since it has thresholds, that is right for gold of other labels.
+    Unannotated documents, and unannotated labels of a document, are left out. A classifier with thresholds
+    can predict that a document is out of scope: that is correct if the gold label is not one of its own.
+
+    Example:
+        matches = match_categories(gold_docs, docs, head.stage.labels, exclusive=head.exclusive)
 
     Args:
         gold: The gold Docs.
         predicted: Docs of the same texts, with a probability for each label.
-        labels: The classifier's labels. Where they exclude each other, the gold may have others.
-        exclusive: Whether a document has at most one label: the likeliest.
-        thresholds: From which probability a label holds; see `thresholds.labels_that_hold`.
+        labels: The classifier's labels. If they are exclusive, the gold may have others.
+        exclusive: Whether a document has at most one label: the most probable one.
+        thresholds: The lowest probability at which each label holds; see `thresholds.labels_that_hold`.
     """
     matches: list[Match] = []
-    for number, (reference, guess) in enumerate(zip(gold, predicted, strict=True)):
-        found = {label: guess.cats[label] for label in labels if label in guess.cats}
+    for number, (reference, doc) in enumerate(zip(gold, predicted, strict=True)):
+        scores = {label: doc.cats[label] for label in labels if label in doc.cats}
         if not exclusive:
-            matches += _one_a_label(number, reference, found, thresholds)
+            matches += _match_per_label(number, reference, scores, thresholds)
         elif any(value > 0 for value in reference.cats.values()):
-            matches.append(_one_a_document(number, reference, found, thresholds))
+            matches.append(_match_per_document(number, reference, scores, thresholds))
     return matches
 
 
 def scores_and_truth(matches: Iterable[Match]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return all probabilities and whether what they are given to is so: what `reliability` takes."""
+    """Return all probabilities, and whether each predicted event is true: the arguments of `reliability`.
+
+    Example:
+        rows = reliability(*scores_and_truth(matches))
+    """
     pairs = [(match.score, match.holds) for match in matches if match.score is not None]
     scores, truth = zip(*pairs, strict=True) if pairs else ((), ())
     return np.asarray(scores, dtype=float), np.asarray(truth, dtype=bool)
 
 
 def confusion(matches: Iterable[Match]) -> Confusion:
-    """Count which label was predicted for which, where both have the same boundaries."""
+    """Count gold and predicted labels of matches with equal boundaries.
+
+    Example:
+        confusion(match_spans(gold_docs, docs, Layer.parse("pos"), "pos")).counts
+    """
     pairs = [
         (match.gold.label, match.predicted.label)
         for match in matches
         if match.gold and match.predicted and match.gold[:2] == match.predicted[:2]
     ]
     labels = tuple(sorted({label for pair in pairs for label in pair}))
-    place = {label: number for number, label in enumerate(labels)}
+    index = {label: number for number, label in enumerate(labels)}
     counts = np.zeros((len(labels), len(labels)), dtype=np.intp)
     for gold, predicted in pairs:
-        counts[place[gold], place[predicted]] += 1
+        counts[index[gold], index[predicted]] += 1
     return Confusion(labels, counts)
 
 
-def _judged(number: int, gold: Iterable[Labelled], predicted: Mapping[Labelled, float]) -> list[Match]:
+def _matched(number: int, gold: Iterable[Labelled], predicted: Mapping[Labelled, float]) -> list[Match]:
     remaining = dict.fromkeys(gold)  # in order, without duplicates
     matches, wrong = [], []
-    for guess, score in predicted.items():
-        if guess in remaining:
-            del remaining[guess]
-            matches.append(Match(number, guess, guess, score))
+    for prediction, score in predicted.items():
+        if prediction in remaining:
+            del remaining[prediction]
+            matches.append(Match(number, prediction, prediction, score))
         else:
-            wrong.append((guess, score))
+            wrong.append((prediction, score))
+
+    # Rounded, so that scores which differ in their last bits rank equally on all processors.
     wrong.sort(key=lambda pair: -round(pair[1], RANKING_DIGITS))
-    partners = _partners([guess for guess, _ in wrong], remaining)
-    matches += [Match(number, partners.get(guess), guess, score) for guess, score in wrong]
+    partners = _partners([prediction for prediction, _ in wrong], remaining)
+    matches += [Match(number, partners.get(prediction), prediction, score) for prediction, score in wrong]
     taken = set(partners.values())
     return matches + [Match(number, missed, None, None) for missed in remaining if missed not in taken]
 
 
-def _partners(guesses: Sequence[Labelled], gold: Iterable[Labelled]) -> dict[Labelled, Labelled]:
-    """Return the gold that each wrong prediction, the first ones first, was probably meant for."""
+def _partners(predictions: Sequence[Labelled], gold: Iterable[Labelled]) -> dict[Labelled, Labelled]:
+    """Return the gold annotation that each wrong prediction is matched with; earlier ones choose first."""
     free = dict.fromkeys(gold)
     partners: dict[Labelled, Labelled] = {}
+    # All wrong labels before all wrong boundaries: equal boundaries are the closer match.
     for rule in (_with_other_label, _with_other_boundaries):
-        for guess in guesses:
-            found = None if guess in partners else rule(guess, free)
-            if found is not None:
-                partners[guess] = found
-                del free[found]
+        for prediction in predictions:
+            partner = None if prediction in partners else rule(prediction, free)
+            if partner is not None:
+                partners[prediction] = partner
+                del free[partner]
     return partners
 
 
-def _with_other_label(guess: Labelled, gold: Iterable[Labelled]) -> Labelled | None:
-    return next((one for one in gold if one[:2] == guess[:2]), None)
+def _with_other_label(prediction: Labelled, gold: Iterable[Labelled]) -> Labelled | None:
+    return next((one for one in gold if one[:2] == prediction[:2]), None)
 
 
-def _with_other_boundaries(guess: Labelled, gold: Iterable[Labelled]) -> Labelled | None:
-    near = [one for one in gold if one.label == guess.label and _shared(one, guess) > 0]
-    return max(near, key=lambda one: _shared(one, guess), default=None)
+def _with_other_boundaries(prediction: Labelled, gold: Iterable[Labelled]) -> Labelled | None:
+    near = [one for one in gold if one.label == prediction.label and _shared(one, prediction) > 0]
+    return max(near, key=lambda one: _shared(one, prediction), default=None)
 
 
 def _shared(one: Labelled, other: Labelled) -> int:
@@ -209,47 +239,47 @@ def _shared(one: Labelled, other: Labelled) -> int:
 
 def _gold_of(doc: Doc, layer: Layer) -> list[Labelled]:
     if layer.is_spans:
-        return [_place(span) for span in layer.spans(doc)]
+        return [_labelled(span) for span in layer.spans(doc)]
     return [_word(token, layer) for token in doc if not token.is_space and layer.label_of(token)]
 
 
 def _predictions(doc: Doc, layer: Layer, head: str) -> Iterator[tuple[Labelled, float]]:
     if layer.is_spans:
         for span, score in layer.scored_spans(doc, head):
-            yield _place(span), score
+            yield _labelled(span), score
     else:
         for token, score in zip(doc, layer.tag_scores(doc, head), strict=True):
             if not token.is_space:
                 yield _word(token, layer), score
 
 
-def _silent(doc: Doc, layer: Layer) -> NDArray[np.bool_]:
-    """Return, for each character, whether it is of a token that the gold says nothing of."""
-    silent = np.zeros(len(doc.text), dtype=bool)
+def _unannotated_characters(doc: Doc, layer: Layer) -> NDArray[np.bool_]:
+    """Return a mask of the characters of tokens that the gold leaves unannotated."""
+    mask = np.zeros(len(doc.text), dtype=bool)
     for token in doc:
         if layer.is_missing(token):
-            silent[token.idx : token.idx + len(token)] = True
-    return silent
+            mask[token.idx : token.idx + len(token)] = True
+    return mask
 
 
-def _one_a_document(number: int, gold: Doc, found: Mapping[str, float], thresholds: Thresholds) -> Match:
-    # Gold may name another classifier's categories beside this one's.
-    right = max(gold.cats, key=lambda label: (gold.cats[label] > 0 and label in found, gold.cats[label]))
-    in_scope = not thresholds or right in found
-    chosen = next(iter(labels_that_hold(found, thresholds, exclusive=True)), None)
+def _match_per_document(number: int, gold: Doc, scores: Mapping[str, float], thresholds: Thresholds) -> Match:
+    # Gold may hold another classifier's categories beside this one's.
+    correct = max(gold.cats, key=lambda label: (gold.cats[label] > 0 and label in scores, gold.cats[label]))
+    in_scope = not thresholds or correct in scores
+    chosen = next(iter(labels_that_hold(scores, thresholds, exclusive=True)), None)
     return Match(
         number,
-        _whole(gold, right) if in_scope else None,
+        _whole(gold, correct) if in_scope else None,
         None if chosen is None else _whole(gold, chosen),
-        None if chosen is None else found[chosen],
+        None if chosen is None else scores[chosen],
     )
 
 
-def _one_a_label(
-    number: int, gold: Doc, found: Mapping[str, float], thresholds: Thresholds
+def _match_per_label(
+    number: int, gold: Doc, scores: Mapping[str, float], thresholds: Thresholds
 ) -> Iterator[Match]:
-    chosen = labels_that_hold(found, thresholds, exclusive=False)
-    for label, score in found.items():
+    chosen = labels_that_hold(scores, thresholds, exclusive=False)
+    for label, score in scores.items():
         if label in gold.cats:
             whole = _whole(gold, label)
             yield Match(
@@ -257,7 +287,7 @@ def _one_a_label(
             )
 
 
-def _place(span: Span) -> Labelled:
+def _labelled(span: Span) -> Labelled:
     return Labelled(span.start_char, span.end_char, span.label_)
 
 

@@ -1,4 +1,4 @@
-"""Pictures, where matplotlib is installed (`pip install 'glossator[plots]'`)."""
+"""Pictures, if matplotlib is installed (`pip install 'glossator[plots]'`)."""
 
 from __future__ import annotations
 
@@ -27,13 +27,17 @@ def can_draw() -> bool:
 
 
 def training_curves(rows: Iterable[Mapping[str, Any]]) -> bytes | None:
-    """Draw loss and dev score over the epochs, a panel a head and a line a seed.
+    """Draw loss and dev score over the epochs, with one panel per head and one line per seed.
+
+    Example:
+        rows = [{"head": "ner", "seed": 0, "number": 1, "loss": 0.7, "score": 0.6}]
+        png = training_curves(rows)
 
     Args:
-        rows: The training log: head, seed, number, loss, score; together what belongs together.
+        rows: The training log: head, seed, number, loss, score; sorted by head and seed.
 
     Returns:
-        A PNG, or None where matplotlib is not installed or there is nothing to draw.
+        A PNG, or None if matplotlib is not installed or there is nothing to draw.
     """
     heads = [(head, list(group)) for head, group in groupby(rows, key=lambda row: row["head"])]
     if not heads or not can_draw():
@@ -41,29 +45,33 @@ def training_curves(rows: Iterable[Mapping[str, Any]]) -> bytes | None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3 * len(heads)), layout="constrained")
-    for place, (head, epochs) in enumerate(heads):
-        losses = figure.add_subplot(len(heads), 2, 2 * place + 1)
-        scores = figure.add_subplot(len(heads), 2, 2 * place + 2)
+    for row, (head, epochs) in enumerate(heads):
+        losses = figure.add_subplot(len(heads), 2, 2 * row + 1)
+        scores = figure.add_subplot(len(heads), 2, 2 * row + 2)
         losses.set(title=f"{head}: training loss", xlabel="epoch", yscale="log")
         scores.set(title=f"{head}: dev score", xlabel="epoch")
         for seed, group in groupby(epochs, key=lambda row: row["seed"]):
             line = list(group)
-            numbers = [row["number"] for row in line]
-            losses.plot(numbers, [max(row["loss"], 1e-9) for row in line], label=f"seed {seed}")
-            scores.plot(numbers, [row["score"] for row in line], marker=".", label=f"seed {seed}")
+            numbers = [epoch["number"] for epoch in line]
+            # A loss of 0 has no position on a logarithmic scale.
+            losses.plot(numbers, [max(epoch["loss"], 1e-9) for epoch in line], label=f"seed {seed}")
+            scores.plot(numbers, [epoch["score"] for epoch in line], marker=".", label=f"seed {seed}")
         scores.legend()
     return _png(figure)
 
 
 def reliability_diagram(title: str, rows: Sequence[ReliabilityBin]) -> bytes | None:
-    """Draw how often each score was right, and how many scores there are (Guo et al. 2017).
+    """Draw the accuracy of each bin of scores, and the number of scores in it (Guo et al. 2017).
+
+    Example:
+        png = reliability_diagram("ner", evaluation.reliability)
 
     Args:
-        title: What stands above it.
-        rows: Of `glossator.calibration.reliability`.
+        title: The title.
+        rows: The bins that `evaluation.reliability.reliability` returns.
 
     Returns:
-        A PNG, or None where matplotlib is not installed or there is nothing to draw.
+        A PNG, or None if matplotlib is not installed or there is nothing to draw.
     """
     if not rows or not can_draw():
         return None
@@ -75,7 +83,7 @@ def reliability_diagram(title: str, rows: Sequence[ReliabilityBin]) -> bytes | N
     shares.bar(lows, [row.accuracy for row in rows], widths, align="edge", alpha=0.5, edgecolor="white")
     shares.plot([0, 1], [0, 1], color="gray", linestyle="--", label="perfectly calibrated")
     shares.plot([row.mean_score for row in rows], [row.accuracy for row in rows], "o-", label="this head")
-    shares.set(title=title, ylabel="share that was right", xlim=(0, 1), ylim=(0, 1.02))
+    shares.set(title=title, ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
     shares.legend(loc="upper left")
     numbers.bar(lows, [row.number for row in rows], widths, align="edge", alpha=0.5, edgecolor="white")
     numbers.set(xlabel="score", ylabel="number")
@@ -83,14 +91,17 @@ def reliability_diagram(title: str, rows: Sequence[ReliabilityBin]) -> bytes | N
 
 
 def confusion_picture(title: str, confusion: Confusion | None) -> bytes | None:
-    """Draw a confusion matrix, each gold label's row in shares of that label.
+    """Draw a confusion matrix, the row of each gold label in shares of that label.
+
+    Example:
+        png = confusion_picture("pos", evaluation.confusion)
 
     Args:
-        title: What stands above it.
-        confusion: What to draw.
+        title: The title.
+        confusion: The matrix.
 
     Returns:
-        A PNG, or None where matplotlib is not installed, there is nothing to draw, or it has more
+        A PNG, or None if matplotlib is not installed, there is nothing to draw, or there are more
         than `MOST_LABELS` labels.
     """
     if confusion is None or not 0 < len(confusion.labels) <= MOST_LABELS or not can_draw():
@@ -103,7 +114,7 @@ def confusion_picture(title: str, confusion: Confusion | None) -> bytes | None:
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(title=title, xlabel="predicted", ylabel="gold", xticks=range(size), yticks=range(size))
-    # A label is text, never a formula.
+    # matplotlib would read the text between two dollar signs as a formula.
     axes.set_xticklabels(confusion.labels, rotation=90, parse_math=False)
     axes.set_yticklabels(confusion.labels, parse_math=False)
     if size <= MOST_LABELS_WITH_NUMBERS:
@@ -119,7 +130,7 @@ def confusion_picture(title: str, confusion: Confusion | None) -> bytes | None:
 def _png(figure: Any) -> bytes:
     picture = io.BytesIO()
     with warnings.catch_warnings():
-        # A label in a script that the font lacks is drawn as boxes; that is all there is to say of it.
+        # Characters that the font lacks are drawn as boxes; a warning for each of them adds nothing.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure.savefig(picture, format="png", dpi=120)
     return picture.getvalue()

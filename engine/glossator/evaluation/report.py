@@ -1,4 +1,4 @@
-"""What an evaluation leaves in a folder, head by head: scores, every error, pictures."""
+"""Writes the evaluation of a head to a folder: scores, every error, pictures."""
 
 from __future__ import annotations
 
@@ -23,21 +23,24 @@ if TYPE_CHECKING:
 def write_report(
     folder: Path, head: str, layer: Layer, evaluation: Evaluation, gold: Sequence[Doc]
 ) -> list[Path]:
-    """Write a head's files, in place of older ones: HEAD.json, HEAD.errors.jsonl and pictures.
+    """Write the files of a head, replacing older ones: HEAD.json, HEAD.errors.jsonl and pictures.
 
     HEAD.json has the scores, the rows of `reliability` and the confusion matrix; HEAD.errors.jsonl
-    a line an error, as `error_rows` gives them. HEAD.reliability.png and HEAD.confusion.png
+    has one line per error, see `error_rows`. HEAD.reliability.png and HEAD.confusion.png
     need matplotlib.
 
+    Example:
+        write_report(Path("report"), "ner", Layer.parse("ents"), evaluation, gold_docs)
+
     Args:
-        folder: The folder; it is made where it is missing.
+        folder: The folder; it is created if it does not exist.
         head: The head's name.
-        layer: The layer it writes.
-        evaluation: How it did.
-        gold: The gold Docs it was scored on.
+        layer: The layer that the head writes.
+        evaluation: The head's evaluation.
+        gold: The gold Docs that the head was scored on.
 
     Returns:
-        The files written.
+        The written files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     errors = "".join(
@@ -56,7 +59,11 @@ def write_report(
 
 
 def summary(head: str, layer: Layer, evaluation: Evaluation) -> dict[str, Any]:
-    """Return what HEAD.json holds; `confusion` is None where `evaluation.confusion` is."""
+    """Return the content of HEAD.json; `confusion` is None if `evaluation.confusion` is.
+
+    Example:
+        json.dumps(summary("ner", Layer.parse("ents"), evaluation))
+    """
     confusion = evaluation.confusion
     return {
         "head": head,
@@ -71,17 +78,25 @@ def summary(head: str, layer: Layer, evaluation: Evaluation) -> dict[str, Any]:
 
 
 def error_counts(matches: Sequence[Match]) -> dict[Kind, int]:
-    """Return how many errors of each kind there are; kinds there are none of are left out."""
+    """Return the number of errors of each kind, without kinds that have none.
+
+    Example:
+        error_counts(evaluation.matches)  # {"missed": 12, "wrong label": 3}
+    """
     counts = Counter(match.kind for match in matches)
     return {kind: counts[kind] for kind in ERROR_KINDS if counts[kind]}
 
 
 def error_rows(matches: Sequence[Match], layer: Layer, gold: Sequence[Doc]) -> Iterator[dict[str, Any]]:
-    """Yield every error, what the head was surest of first and spans it missed last, the rest in order.
+    """Yield every error in descending order of confidence; missed spans come last.
 
-    A row has `document` (counted from 1), the `file` and `line` it came from, `kind`, `score`, `predicted`,
-    `gold` and the `text` they stand in: the sentence or, for categories, the whole document. `predicted` and
-    `gold` have a `label` and, but for categories, their `text` and where it starts and ends in the row's.
+    A row has `document` (counted from 1), its `file` and `line`, `kind`, `score`, `predicted`, `gold` and
+    their `text`: the sentence or, for categories, the whole document. `predicted` and `gold` have
+    a `label` and, except for categories, their own `text` with `start` and `end` in the row's text.
+
+    Example:
+        for row in error_rows(evaluation.matches, Layer.parse("ents"), gold_docs):
+            print(row["kind"], row["predicted"], row["gold"])
     """
     for match in sorted((one for one in matches if not one.is_correct), key=_doubt):
         doc = gold[match.document]
@@ -100,7 +115,7 @@ def error_rows(matches: Sequence[Match], layer: Layer, gold: Sequence[Doc]) -> I
 
 
 def _doubt(match: Match) -> float:
-    """How unsure the head was of its error: 1 less the probability of what it decided."""
+    """Return 1 minus the probability of the head's decision."""
     if match.score is None:
         return 1.0
     doubt = match.score if match.predicted is None else 1.0 - match.score

@@ -1,7 +1,7 @@
-"""How well a layer was annotated: spaCy's own scores, under spaCy's own names.
+"""Scores of a layer: spaCy's own scores, under spaCy's own names.
 
-White-space tokens and missing gold count as they do in spaCy. A score that cannot be told, since
-the gold says nothing on the layer, is None.
+White-space tokens and missing gold count as they do in spaCy. If the gold has no annotations of the layer,
+the score is None.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ Unit = tuple[int, int, str]
 
 
 def main_score(layer: Layer, *, exclusive: bool = True) -> str:
-    """Return the name of the score that training selects by; `exclusive` is for `cats` alone."""
+    """Return the name of the score by which training selects; `exclusive` is only used for `cats`.
+
+    Example:
+        main_score(Layer.parse("ents"))  # "ents_f"
+    """
     if layer.is_categories:
         return "cats_macro_f" if exclusive else "cats_macro_auc"
     return f"{layer.score_prefix}_f" if layer.is_spans else f"{layer.score_prefix}_acc"
@@ -43,22 +47,27 @@ def score_layer(
 ) -> dict[str, Any]:
     """Score one layer of predicted Docs against their references.
 
+    Example:
+        scores = score_layer(examples, Layer.parse("ents"))
+        print(scores["ents_f"])
+
     Args:
-        examples: Annotated Docs and gold ones.
+        examples: Annotated and gold Docs.
         layer: `ents`, `spans:KEY`, `tag`, `pos` or `cats`.
         labels: For `cats`, the categories to score.
         exclusive: For `cats`, whether a document has at most one.
-        thresholds: For `cats`, from which probability each holds; see `thresholds.labels_that_hold`.
+        thresholds: For `cats`, the lowest probability at which each holds; see
+            `thresholds.labels_that_hold`.
 
     Returns:
-        spaCy's scores and, for `cats`, the accuracy `cats_acc`: the share of documents with nothing
-        but the right categories, of those whose gold says anything. Exclusive `cats` with thresholds also
-        have `cats_in_scope_acc`, how often the likeliest is right where any is, and of finding out which
-        documents are out of scope precision, recall, F1 (`oos_p`, `oos_r`, `oos_f`) and the area under the
-        ROC curve (`oos_auc`) of the likeliest's probability.
+        spaCy's scores and, for `cats`, the accuracy `cats_acc`: the share of annotated documents whose
+        categories are all correct. Exclusive `cats` with thresholds also have `cats_in_scope_acc`, the
+        accuracy of the most probable category for documents in scope; and for the detection of documents out
+        of scope, precision, recall, F1 (`oos_p`, `oos_r`, `oos_f`) and the area under the ROC curve
+        (`oos_auc`) of the highest probability.
 
     Raises:
-        DataError: Where exclusive categories were predicted for some documents only.
+        DataError: If exclusive categories were predicted for some documents only.
     """
     if layer.is_categories:
         return _score_cats(examples, labels, exclusive, thresholds)
@@ -74,8 +83,11 @@ def retokenized_scores(
 ) -> dict[str, float | None]:
     """Score Docs of the same texts that were tokenized differently, as the CoNLL 2018 shared task did.
 
-    Characters other than white space are the common ground: words and spans are the same where they
-    cover the same characters. What lies where the gold says nothing is not scored.
+    Words and spans are equal if they cover the same characters other than white space. Unannotated parts of
+    the gold are not scored.
+
+    Example:
+        retokenized_scores(gold_docs, list(pipeline.pipe(texts)), Layer.parse("pos"))["pos_f"]
 
     Args:
         gold: The gold Docs.
@@ -87,21 +99,23 @@ def retokenized_scores(
         `tag_f`: of words with their tags, or of spans with their labels.
 
     Raises:
-        ConfigError: For `cats`, which no word carries.
-        DataError: Where the texts are not the same but for white space.
+        ConfigError: For `cats`, which do not depend on tokens.
+        DataError: If the texts differ in more than white space.
     """
     if layer.is_categories:
-        raise ConfigError(f"'{layer}' is of whole documents: it needs no scoring by characters")
+        raise ConfigError(f"'{layer}' belongs to whole documents and is not scored by characters")
     if len(gold) != len(predicted):
         raise DataError(f"{len(gold)} gold documents cannot be compared with {len(predicted)} predicted ones")
     words, labelled = PRFScore(), PRFScore()
-    for number, (reference, guess) in enumerate(zip(gold, predicted, strict=True), start=1):
-        _check_same_text(reference, guess, number)
-        there, here = _offsets(reference), _offsets(guess)
-        words.score_set(_words(guess, here), _words(reference, there))
+    for number, (reference, doc) in enumerate(zip(gold, predicted, strict=True), start=1):
+        _check_same_text(reference, doc, number)
+        gold_offsets, offsets = _offsets(reference), _offsets(doc)
+        words.score_set(_words(doc, offsets), _words(reference, gold_offsets))
         if layer.is_annotated(reference):
-            known = _known(reference, layer, there)
-            labelled.score_set(_units(guess, layer, here, known), _units(reference, layer, there, known))
+            mask = _annotated_characters(reference, layer, gold_offsets)
+            labelled.score_set(
+                _units(doc, layer, offsets, mask), _units(reference, layer, gold_offsets, mask)
+            )
     return _named("token", words) | _named(layer.score_prefix, labelled)
 
 
@@ -114,33 +128,36 @@ def _score_cats(
         examples, "cats", labels=labels, multi_label=not exclusive, getter=_positive if exclusive else getattr
     )
     gold, predicted = [example.reference for example in examples], [example.predicted for example in examples]
-    judge = functools.partial(match_categories, gold, predicted, labels, exclusive=exclusive)
-    matches = judge(thresholds=thresholds)
+    match = functools.partial(match_categories, gold, predicted, labels, exclusive=exclusive)
+    matches = match(thresholds=thresholds)
     if not exclusive:
         scores |= _by_thresholds(matches, labels)
     elif thresholds:
-        likeliest = [match for match in judge() if match.gold and match.gold.label in labels]
-        scores |= {"cats_in_scope_acc": _accuracy(likeliest), **_out_of_scope(matches, predicted, labels)}
+        # Without thresholds the most probable category is always the prediction.
+        in_scope = [one for one in match() if one.gold and one.gold.label in labels]
+        scores |= {"cats_in_scope_acc": _accuracy(in_scope), **_out_of_scope(matches, predicted, labels)}
     return {**scores, "cats_acc": _accuracy(matches)}
 
 
 def _positive(doc: Doc, attribute: str) -> dict[str, float]:
-    """Return categories without those that do not hold, of which spaCy would take one for the right one."""
+    """Return the categories that hold."""
+    # spaCy would take a category of 0 for the correct one if no other is annotated.
     return {label: value for label, value in getattr(doc, attribute).items() if value > 0}
 
 
 def _by_thresholds(matches: Sequence[Match], labels: Sequence[str]) -> dict[str, Any]:
-    """Return spaCy's scores of categories that may be several, each with its own threshold."""
+    """Return spaCy's scores of categories that are not exclusive, each with its own threshold."""
     by_label = {label: PRFScore() for label in labels}
     micro = PRFScore()
     for match in matches:
         side = match.gold or match.predicted
         if side:
-            found = [{match.document} if each else set() for each in (match.predicted, match.gold)]
-            by_label[side.label].score_set(*found)
-            micro.score_set(*found)
+            documents = [{match.document} if each else set() for each in (match.predicted, match.gold)]
+            by_label[side.label].score_set(*documents)
+            micro.score_set(*documents)
     if not matches:
         return {}
+
     per_label = {label: score.to_dict() for label, score in by_label.items()}
     macro = {
         f"cats_macro_{part}": sum(row[part] for row in per_label.values()) / len(labels) for part in "prf"
@@ -152,8 +169,8 @@ def _by_thresholds(matches: Sequence[Match], labels: Sequence[str]) -> dict[str,
 def _out_of_scope(
     matches: Sequence[Match], predicted: Sequence[Doc], labels: Sequence[str]
 ) -> dict[str, float | None]:
-    found = PRFScore()
-    found.score_set(
+    detection = PRFScore()
+    detection.score_set(
         {match.document for match in matches if match.predicted is None},
         {match.document for match in matches if match.gold is None},
     )
@@ -162,18 +179,19 @@ def _out_of_scope(
     area = ROCAUCScore()
     for value, is_outside in zip(doubt, outside, strict=True):
         area.score_set(value, is_outside)
-    return {**_named("oos", found), "oos_auc": area.score if len(set(outside)) == 2 else None}
+    # The area is undefined unless there are documents of both kinds.
+    return {**_named("oos", detection), "oos_auc": area.score if len(set(outside)) == 2 else None}
 
 
 def _accuracy(matches: Sequence[Match]) -> float | None:
     """Return the share of documents without a wrong match."""
-    judged = {match.document for match in matches}
+    documents = {match.document for match in matches}
     wrong = {match.document for match in matches if not match.is_correct}
-    return 1 - len(wrong) / len(judged) if judged else None
+    return 1 - len(wrong) / len(documents) if documents else None
 
 
 def _check_all_classified(examples: Sequence[Example], labels: Sequence[str]) -> None:
-    # spaCy's Scorer fails on such a document with an IndexError that names nothing
+    # spaCy's Scorer fails on such a document with an IndexError that does not name the document.
     for number, example in enumerate(examples, start=1):
         if example.reference.cats and not example.predicted.cats.keys() & set(labels):
             raise DataError(
@@ -198,20 +216,20 @@ def _named(prefix: str, score: PRFScore) -> dict[str, float | None]:
 
 
 def _check_same_text(gold: Doc, predicted: Doc, number: int) -> None:
-    there, here = "".join(gold.text.split()), "".join(predicted.text.split())
-    if there != here:
+    gold_text, text = "".join(gold.text.split()), "".join(predicted.text.split())
+    if gold_text != text:
         at = next(
-            (i for i, (a, b) in enumerate(zip(there, here, strict=False)) if a != b),
-            min(len(there), len(here)),
+            (i for i, (a, b) in enumerate(zip(gold_text, text, strict=False)) if a != b),
+            min(len(gold_text), len(text)),
         )
         raise DataError(
             f"document {number}: gold and predicted texts differ in more than white space, first at "
-            f"{there[at : at + 20]!r} and {here[at : at + 20]!r}: compare files made from the same texts"
+            f"{gold_text[at : at + 20]!r} and {text[at : at + 20]!r}: compare files made from the same texts"
         )
 
 
 def _offsets(doc: Doc) -> NDArray[np.intp]:
-    """Return how many characters other than white space precede each character of the text, and its end."""
+    """Return the number of non-space characters before each character of the text, and before its end."""
     visible = [not character.isspace() for character in doc.text]
     return np.concatenate(([0], np.cumsum(visible, dtype=np.intp)))
 
@@ -221,21 +239,21 @@ def _words(doc: Doc, offsets: NDArray[np.intp]) -> set[tuple[int, int]]:
     return {(start, end) for start, end in ranges if start < end}
 
 
-def _known(gold: Doc, layer: Layer, offsets: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Return, for each character other than white space, whether the gold says anything of it."""
-    known = np.ones(offsets[-1], dtype=bool)
+def _annotated_characters(gold: Doc, layer: Layer, offsets: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return a mask of the non-space characters that the gold annotates."""
+    mask = np.ones(offsets[-1], dtype=bool)
     for token in gold:
         if layer.is_missing(token):
-            known[offsets[token.idx] : offsets[token.idx + len(token)]] = False
-    return known
+            mask[offsets[token.idx] : offsets[token.idx + len(token)]] = False
+    return mask
 
 
-def _units(doc: Doc, layer: Layer, offsets: NDArray[np.intp], known: NDArray[np.bool_]) -> set[Unit]:
-    """Return what is scored, as characters other than white space from start to end, and label."""
+def _units(doc: Doc, layer: Layer, offsets: NDArray[np.intp], mask: NDArray[np.bool_]) -> set[Unit]:
+    """Return the annotations to score as (start, end, label), counted in non-space characters."""
     units = (
         (int(offsets[start]), int(offsets[end]), label) for start, end, label in _annotations(doc, layer)
     )
-    return {(start, end, label) for start, end, label in units if start < end and known[start:end].all()}
+    return {(start, end, label) for start, end, label in units if start < end and mask[start:end].all()}
 
 
 def _annotations(doc: Doc, layer: Layer) -> Iterable[Unit]:

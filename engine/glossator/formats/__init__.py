@@ -1,7 +1,7 @@
-"""File formats: what a document looks like on disk.
+"""File formats: how documents are stored on disk.
 
-A reader yields a `Record` a document, or the `DataError` that took its place: one bad line never
-loses the good ones. A writer takes each annotated Doc with the Record it came from.
+A reader yields one `Record` per document, or a `DataError` in its place: one bad line never loses the good
+ones. A writer takes each annotated Doc together with the Record it was made from.
 """
 
 from __future__ import annotations
@@ -22,8 +22,24 @@ __all__ = ["CharSpan", "FileFormat", "GoldTokens", "Reader", "Record", "Writer"]
 class Writer(Protocol):
     """Writes Docs one after another; used once, closed once.
 
-    One that cannot hold every layer has an attribute `layers` with those it can, all `spans:KEY` as
-    "spans": what the others hold is left out, and the user is told.
+    A writer that cannot store every layer lists those it can store in an attribute `layers`, where "spans"
+    stands for every `spans:KEY`. The user gets a message about the layers that are left out.
+
+    Example:
+        class TextWriter:
+            layers = ()
+
+            def __init__(self, path: Path, append: bool) -> None:
+                self._file = path.open("a" if append else "w", encoding="utf-8")
+
+            def write(self, doc: Doc, record: Record) -> None:
+                print(doc.text, file=self._file)
+
+            def flush(self) -> None:
+                self._file.flush()
+
+            def close(self) -> None:
+                self._file.close()
     """
 
     def write(self, doc: Doc, record: Record) -> None:
@@ -37,14 +53,28 @@ class Writer(Protocol):
 
 
 class Reader(Protocol):
-    """A format that can be read."""
+    """A format that can be read.
+
+    Example:
+        class OneTextPerLine:
+            def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
+                with path.open(encoding=encoding) as file:
+                    for number, line in enumerate(file, start=1):
+                        yield Record(line.rstrip(), file=name, line=number)
+    """
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
         """Yield the documents of `path` (`Path("-")`: standard input); messages call the file `name`."""
 
 
 class FileFormat(Reader, Protocol):
-    """A format that can be read and written. A format may have either half alone."""
+    """A format that can be read and written. A format may have either half alone.
+
+    Example:
+        class OneTextPerLineBothWays(OneTextPerLine):
+            def writer(self, path: Path, *, append: bool = False) -> Writer:
+                return TextWriter(path, append)
+    """
 
     def writer(self, path: Path, *, append: bool = False) -> Writer:
-        """Open `path` (`Path("-")`: standard output); with `append`, go on after what is there."""
+        """Open `path` (`Path("-")`: standard output); with `append`, keep its content and write after it."""

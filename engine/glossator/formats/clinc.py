@@ -14,7 +14,11 @@ from glossator.formats.shared.text_streams import read_text
 
 
 class Clinc:
-    """Reads the lists of a CLINC file; a record's field "list" says which one it is from.
+    """Reads the lists of a CLINC file; a record's field "list" holds the name of its list.
+
+    Example:
+        reader = Clinc(lists="train,oos_train")
+        records = reader.read(Path("data_full.json"), name="data_full.json", encoding="utf-8")
 
     Args:
         lists: The lists to read, in this order, as a list or joined by commas, e.g. train,oos_train;
@@ -25,7 +29,7 @@ class Clinc:
         self.lists = names(lists)
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
-        """Yield a record an item."""
+        """Yield one record per item."""
         try:
             lists = _lists(read_text(path, name, encoding), name)
         except DataError as error:
@@ -40,12 +44,12 @@ def _lists(text: str, name: str) -> dict[str, Any]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"is not JSON: {error.msg}", file=name, line=error.lineno) from error
-    except ValueError as error:  # a number of too many digits
+    except ValueError as error:  # Python refuses integers of thousands of digits
         raise DataError(f"is not JSON that can be read: {error}", file=name) from error
     except RecursionError as error:
         raise DataError("is nested too deeply", file=name) from error
     if not isinstance(value, dict):
-        raise DataError("is no JSON object of lists", file=name)
+        raise DataError("is not a JSON object of lists", file=name)
     return value
 
 
@@ -59,4 +63,4 @@ def _items(lists: dict[str, Any], wanted: str, name: str) -> Iterator[Record | D
             case [str(text), str(intent)] if intent:
                 yield Record(text, cats=categories([intent]), fields={"list": wanted}, file=name)
             case _:
-                yield DataError(f"item {number} of the list {wanted!r} is no [text, intent]", file=name)
+                yield DataError(f"item {number} of the list {wanted!r} is not [text, intent]", file=name)

@@ -1,4 +1,4 @@
-"""CoNLL-style columns: a token a line, a blank line after each sentence."""
+"""CoNLL-style columns: one token per line, a blank line after each sentence."""
 
 from __future__ import annotations
 
@@ -47,11 +47,15 @@ class Columns:
     Lines that begin with "#" at the start of a sentence are comments unless they look like a row;
     `-DOCSTART-` rows and rows with a blank token are left out.
 
+    Example:
+        reader = Columns(columns="token,tag,_,ner")
+        records = reader.read(Path("eng.train"), name="eng.train", encoding="utf-8")
+
     Args:
         delimiter: "tab", "space" (any number of them), another string, or "auto": tabs in a sentence
             that has them, else spaces. "auto" writes tabs.
-        columns: What each column is, as a list or joined by commas: "token", "ner" (tags as in
-            `shared.iob_tags`), "tag", "pos" or "_" (left unread). Without it the first is the
+        columns: The content of each column, as a list or joined by commas: "token", "ner" (tags as in
+            `shared.iob_tags`), "tag", "pos" or "_" (not read). By default the first column is the
             token and the last of several is ner; "token,ner" is written.
 
     Raises:
@@ -60,12 +64,12 @@ class Columns:
 
     def __init__(self, delimiter: str = "auto", columns: str | Sequence[str] | None = None) -> None:
         if not delimiter:
-            raise UsageError('delimiter = "": name it, or leave it out')
+            raise UsageError('delimiter = "": set a delimiter, or omit the option')
         self.delimiter = delimiter
         self.columns = _checked(columns.split(",") if isinstance(columns, str) else columns)
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
-        """Yield a record a sentence."""
+        """Yield one record per sentence."""
         return read_records(path, name, encoding, self._sentence)
 
     def writer(self, path: Path, *, append: bool = False) -> Writer:
@@ -80,6 +84,7 @@ class Columns:
         rows = lines[len(comments) :]
         if not rows:
             return None
+
         tokens = [dict(zip(names, row.cells, strict=True)) for row in rows if _holds_token(row, names, name)]
         words = [token["token"] for token in tokens]
         starts = [0] if words else []
@@ -100,6 +105,7 @@ class Columns:
     def _lines(self, sentence: Sentence) -> list[str]:
         names = self.columns or WRITTEN
         delimiter = _DELIMITERS.get(self.delimiter, self.delimiter)
+        # A word that contains the delimiter would be read back as two columns.
         cells = ([_written(row, name).replace(delimiter, "_") for name in names] for row in sentence.rows)
         return [delimiter.join(row) for row in cells]
 
@@ -110,7 +116,7 @@ def _checked(columns: Sequence[str] | None) -> tuple[str, ...] | None:
     names = [name.strip() for name in columns]
     unknown = [name for name in names if name not in NAMES]
     if unknown:
-        raise UsageError(f"columns: {unknown[0]!r} is no column; there are {', '.join(NAMES)}")
+        raise UsageError(f"columns: {unknown[0]!r} is not a column; valid columns: {', '.join(NAMES)}")
     named = [name for name in names if name != IGNORED]
     if "token" not in named or len(set(named)) < len(named):
         raise UsageError(f"columns = {','.join(names)!r}: name 'token' once, and the others at most once")
@@ -140,24 +146,24 @@ def _width(lines: list[_Cut]) -> int:
 
 
 def _sure_rows(lines: list[AnyLine]) -> list[AnyLine]:
-    """Return the lines that are no comments for sure, or the last where they all begin with "#"."""
+    """Return the lines that cannot be comments, or the last line if all begin with "#"."""
     return [line for line in lines if not line.text.startswith("#")] or lines[-1:]
 
 
 def _holds_token(line: _Cut, names: Sequence[str], file: str) -> bool:
-    """Whether a row holds a token; raise `DataError` for one that is wrong."""
+    """Whether a row holds a token; raise `DataError` for an invalid row."""
     if len(line.cells) != len(names):
         message = f"{len(line.cells)} columns, not {len(names)}: name them with columns=token,..."
         raise DataError(message, file=file, line=line.number)
     row = dict(zip(names, line.cells, strict=True))
     ner, pos = row.get("ner", OUTSIDE), row.get("pos", NO_TAG)
     if not is_tag(ner):
-        message = f"{ner!r} is no entity tag, as O or B-PER: name the columns with columns=token,..."
+        message = f"{ner!r} is not an entity tag such as O or B-PER: name the columns with columns=token,..."
         raise DataError(message, file=file, line=line.number)
     if pos != NO_TAG and not is_universal(pos):
-        raise DataError(f"{pos!r} is no universal part of speech", file=file, line=line.number)
+        raise DataError(f"{pos!r} is not a universal part of speech", file=file, line=line.number)
     if not row["token"] and ner != OUTSIDE:
-        raise DataError(f"the tag {ner} stands on no token", file=file, line=line.number)
+        raise DataError(f"the tag {ner} has no token", file=file, line=line.number)
     return bool(row["token"])
 
 

@@ -1,4 +1,4 @@
-"""CoNLL-U: the words of Universal Dependencies with their tags, ten columns a row."""
+"""CoNLL-U: the words of Universal Dependencies with their tags, ten columns per row."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ _ID = re.compile(r"(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9})|(?P<empty>\.[0-
 
 
 class NumberedRow(NamedTuple):
-    """A row of words `first` to `last`: one word where they are the same, else the surface of several."""
+    """A row of words `first` to `last`: one word if they are equal, else the surface form of several.
+
+    Example:
+        NumberedRow(line=7, first=3, last=4, cells=["3-4", "du", ...])  # de + le
+    """
 
     line: int
     first: int
@@ -41,18 +45,21 @@ class NumberedRow(NamedTuple):
 
     @property
     def is_word(self) -> bool:
-        """Whether the row is a word and not the surface of several."""
+        """Whether the row is a word, not the surface form of several words."""
         return self.first == self.last
 
 
 class ConllU:
     """Reads and writes CoNLL-U: words, UPOS as `pos`, XPOS as `tag`.
 
-    Rows of several words (`n-m`) say only where spaces are; empty nodes (`n.m`) are left out.
+    Rows of several words (`n-m`) are only used for the spaces; empty nodes (`n.m`) are left out.
+
+    Example:
+        records = ConllU().read(Path("en_ewt-ud-dev.conllu"), name="dev", encoding="utf-8")
     """
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
-        """Yield a record a sentence."""
+        """Yield one record per sentence."""
         return read_records(path, name, encoding, _sentence)
 
     def writer(self, path: Path, *, append: bool = False) -> Writer:
@@ -61,7 +68,7 @@ class ConllU:
 
 
 def split_block(block: list[Line], name: str, width: int) -> tuple[list[str], list[NumberedRow]]:
-    """Return the comment lines and the rows of a block, empty nodes left out.
+    """Return the comment lines and the rows of a block, without empty nodes.
 
     Raises:
         DataError: If a row has fewer than `width` cells, no number or no word, or the numbers do not rise.
@@ -80,11 +87,11 @@ def split_block(block: list[Line], name: str, width: int) -> tuple[list[str], li
 def _numbered(line: Line, name: str, width: int) -> NumberedRow | None:
     cells = [cell.strip() for cell in line.text.split("\t")]
     if len(cells) < width:
-        message = f"{len(cells)} columns between tabs where {width} belong"
+        message = f"{len(cells)} tab-separated columns, not {width}"
         raise DataError(message, file=name, line=line.number)
     number = _ID.fullmatch(cells[0])
     if number is None:
-        raise DataError(f"{cells[0]!r} is no number of a word", file=name, line=line.number)
+        raise DataError(f"{cells[0]!r} is not a word number", file=name, line=line.number)
     if not cells[_FORM]:
         raise DataError("the row has no word", file=name, line=line.number)
     if number["empty"]:
@@ -109,9 +116,10 @@ def _sentence(block: list[Line], name: str) -> Record | None:
 
 
 def _spaces(rows: list[NumberedRow]) -> tuple[list[bool], bool]:
-    """Return what MISC says of the space after each word, and whether that tells how the raw text was."""
+    """Return the space after each word according to MISC, and whether the raw text can be restored."""
     words = {row.first: row for row in rows if row.is_word}
     space = {number: _has_space(row) for number, row in words.items()}
+    # A space after every word means that the file does not annotate spaces at all.
     faithful = not all(_has_space(row) for row in rows)
     for surface in (row for row in rows if not row.is_word):
         inside = [number for number in words if surface.first <= number <= surface.last]
@@ -130,7 +138,7 @@ def _check_parts_of_speech(words: list[NumberedRow], name: str) -> None:
     for row in words:
         pos = row.cells[_UPOS]
         if pos != NO_TAG and not is_universal(pos):
-            raise DataError(f"{pos!r} is no universal part of speech", file=name, line=row.line)
+            raise DataError(f"{pos!r} is not a universal part of speech", file=name, line=row.line)
 
 
 def _column(words: list[NumberedRow], column: int) -> list[str] | None:

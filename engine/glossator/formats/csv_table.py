@@ -1,4 +1,4 @@
-"""CSV and TSV: a document a row, its text and its labels in named columns."""
+"""CSV and TSV: one document per row, its text and its labels in named columns."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ DEFAULT_LABEL = "label"
 class Table:
     """Reads tables; columns other than the text and the label become fields.
 
+    Example:
+        reader = Table(text="comment", label="topics", label_separator=";", labels="news,sport")
+        records = reader.read(Path("comments.csv"), name="comments.csv", encoding="utf-8")
+
     Args:
         text: The column of the text.
-        label: The column of the label; by default "label", where there is one. A document
+        label: The column of the label; by default "label", if there is one. A document
             whose cell is blank has no label.
-        header: Whether the first row names the columns (True), or else their names, as a list or
+        header: True if the first row names the columns, else their names, as a list or
             joined by commas. Columns without a name are left out.
-        label_separator: What stands between the labels of a cell that holds any number of them;
-            needs `labels`, since only they tell which ones do not hold. A blank cell then says that
-            none does.
-        labels: All labels, as a list or joined by commas. A cell may name one or give its number,
+        label_separator: The separator of a cell that holds any number of labels; needs `labels`,
+            which are 0.0 if the cell does not name them. A blank cell means that no label holds.
+        labels: All labels, as a list or joined by commas. A cell may hold a label or its number,
             counted from 0.
         delimiter: The character between two cells.
 
@@ -54,10 +57,10 @@ class Table:
         self.labels = names(labels)
         self.delimiter = delimiter
         if label_separator and not self.labels:
-            raise UsageError("label_separator needs labels, a list of all there are: labels = news,sport")
+            raise UsageError("label_separator needs the list of all labels: labels = news,sport")
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
-        """Yield a record a row; a table without the columns asked for has none."""
+        """Yield one record per row; one `DataError` if the columns of the options are missing."""
         rows = read_rows(path, name, encoding, self.delimiter)
         header = Row(1, self.header) if self.header else next(rows, None)
         try:
@@ -69,18 +72,18 @@ class Table:
             yield row if isinstance(row, DataError) else self._read(row, columns, name)
 
     def _columns(self, header: Row | DataError | None, name: str) -> list[str]:
-        """Return the columns' names; raise `DataError` where they are not those to read."""
+        """Return the names of the columns; raise `DataError` if they do not fit the options."""
         if isinstance(header, DataError):
             raise header
         columns = [cell.strip() for cell in header.cells] if header else []
-        twice = [column for column, times in Counter(columns).items() if times > 1 and column]
-        if twice:
-            raise DataError(f"has two columns {twice[0]!r}: rename one", file=name, line=1)
+        repeated = [column for column, times in Counter(columns).items() if times > 1 and column]
+        if repeated:
+            raise DataError(f"has two columns {repeated[0]!r}: rename one", file=name, line=1)
         for option, column in (("text", self.text), ("label", self.label)):
             if header and column is not None and column not in columns:
                 raise DataError(
-                    f"has no column {column!r} but {', '.join(columns)}: name it by the option {option} "
-                    f"(--from-option {option}=NAME), or what parts the columns by delimiter",
+                    f"has no column {column!r}, only {', '.join(columns)}: set the option {option} "
+                    f"(--from-option {option}=NAME), or the option delimiter",
                     file=name,
                     line=header.number,
                 )
@@ -108,13 +111,14 @@ class Table:
         label = cell.strip()
         return categories([self._label(label)], self.labels) if label else None
 
-    def _label(self, given: str) -> str:
-        """Return a label by its name or number."""
-        if not self.labels or given in self.labels:
-            return given
-        if given.isdecimal() and int(given) < len(self.labels):
-            return self.labels[int(given)]
-        raise ValueError(f"{given!r} is none of the labels, {listed(self.labels)}, nor the number of one")
+    def _label(self, value: str) -> str:
+        """Return the label with this name or number."""
+        # Names first: labels may be numbers themselves, such as star ratings.
+        if not self.labels or value in self.labels:
+            return value
+        if value.isdecimal() and int(value) < len(self.labels):
+            return self.labels[int(value)]
+        raise ValueError(f"{value!r} is neither a label ({listed(self.labels)}) nor the number of one")
 
 
 def _cells(header: str | Sequence[str]) -> list[str]:

@@ -22,7 +22,7 @@ from glossator.formats.record import CharSpan, Record
 from glossator.formats.shared.docbin_packing import PackedDocs
 from glossator.formats.shared.text_streams import STANDARD_STREAM
 
-# Where a stored Doc's `user_data` has its record's fields, as JSON: DocBin would turn lists to tuples.
+# Key of the record's fields in the `user_data` of a stored Doc; as JSON, as DocBin turns lists into tuples.
 FIELDS = "glossator.fields"
 SHARD_WORDS = 500_000
 
@@ -30,13 +30,19 @@ _SHARD = re.compile(r"part-([0-9]{5,})\.spacy")
 
 
 class DocBinFiles:
-    """Reads `.spacy` files; writes one, or a folder of shards."""
+    """Reads `.spacy` files; writes one file, or a folder of shards.
+
+    Example:
+        writer = DocBinFiles().writer(Path("annotated/"))  # a folder: part-00001.spacy, ...
+        writer.write(doc, Record(doc.text))
+        writer.close()
+    """
 
     def __init__(self) -> None:
         _find_msgpack_plugins()
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
-        """Yield the Docs of one file; the encoding means nothing here."""
+        """Yield the Docs of one file; the encoding is ignored."""
         try:
             data = sys.stdin.buffer.read() if path == STANDARD_STREAM else path.read_bytes()
         except OSError as error:
@@ -50,14 +56,14 @@ class DocBinFiles:
             except StopIteration:
                 return
             except Exception as error:
-                yield DataError(f"is no DocBin, or a damaged one: {error}", file=name)
+                yield DataError(f"is not a DocBin, or is damaged: {error}", file=name)
                 return
             yield record
 
     def writer(self, path: Path, *, append: bool = False) -> Writer:
         """Open a file (a path that ends in ".spacy") or a folder of shards.
 
-        One file is kept in memory until it is closed, and cannot be resumed.
+        A single file is kept in memory until it is closed, and cannot be resumed.
         """
         if path == STANDARD_STREAM:
             raise UsageError(
@@ -83,7 +89,7 @@ class _FileWriter:
         _add(self._docs, doc, record)
 
     def flush(self) -> None:
-        """Nothing: a DocBin is written whole."""
+        """Do nothing: a DocBin is written as a whole."""
 
     def close(self) -> None:
         _replace_file(self._path, self._docs.to_bytes())
@@ -96,10 +102,10 @@ class _ShardWriter:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DataError(f"is no folder: {error.strerror or error}", file=str(folder)) from error
+            raise DataError(f"is not a folder: {error.strerror or error}", file=str(folder)) from error
         last = _last_shard(folder)
         if last and not append:
-            raise UsageError(f"{folder}: there are shards already; remove them or name another folder")
+            raise UsageError(f"{folder}: already holds shards: remove them, or name another folder")
         self._folder = folder
         self._number = last
         self._start_shard()
@@ -126,9 +132,9 @@ class _ShardWriter:
 
 @functools.cache
 def _find_msgpack_plugins() -> None:
-    """Have srsly find its plugins once: it looks through all entry points for every message it packs.
+    """Let srsly find its plugins once: it searches all entry points for every message it packs.
 
-    A Doc is several messages, and the search takes longer than everything else about a short one.
+    A Doc is several messages, and for a short Doc the search takes longer than everything else.
     """
     for registry in (msgpack_encoders, msgpack_decoders):
         for plugin, function in registry.get_entry_points().items():
@@ -137,7 +143,7 @@ def _find_msgpack_plugins() -> None:
 
 
 def _docs(data: bytes) -> Iterator[Doc]:
-    vocab = Vocab(lex_attr_getters=LEX_ATTRS)  # a bare one would know no token to be white space
+    vocab = Vocab(lex_attr_getters=LEX_ATTRS)  # without the getters, `is_space` would be false everywhere
     yield from DocBin().from_bytes(data).get_docs(vocab)
 
 
@@ -163,7 +169,8 @@ def _last_shard(folder: Path) -> int:
 
 
 def _replace_file(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all; what a kill leaves behind sorts after whole shards."""
+    """Replace a file, or leave it unchanged if writing fails."""
+    # What a kill leaves under this name sorts after all finished shards, so resuming removes it.
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         temporary.write_bytes(data)

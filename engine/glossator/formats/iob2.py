@@ -23,14 +23,18 @@ from glossator.formats.shared.token_rows import (
 )
 
 _TOKEN, _NER = 1, 2
-_WIDTH = 3  # the columns after the tag say who annotated, and nobody here reads them
+_WIDTH = 3  # the columns after the tag, such as the annotator's name, are not read
 
 
 class Iob2:
-    """Reads and writes Universal NER's files; `# text` is the raw text where the tokens spell it."""
+    """Reads and writes the files of Universal NER; `# text` is the raw text if the tokens spell it.
+
+    Example:
+        records = Iob2().read(Path("en_ewt-ud-dev.iob2"), name="dev", encoding="utf-8")
+    """
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
-        """Yield a record a sentence."""
+        """Yield one record per sentence."""
         return read_records(path, name, encoding, _sentence)
 
     def writer(self, path: Path, *, append: bool = False) -> Writer:
@@ -55,7 +59,7 @@ def _sentence(block: list[Line], name: str) -> Record | None:
 def _tag(row: NumberedRow, name: str) -> str:
     tag = row.cells[_NER]
     if not is_tag(tag):
-        raise DataError(f"{tag!r} is no entity tag, as O or B-PER", file=name, line=row.line)
+        raise DataError(f"{tag!r} is not an entity tag such as O or B-PER", file=name, line=row.line)
     return tag
 
 

@@ -1,4 +1,4 @@
-"""JSON Lines: an object a line with a "text"; the fields spaCy's tools and Prodigy use, and any others."""
+"""JSON Lines: one object per line, with "text", the fields that spaCy and Prodigy use, and any others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from glossator.formats.shared.text_streams import open_output, read_lines
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span
 
-# What is read into a Record's own attributes; everything else is among its fields.
+# What becomes an attribute of the Record; everything else goes into `Record.fields`.
 OWN_FIELDS = ("text", "spans", "cats", "tokens")
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -36,14 +36,17 @@ class _Token(NamedTuple):
 class JsonLines:
     """Reads and writes JSON Lines.
 
-    Read are `text`, and where they are there `spans` [{start, end, label}], `cats` {label: number} and
+    Reads `text` and, if present, `spans` [{start, end, label}], `cats` {label: number} and
     `tokens` [{start, end, tag?, pos?}], all in characters. Other fields are kept and written back.
-    Written in addition are scores, under `span_groups` the spans of `doc.spans` by their key, and under
-    `labels`, for each classifier, those of its categories that hold.
+    Also writes scores, the spans of `doc.spans` by key under `span_groups`, and the categories that hold,
+    for each classifier, under `labels`.
+
+    Example:
+        records = JsonLines().read(Path("letters.jsonl"), name="letters.jsonl", encoding="utf-8")
     """
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
-        """Yield a record a line; blank lines are left out."""
+        """Yield one record per line; blank lines are skipped."""
         for item in read_lines(path, name, encoding):
             if isinstance(item, DataError):
                 yield item
@@ -70,11 +73,15 @@ class _JsonLinesWriter:
 
 
 def as_json(doc: Doc, record: Record) -> dict[str, Any]:
-    """Return the JSON object of a document: what the Doc says, or where it says nothing what the record said.
+    """Return the JSON object of a document, with the record's annotations where the Doc is unannotated.
 
-    A field named like one of ours gets an underscore.
+    A field with the name of a layer gets an underscore.
+
+    Example:
+        as_json(doc, Record(doc.text))  # {"text": "...", "spans": [{"start": 0, "end": 4, "label": "PER"}]}
     """
     fields = dict(record.fields)
+
     groups = _span_groups(doc)
     if groups and isinstance(fields.get("span_groups"), dict):
         groups = {**fields.pop("span_groups"), **groups}
@@ -85,14 +92,14 @@ def as_json(doc: Doc, record: Record) -> dict[str, Any]:
         "labels": dict(categories_of(doc)) or None,
         "tokens": _tokens(doc, record),
     }
-    said = {layer: value for layer, value in layers.items() if value is not None}
-    taken = {*OWN_FIELDS, *said}
+    annotated = {layer: value for layer, value in layers.items() if value is not None}
+    taken = {*OWN_FIELDS, *annotated}
     written = {_free_name(key, taken, fields): value for key, value in fields.items()}
-    return {"text": doc.text, **written, **said}
+    return {"text": doc.text, **written, **annotated}
 
 
 def _free_name(key: str, taken: set[str], fields: dict[str, Any]) -> str:
-    """Return a field's own name, or one like it if ours has that name."""
+    """Return a field's name, with underscores appended until it is free."""
     while key in taken:
         taken = {*taken, *fields}
         key += "_"
@@ -119,6 +126,7 @@ def _span_groups(doc: Doc) -> dict[str, list[dict[str, Any]]]:
     groups = {}
     for key, group in span_groups(doc).items():
         scores = group.attrs.get("scores", ())
+        # Another program may have changed the spans and not the scores: no score is better than a wrong one.
         scores = scores if len(scores) == len(group) else [None] * len(group)
         groups[key] = [_span(span, score) for span, score in zip(group, scores, strict=True)]
     return groups
@@ -171,7 +179,7 @@ def _object(line: str) -> dict[str, Any]:
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
     if not isinstance(value, dict):
-        raise ValueError('is no JSON object: expected one like {"text": "..."}')
+        raise ValueError('is not a JSON object: expected one like {"text": "..."}')
     return value
 
 
@@ -183,7 +191,7 @@ def _finite(number: str) -> float:
 
 
 def _refuse(constant: str) -> Never:
-    raise ValueError(f"is not JSON: {constant} is no number of it")
+    raise ValueError(f"is not JSON: {constant} is not a JSON number")
 
 
 def _record(value: dict[str, Any]) -> Record:
@@ -208,7 +216,7 @@ def _read_span(item: Any, text: str) -> CharSpan:
 
 def _read_cats(cats: Any) -> dict[str, float]:
     if not isinstance(cats, dict):
-        raise ValueError('"cats" is no object of labels and numbers')
+        raise ValueError('"cats" is not an object of labels and numbers')
     for label, value in cats.items():
         _text(label, 'a label of "cats"')
         if not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
@@ -217,7 +225,7 @@ def _read_cats(cats: Any) -> dict[str, float]:
 
 
 def _read_tokens(items: Any, text: str) -> GoldTokens:
-    """Return tokens that spell the whole text: white space that is not one space becomes a token."""
+    """Return tokens that spell the whole text: white space other than a single space becomes a token."""
     words: list[_Token] = []
     position = 0
     for item in _list(items, '"tokens"'):
@@ -249,13 +257,13 @@ def _with_gap(words: list[_Token], gap: str) -> list[_Token]:
 def _tag_of(item: dict[str, Any], layer: str) -> str:
     tag = _text(item.get(layer, ""), f'the "{layer}" of a token')
     if layer == "pos" and tag and not is_universal(tag):
-        raise ValueError(f"{tag!r} is no universal part of speech")
+        raise ValueError(f"{tag!r} is not a universal part of speech")
     return tag
 
 
 def _extent(item: Any, field: str, text: str) -> tuple[int, int]:
     if not isinstance(item, dict):
-        raise ValueError(f"{field} holds {item!r}, which is no object")
+        raise ValueError(f"{field} holds {item!r}, which is not an object")
     start, end = item.get("start"), item.get("end")
     if type(start) is not int or type(end) is not int:  # bool is an int to isinstance
         raise ValueError(f'{field} needs whole numbers "start" and "end", not {start!r} and {end!r}')
@@ -266,13 +274,14 @@ def _extent(item: Any, field: str, text: str) -> tuple[int, int]:
 
 def _list(value: Any, field: str) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError(f"{field} is no list")
+        raise ValueError(f"{field} is not a list")
     return value
 
 
 def _text(value: Any, field: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{field} is no text" if value is not None else f"{field} is missing")
+        raise ValueError(f"{field} is not a string" if value is not None else f"{field} is missing")
     if _LONE_SURROGATE.search(value):
-        raise ValueError(f"{field} has half a surrogate pair, which is no character")
+        # Python strings may hold one, but no encoding can write it.
+        raise ValueError(f"{field} has half a surrogate pair, which is not a character")
     return value

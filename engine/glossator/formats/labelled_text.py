@@ -1,4 +1,4 @@
-"""Texts with one label each: before the text, or said by the name of its file or folder."""
+"""Texts with one label each: before the text, or the name of its file or folder."""
 
 from __future__ import annotations
 
@@ -12,32 +12,39 @@ from glossator.formats.text import TextFiles
 
 
 class LabelledLines:
-    """Reads lines of a label, a tab and the text; blank lines are no documents."""
+    """Reads lines of a label, a tab and the text; blank lines are skipped.
+
+    Example:
+        records = LabelledLines().read(Path("spam.txt"), name="spam.txt", encoding="utf-8")
+    """
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
-        """Yield a record a line."""
+        """Yield one record per line."""
         for item in TextFiles("line").read(path, name=name, encoding=encoding):
             yield item if isinstance(item, DataError) else _parted(item)
 
 
 class ClassFiles:
-    """Reads one file a class, a document a line; blank lines are no documents.
+    """Reads one file per class with one document per line; blank lines are skipped.
+
+    Example:
+        reader = ClassFiles(classes={"rt-polarity.pos": "positive", "rt-polarity.neg": "negative"})
 
     Args:
-        classes: The class of each file by its name. Without it the file's name up to its ending is the
-            class.
+        classes: The class of each file, by file name. By default the file's name without its ending is
+            the class.
     """
 
     def __init__(self, classes: Mapping[str, str] | None = None) -> None:
         if not (classes is None or isinstance(classes, Mapping)):
-            raise UsageError(f'classes = {classes!r}: give the class of each file, {{"a.txt": "news"}}')
+            raise UsageError(f'classes = {classes!r}: name the class of each file, {{"a.txt": "news"}}')
         self.classes = classes
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
-        """Yield a record a line."""
+        """Yield one record per line."""
         label = path.stem if self.classes is None else self.classes.get(path.name)
         if label is None:
-            yield DataError(f"is of no class: give it one in classes = {{{path.name!r}: ...}}", file=name)
+            yield DataError(f"has no class: name it in classes = {{{path.name!r}: ...}}", file=name)
             return
         cats = categories([label], [*dict.fromkeys(self.classes.values())] if self.classes else ())
         for item in TextFiles("line").read(path, name=name, encoding=encoding):
@@ -45,11 +52,14 @@ class ClassFiles:
 
 
 class ClassFolders:
-    """Reads one folder a class, a document a text file.
+    """Reads one folder per class with one document per text file.
+
+    Example:
+        reader = ClassFolders(classes="pos,neg")  # aclImdb/train/pos/0_9.txt is positive
 
     Args:
-        classes: The folders that are classes, as a list or joined by commas; files that lie in others
-            are left out. Without it every folder is a class.
+        classes: The folders that are classes, as a list or joined by commas; files in other folders
+            are left out. By default every folder is a class.
     """
 
     def __init__(self, classes: str | Sequence[str] = ()) -> None:
@@ -57,7 +67,7 @@ class ClassFolders:
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:
         """Yield the one record of a file."""
-        label = path.absolute().parent.name
+        label = path.absolute().parent.name  # a relative path may have no parent to name
         if self.classes and label not in self.classes:
             return
         cats = categories([label], self.classes)
@@ -68,7 +78,7 @@ class ClassFolders:
 def _parted(record: Record) -> Record | DataError:
     label, tab, text = record.text.partition("\t")
     if not tab or not label.strip():
-        return DataError("is no label, tab and text", file=record.file, line=record.line)
+        return DataError("is not a label, a tab and a text", file=record.file, line=record.line)
     record.text = text
     return _labelled(record, categories([label.strip()]))
 

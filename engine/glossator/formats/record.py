@@ -1,4 +1,4 @@
-"""One document as a file gave it, before it becomes a Doc."""
+"""One document as it was read from a file, before it becomes a Doc."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 
 class CharSpan(NamedTuple):
-    """A labelled span of characters [start, end)."""
+    """A labelled span of characters [start, end).
+
+    Example:
+        CharSpan(0, 4, "PERSON")  # "Mara" in "Mara lives in Oslo."
+    """
 
     start: int
     end: int
@@ -19,14 +23,17 @@ class CharSpan(NamedTuple):
 
 @dataclass(slots=True)
 class GoldTokens:
-    """Tokens as the file had them.
+    """The tokens of a file.
+
+    Example:
+        GoldTokens(["Mara", "left", "."], [True, False, False], pos=["PROPN", "VERB", "PUNCT"])
 
     Attributes:
-        words: The tokens' texts.
-        spaces: Whether each is followed by one space; `"".join` of both is the record's text.
-        tags: Fine-grained tags (`token.tag_`), or None where the file has none.
+        words: The texts of the tokens.
+        spaces: Whether each token is followed by one space; `"".join` of both is the record's text.
+        tags: Fine-grained tags (`token.tag_`), or None if the file has none.
         pos: Universal tags (`token.pos_`), or None.
-        sent_starts: Indices of tokens that begin a sentence, or None where the file does not say.
+        sent_starts: Indices of tokens that begin a sentence, or None if sentences are unannotated.
     """
 
     words: list[str]
@@ -38,18 +45,21 @@ class GoldTokens:
 
 @dataclass(slots=True)
 class Record:
-    """One document as a file gave it.
+    """One document as it was read from a file.
+
+    Example:
+        Record("Mara lives in Oslo.", spans=[CharSpan(0, 4, "PERSON"), CharSpan(14, 18, "CITY")])
 
     Attributes:
         text: The raw text.
-        tokens: The file's own tokens; None where it has raw text only.
-        spans: Gold spans in characters of `text`; None where not annotated, [] where there are none.
-        cats: Gold categories and their values (1.0 holds, 0.0 does not); None where not annotated.
-        fields: Everything else the file said of this document, kept for output (JSON values).
+        tokens: The file's own tokens; None if it has raw text only.
+        spans: Gold spans in characters of `text`; None if unannotated, [] if there are none.
+        cats: Gold categories and their values (1.0 holds, 0.0 does not); None if unannotated.
+        fields: All other fields of the document, kept for output (JSON values).
         file: The file, as the user named it.
         line: 1-based line where the document starts.
-        raw: Whether `text` is raw text as it was found (True) or was joined from tokens (False).
-        doc: The Doc itself where the format stores Docs (DocBin): it is annotated as it stands.
+        raw: Whether `text` is the original text (True) or was joined from tokens (False).
+        doc: The Doc itself if the format stores Docs (DocBin); it is annotated in place.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Plain text: a document a file, a line or a paragraph."""
+"""Plain text: one document per file, line or paragraph."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ Unit = Literal["file", "line", "paragraph"]
 class TextFiles:
     """Reads plain text.
 
+    Example:
+        records = TextFiles(unit="paragraph").read(Path("book.txt"), name="book.txt", encoding="utf-8")
+
     Args:
-        unit: What one document is: the whole "file", each "line", or each "paragraph", which ends
-            at a blank line. Blank lines are no documents.
+        unit: A document is the whole "file", each "line", or each "paragraph", which ends
+            at a blank line. Blank lines are skipped.
 
     Raises:
         UsageError: If `unit` is anything else.
@@ -27,7 +30,7 @@ class TextFiles:
 
     def __init__(self, unit: Unit = "file") -> None:
         if unit not in get_args(Unit):
-            raise UsageError(f"unit = {unit!r}: a document of a text is a 'file', a 'line' or a 'paragraph'")
+            raise UsageError(f"unit = {unit!r}: use 'file', 'line' or 'paragraph'")
         self.unit = unit
 
     def read(self, path: Path, *, name: str, encoding: str) -> Iterator[Record | DataError]:

@@ -1,1 +1,1 @@
-"""Work on whole collections of files: resumable, isolated document by document, in constant memory."""
+"""Work on whole collections of files: resumable, in constant memory, one bad document never loses others."""

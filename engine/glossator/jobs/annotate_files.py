@@ -1,4 +1,4 @@
-"""Annotating files into a file or a folder, so that a run that was killed can be resumed."""
+"""Annotates files into a file or a folder; a run that was killed can be resumed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MAX_NAMES_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What a job calls on its way; by default nothing happens.
+    """The callbacks of a job; by default they do nothing.
 
     Example:
         callbacks = Callbacks(on_error=print)
@@ -67,7 +67,7 @@ class InputDocuments:
     Attributes:
         files: The files, in order.
         plugins: Where formats are looked up.
-        format: Their format; "" to go by the ending of each.
+        format: Their format; "" for the format of each file's ending.
         options: Settings of the format.
         encoding: Encoding of text files.
     """
@@ -106,29 +106,33 @@ def annotate_files(
 ) -> Tally:
     """Annotate files into a file or a folder, in constant memory.
 
-    The output takes its place once it is whole; until then it lies beside it, with a journal, so that a run
-    that was killed or interrupted can be resumed to the same bytes. Documents that fail are left out and
-    counted. If all of them fail, nothing is written.
+    The output is written beside its final name, with a journal, and renamed when it is complete.
+    A run that was killed or interrupted can be resumed and ends in the same bytes. Documents that fail are
+    left out and counted. If all of them fail, nothing is written.
+
+    Example:
+        tally = glossator.annotate_files("letters/", "models/samples", "letters.jsonl", on_error=print)
+        print(f"{tally.written:,} documents, {tally.failed:,} failed")
 
     Args:
         inputs: Files and folders; "-" is standard input.
         pipeline: A pipeline, or the name or folder of one.
         output: The file, or the folder for a format that writes folders.
-        to: Format of the output; by default its ending says.
-        format: Format of the inputs; by default their endings say.
+        to: Format of the output; by default that of its ending.
+        format: Format of the inputs; by default that of their endings.
         options: Settings of the input format.
         encoding: Encoding of text files.
         only: Load these heads alone.
         without: Leave these heads out.
         resume: Continue an interrupted run of the same inputs and pipeline, if there is one.
-        plugins: Where formats and stages are looked up; by default as the pipeline does, or all installed.
+        plugins: Where formats and stages are looked up; by default the pipeline's, or all installed.
         on_batch: Called with the counts so far after each batch.
         on_error: Called with the error of each document that failed.
-        on_message: Called with what the user should know: skipped files, annotations that the format of the
-            output cannot hold, what an interrupt leaves.
+        on_message: Called with messages to the user: skipped files, annotations that the format of the
+            output cannot hold, what is kept after an interrupt.
 
     Returns:
-        How many documents were read, written and failed.
+        The numbers of documents read, written and failed.
 
     Raises:
         ConfigError: There is no head of such a name, or the format has no such option.
@@ -136,11 +140,7 @@ def annotate_files(
         KeyboardInterrupt: The user interrupted the run; it can be resumed.
         PipelineError: There is no such pipeline, or `resume` and the interrupted run was another one.
         PluginError: There is no such format or stage.
-        UsageError: There is no such input, or the output would destroy something.
-
-    Example:
-        tally = glossator.annotate_files("letters/", "models/samples", "letters.jsonl", on_error=print)
-        print(f"{tally.written:,} documents, {tally.failed:,} failed")
+        UsageError: There is no such input, or the output would overwrite other data.
     """
     path = Path(output)
     if path == STANDARD_STREAM:
@@ -171,11 +171,14 @@ def find_documents(
     output: Path | None = None,
     on_message: Callable[[str], None] = ignore,
 ) -> InputDocuments:
-    """Find the files of a run: those of folders, without what an interrupted run left for the same output.
+    """Find the input files of a run, without the unfinished output of an interrupted run.
+
+    Example:
+        documents = find_documents([Path("letters/")], plugins=plugins, output=Path("letters.jsonl"))
 
     Raises:
         PluginError: There is no such format.
-        UsageError: No input exists, none has a known format, or one is what the run itself would write.
+        UsageError: No input exists, none has a known format, or one is a file that the run itself writes.
     """
     check_inputs_exist(inputs)
     files, skipped = sorted_files(inputs, format, plugins)
@@ -197,13 +200,17 @@ def annotate_to_path(
     resume: bool,
     callbacks: Callbacks,
 ) -> Tally:
-    """Annotate documents into a file or a folder; see `annotate_files`."""
+    """Annotate documents into a file or a folder; see `annotate_files`.
+
+    Example:
+        annotate_to_path(pipeline, documents, Path("out.jsonl"), "", resume=False, callbacks=Callbacks())
+    """
     _check_can_run(pipeline, documents, path, resume)
     output = output_at(path)
     fingerprint = _fingerprint(pipeline, documents, to)
     tally = output.open(fingerprint, resume=resume)
     if resume and not tally.read:
-        callbacks.on_message("there is no run to go on with: starting anew")
+        callbacks.on_message("there is no run to resume: starting a new one")
 
     items = islice(documents.read(), tally.read, None)
     writer = _open_part(output, to, documents.plugins, tally)
@@ -216,7 +223,7 @@ def annotate_to_path(
 
     if tally.failed and not tally.written:
         output.discard()
-        callbacks.on_message(f"there is nothing to write: {path} is left as it was")
+        callbacks.on_message(f"no document was written: {path} is unchanged")
         return tally
     output.finish()
     callbacks.on_message(
@@ -231,12 +238,16 @@ def annotate_to_writer(
 ) -> Tally:
     """Annotate documents into any writer, and close it; such a run cannot be resumed.
 
+    Example:
+        writer = open_writer(Path("-"), "jsonl", plugins)  # standard output
+        tally = annotate_to_writer(pipeline, documents, writer, "jsonl", callbacks=Callbacks())
+
     Args:
         pipeline: The pipeline that annotates.
         documents: The documents.
-        writer: Where they go.
-        name: What messages call the output; "" if it can hold every layer.
-        callbacks: What is called on the way.
+        writer: Writes the documents.
+        name: The output's name in messages; "" if it can hold every layer.
+        callbacks: The callbacks.
     """
     if name:
         _report_unsupported_layers(pipeline, writer, name, callbacks)
@@ -246,30 +257,31 @@ def annotate_to_writer(
 
 
 def _check_inputs_are_not_own(inputs: Sequence[Path], path: Path) -> None:
-    """Raise `UsageError` if an input has the name of what the run itself writes."""
+    """Raise `UsageError` if an input is a file that the run itself writes."""
     output = output_at(path)
     for file in inputs:
         if output.is_unfinished(file):
-            raise UsageError(f"{file} is what a run writes before {path} is whole: name another output")
+            raise UsageError(f"{file} is the unfinished output of {path}: name another output")
 
 
 def _without_own(files: Iterable[Path], path: Path) -> list[Path]:
-    """Return the files without those that an interrupted run left in a folder that is an input too."""
+    """Return the files without the unfinished output of an interrupted run in an input folder."""
     output = output_at(path)
     return [file for file in files if not output.is_unfinished(file)]
 
 
 def _check_can_run(pipeline: Pipeline, documents: InputDocuments, path: Path, resume: bool) -> None:
     if resume and any(is_stream(file) for file in documents.files):
-        raise UsageError("--resume cannot go on with standard input or a pipe: name files")
+        raise UsageError("--resume cannot continue standard input or a pipe: name files")
     if resume and pipeline.source is None:
+        # Only files have a checksum that shows whether it is the same pipeline.
         raise UsageError("a run with a pipeline that is in memory only cannot be resumed: save and load it")
     if path.resolve() in {file.resolve() for file in documents.files}:
         raise UsageError(f"{path} is an input too: name another output")
 
 
 def _fingerprint(pipeline: Pipeline, documents: InputDocuments, to: str) -> dict[str, Any]:
-    """Return what has to be the same for a run to be resumed."""
+    """Return everything that must be equal for a run to be resumed."""
     options = {
         "from": documents.format,
         "options": dict(documents.options),
@@ -281,7 +293,7 @@ def _fingerprint(pipeline: Pipeline, documents: InputDocuments, to: str) -> dict
 
 
 def _open_part(output: Output, to: str, plugins: PluginManager, tally: Tally) -> Writer:
-    """Open the unfinished output; where that fails at the start of a run, nothing of it is left."""
+    """Open the unfinished output; if this fails at the start of a run, remove it."""
     try:
         writer = open_writer(output.part, to, plugins, final=output.path, append=tally.read > 0)
         output.check_kind()
@@ -296,19 +308,21 @@ def _report_unsupported_layers(pipeline: Pipeline, writer: Writer, name: str, ca
     layers = {head.name: head.config.layer for head in pipeline.heads.values()}
     lost = [f"{head!r} ({layer})" for head, layer in layers.items() if not can_hold(writer, layer.kind)]
     if lost:
-        callbacks.on_message(f"{name} cannot hold what {', '.join(lost)} writes: it is left out; {REMEDY}")
+        callbacks.on_message(
+            f"{name} cannot hold the annotations of {', '.join(lost)}: they are left out; {REMEDY}"
+        )
 
 
 def _report_interrupt(output: Output, callbacks: Callbacks) -> None:
-    """Say what an interrupt leaves, and leave nothing that cannot be resumed."""
+    """Report what is kept after an interrupt; remove an output that cannot be resumed."""
     if output.journal.exists() and output.kept():
         callbacks.on_message(
             f"{output.kept():,} documents are kept: {output.part} is the unfinished output; "
-            "--resume goes on with it"
+            "--resume continues it"
         )
     else:
         output.discard()
-        callbacks.on_message("nothing is kept that --resume could go on with")
+        callbacks.on_message("nothing was written that --resume could continue")
 
 
 def _run(
@@ -331,8 +345,9 @@ def _run(
             on_checkpoint=on_checkpoint,
         )
     except BaseException:
-        # Left open, it would write what it holds back when it is collected, perhaps into a resumed output.
+        # An open writer would flush its buffer when it is garbage-collected, perhaps into a resumed output.
         with suppress(Exception):
             writer.close()
         raise
+
     writer.close()

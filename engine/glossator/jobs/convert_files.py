@@ -1,4 +1,4 @@
-"""Converting a file from one format to another, with an account of every annotation."""
+"""Converts a file from one format to another, and counts every annotation."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Conversion:
-    """The account of a conversion.
+    """The result of a conversion.
 
     Example:
         conversion = glossator.convert("news.conllu", "news.jsonl")
-        conversion.annotations["ents"]  # as many entities were written
+        conversion.annotations["ents"]  # the number of entities written
 
     Attributes:
-        written: Documents that were written.
-        failed: Documents that could not be read or written.
+        written: Number of documents that were written.
+        failed: Number of documents that could not be read or written.
         annotations: Number of annotations of the written documents, by layer.
-        alignment: How the spans fell on the tokens: exact, repaired or impossible.
+        alignment: The alignment of spans with tokens: exact, repaired or impossible.
     """
 
     written: int = 0
@@ -55,7 +55,7 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class SourceDocuments:
-    """The documents to convert, and what tokenizes those that are raw text.
+    """The documents to convert, and the tokenizer for raw text.
 
     Example:
         documents = open_source(path, format="", options={}, encoding="utf-8", lang="en", plugins=plugins)
@@ -81,31 +81,31 @@ def convert(
 ) -> Conversion:
     """Convert a file to another format, annotations and all.
 
-    Spans that do not fall on tokens are repaired or left out, and counted either way. The output takes its
-    place once it is whole, unless there is nothing to write.
+    Spans that do not start and end at token boundaries are repaired or left out, and counted. The output is
+    replaced when the new one is complete; if no document can be written, it is unchanged.
+
+    Example:
+        conversion = glossator.convert("news.conll", "news.spacy", options={"columns": ["token", "_", "ner"]})
+        print(conversion.summary())
 
     Args:
         input: The file; "-" is standard input.
         output: The file, or the folder for a format that writes folders.
-        to: Format of the output; by default its ending says.
-        format: Format of the input; by default its ending says.
+        to: Format of the output; by default that of its ending.
+        format: Format of the input; by default that of its ending.
         options: Settings of the input format.
         encoding: Encoding of the input, if it is a text file.
         lang: spaCy's language code, to tokenize raw text.
         plugins: Where formats are looked up; by default all that are installed.
         on_error: Called with the error of each document that failed.
-        on_message: Called with what the user should know: annotations that the format of the output cannot
-            hold, or that there is nothing to write.
+        on_message: Called with messages to the user: annotations that the format of the output cannot
+            hold, or that no document was written.
 
     Raises:
         ConfigError: A format has no such option, cannot be read or cannot be written.
         DataError: The output's folder does not exist.
         PluginError: There is no such format.
-        UsageError: An ending means no format, or the output would destroy something.
-
-    Example:
-        conversion = glossator.convert("news.conll", "news.spacy", options={"columns": ["token", "_", "ner"]})
-        print(conversion.summary())
+        UsageError: No format has the ending, or the output would overwrite other data.
     """
     if Path(output) == STANDARD_STREAM:
         raise UsageError("the output is a file or a folder: name one")
@@ -129,7 +129,7 @@ def convert(
         if conversion.written:
             target.finish()
         else:
-            on_message(f"there is nothing to write: {target.path} is left as it was")
+            on_message(f"no document was written: {target.path} is unchanged")
     finally:
         target.discard()
     return conversion
@@ -138,7 +138,11 @@ def convert(
 def open_source(
     path: Path, *, format: str, options: Mapping[str, Any], encoding: str, lang: str, plugins: PluginManager
 ) -> SourceDocuments:
-    """Open the file to convert; arguments and errors as in `convert`."""
+    """Open the file to convert; arguments and errors as in `convert`.
+
+    Example:
+        open_source(Path("a.conllu"), format="", options={}, encoding="utf-8", lang="en", plugins=plugins)
+    """
     reader = open_reader(path, format, options, plugins)
     tokenizer = Pipeline(lang, plugins=plugins).tokenizer
     return SourceDocuments(reader.read(path, name=str(path), encoding=encoding), tokenizer)
@@ -154,10 +158,13 @@ def convert_to_writer(
 ) -> Conversion:
     """Convert documents into any writer, and close it.
 
+    Example:
+        conversion = convert_to_writer(documents, open_writer(Path("-"), "jsonl", plugins), "jsonl")
+
     Args:
         documents: The documents.
-        writer: Where they go.
-        name: What messages call the output.
+        writer: Writes the documents.
+        name: The output's name in messages.
         on_error: As in `convert`.
         on_message: As in `convert`.
     """
@@ -169,7 +176,7 @@ def convert_to_writer(
                     raise item
                 doc = gold_doc(item, documents.tokenizer, conversion.alignment)
                 writer.write(doc, item)
-            except OSError:  # of the output: no other document could be written either
+            except OSError:  # the disk is full, for instance: no other document could be written either
                 raise
             except Exception as error:
                 conversion.failed += 1
@@ -186,7 +193,7 @@ def convert_to_writer(
 
 
 def _open_output(source: Path, output: Output) -> None:
-    """Open the output; raise `UsageError` if writing it would destroy the source."""
+    """Open the output; raise `UsageError` if it would overwrite the source."""
     if source.resolve() == output.path.resolve() or output.is_unfinished(source):
         raise UsageError(f"{source} would be overwritten by {output.path}: name another target")
     output.open({}, resume=False)

@@ -1,10 +1,10 @@
-"""Annotating files: a stream of documents in constant memory, where the bad never loses the good.
+"""Annotates a stream of documents in constant memory; a bad document never loses the good ones.
 
-While a batch is annotated, in a thread of its own, the next is read and the last is written. Every
-`ZONE_WORDS` words or `ZONE_SECONDS` seconds, whichever comes first, all of them are done with: there
-the pipeline may forget words (`Pipeline.memory_zone`), so a run's memory does not grow with its input.
-At the same points, and where the user interrupts the run, what is written is flushed and the journal
-says how far the run is, so that it can be resumed.
+While a thread annotates one batch, the next one is read and the one before it is written. Every
+`ZONE_WORDS` words or `ZONE_SECONDS` seconds, whichever comes first, all batches are finished and
+the pipeline may remove words from its vocab (`Pipeline.memory_zone`), so memory does not grow with the input.
+At the same points, and when the user interrupts the run, the output is flushed and the journal
+records the progress, so that the run can be resumed.
 """
 
 from __future__ import annotations
@@ -37,13 +37,17 @@ Fail = Callable[[GlossatorError], None]
 
 @dataclass(slots=True)
 class Tally:
-    """How far a run is.
+    """The progress of a run.
+
+    Example:
+        tally = glossator.annotate_files("letters/", "models/samples", "letters.jsonl")
+        print(f"{tally.words / tally.seconds:,.0f} words per second")
 
     Attributes:
-        read: Documents taken from the input, good or bad.
-        written: Documents annotated and written.
-        words: Their tokens.
-        failed: Documents that could not be read, annotated or written.
+        read: Number of documents read, good or bad.
+        written: Number of documents annotated and written.
+        words: Number of tokens of the written documents.
+        failed: Number of documents that could not be read, annotated or written.
         seconds: Time since the start.
     """
 
@@ -56,11 +60,11 @@ class Tally:
 
 @dataclass(slots=True)
 class _Written:
-    """What the writer holds for sure.
+    """The documents that the writer has received for certain.
 
     Attributes:
-        tally: How far the run was after the last batch written whole; None while the writer is at
-            work, when an interrupt leaves nobody knowing what of a batch it holds.
+        tally: The progress after the last complete batch; None while a batch is written, as an
+            interrupt may leave any part of it in the output.
     """
 
     tally: Tally | None
@@ -68,14 +72,14 @@ class _Written:
 
 @dataclass(slots=True)
 class _Batch:
-    """Documents on their way, and what became of those that are not.
+    """Documents that are processed together, and the errors of those that failed.
 
     Attributes:
-        read: Documents taken from the input, good or bad.
-        words: Their tokens, and one more for each.
-        more: Whether there may be others after them.
-        docs: The good ones.
-        errors: What was wrong with the others.
+        read: Number of documents read, good or bad.
+        words: Number of their tokens, plus one per document.
+        more: Whether there may be documents after them.
+        docs: The good documents.
+        errors: The errors of the others.
     """
 
     read: int = 0
@@ -97,16 +101,22 @@ def annotate_records(
 ) -> None:
     """Annotate and write documents until there are no more.
 
-    On Ctrl-C the batches written whole are put on disk and counted in a last checkpoint.
+    On Ctrl-C, the complete batches are flushed to disk and counted in a last checkpoint.
+
+    Example:
+        tally = Tally()
+        annotate_records(
+            pipeline, records, writer, tally=tally, on_batch=print, on_error=print, on_checkpoint=ignore
+        )
 
     Args:
-        pipeline: What annotates.
+        pipeline: The pipeline that annotates.
         items: Documents, and the errors of those that could not be read.
-        writer: Where they go.
-        tally: Counts, kept up to date.
-        on_batch: Hears of every batch.
-        on_error: Hears of every document that failed.
-        on_checkpoint: Hears how far the run is whenever all that it counts is on disk.
+        writer: Writes the documents.
+        tally: The counts, kept up to date.
+        on_batch: Called with the counts after each batch.
+        on_error: Called with the error of each document that failed.
+        on_checkpoint: Called with the counts whenever all counted documents are on disk.
     """
     started = time.monotonic() - tally.seconds
 
@@ -137,7 +147,7 @@ def annotate_records(
     try:
         while more:
             with pipeline.memory_zone():
-                # A call of its own, so that the Docs are gone before the zone that holds their words.
+                # A separate call, so that the Docs are deleted before the zone that holds their words ends.
                 more = _run_zone(pipeline, items, write)
             checkpoint(replace(tally))
     except KeyboardInterrupt:
@@ -157,7 +167,7 @@ def _run_zone(pipeline: Pipeline, items: Iterator[Item], write: Callable[[_Batch
 
 
 def _batches(pipeline: Pipeline, items: Iterator[Item]) -> Iterator[_Batch]:
-    """Yield the documents of one zone, tokenized: at least one batch, if an empty one."""
+    """Yield the tokenized documents of one zone: at least one batch, which may be empty."""
     ends = time.monotonic() + ZONE_SECONDS
     words, more = 0, True
     while more and words < ZONE_WORDS and time.monotonic() < ends:
@@ -170,7 +180,7 @@ def _next_batch(pipeline: Pipeline, items: Iterator[Item]) -> _Batch:
     batch = _Batch()
     for item in items:
         batch.read += 1
-        # Whatever it is it counts, or a stream of empty or bad ones would be one endless batch.
+        # Every document counts as a word, or a stream of empty or bad ones would be one endless batch.
         batch.words += 1
         if isinstance(item, DataError):
             batch.errors.append(item)
@@ -185,7 +195,7 @@ def _next_batch(pipeline: Pipeline, items: Iterator[Item]) -> _Batch:
 def _tokenize(pipeline: Pipeline, record: Record, batch: _Batch) -> None:
     try:
         doc = record_doc(record, pipeline.tokenizer)
-    except Exception as error:  # a stranger's tokenizer may raise anything
+    except Exception as error:  # a plugin's tokenizer may raise anything
         batch.errors.append(document_error(record, error))
     else:
         batch.docs.append((record, doc))
@@ -193,7 +203,7 @@ def _tokenize(pipeline: Pipeline, record: Record, batch: _Batch) -> None:
 
 
 def _annotated(pipeline: Pipeline, batch: _Batch) -> _Batch:
-    """Annotate a batch; where that fails, one by one, so that only the bad ones are lost."""
+    """Annotate a batch; if this fails, annotate one by one, so that only bad documents are lost."""
     try:
         pipeline.annotate([doc for _, doc in batch.docs])
     except GlossatorError:

@@ -1,7 +1,7 @@
-"""The journal of an annotating run: what it reads, with which pipeline, and how far it is on disk.
+"""The output of an annotating run and its journal: the inputs, the pipeline and the progress.
 
-While a run goes on its output is `NAME.part.SUFFIX`, or the folder `NAME.part`, and the journal lies
-beside it; both give way to the finished output. An interrupted run is resumed from there.
+During a run the output is `NAME.part.SUFFIX`, or the folder `NAME.part`, and the journal is
+beside it; the finished output replaces both. An interrupted run is resumed from there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ from glossator.util.files import replace_file, sha256_of
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a run writes.
+    """The output of a run.
+
+    Example:
+        output = output_at(Path("letters.jsonl"))
+        tally = output.open(fingerprint, resume=True)
+        ...  # write to output.part, and call output.checkpoint(fingerprint, tally) now and then
+        output.finish()
 
     Attributes:
         path: The finished output, a file or a folder.
@@ -40,28 +46,30 @@ class Output:
         return self.path.with_name(f"{self.path.name}.journal")
 
     def open(self, fingerprint: dict[str, Any], *, resume: bool) -> Tally:
-        """Return where to go on from: the start, or where the same run was cut off.
+        """Return the progress to continue from: zero, or that of the same run when it was interrupted.
 
         Args:
-            fingerprint: What makes two runs the same: see `run_fingerprint`.
-            resume: Whether to go on with what is there.
+            fingerprint: Equal for equal runs only: see `run_fingerprint`.
+            resume: Whether to continue an interrupted run.
 
         Raises:
             DataError: There is no folder to write into.
-            UsageError: The output is there already.
-            PipelineError: What was cut off is another run.
+            UsageError: The output exists.
+            PipelineError: The interrupted run differs from this one.
         """
         if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):
             raise UsageError(f"{self.path} is neither a file nor a folder: write to standard output instead")
         if not self.path.parent.is_dir():
             raise DataError(f"cannot be written: there is no folder {self.path.parent}", file=str(self.path))
         if self.path.is_dir() and any(self.path.iterdir()):
-            raise UsageError(f"{self.path} is there and not empty: remove it or name another output")
+            raise UsageError(f"{self.path} exists and is not empty: remove it or name another output")
+
         if not (resume and self.journal.is_file()):
             self._check_nothing_foreign()
             self.discard()
-            self._note(fingerprint, Tally(), 0)  # so that what is written from now on is known to be a run's
+            self._note(fingerprint, Tally(), 0)  # marks what is written from now on as the output of a run
             return Tally()
+
         try:
             entry = json.loads(self.journal.read_text(encoding="utf-8"))
             run, position, tally = entry["run"], int(entry["position"]), Tally(**entry["tally"])
@@ -70,46 +78,49 @@ class Output:
             raise PipelineError(f"{self.journal} is damaged, remove it and {self.part}: {error}") from error
         if changed:
             raise PipelineError(
-                f"{self.journal}: the run that was cut off had other {' and '.join(changed)}: "
+                f"{self.journal}: the interrupted run had other {' and '.join(changed)}: "
                 "undo the change, or run without --resume"
             )
         if position and not (self.part.exists() and _position(self.part) >= position):
             raise PipelineError(
-                f"{self.part} is gone or shorter than {self.journal} says: run without --resume"
+                f"{self.part} is missing or shorter than {self.journal} records: run without --resume"
             )
+
         if self.part.exists():
             _cut_back(self.part, position)
         return tally
 
     def checkpoint(self, fingerprint: dict[str, Any], tally: Tally) -> None:
-        """Note that everything counted so far is on disk, unless the format keeps it until the end."""
+        """Record that everything counted so far is on disk, unless the format keeps it until the end."""
+        # A format that keeps everything in memory has no file yet.
         if self.part.exists():
             self._note(fingerprint, tally, _position(self.part))
 
     def check_kind(self) -> None:
-        """Raise `UsageError` where a folder is written that is to replace a file."""
+        """Raise `UsageError` if a folder would replace a file."""
         if self.part.is_dir() and self.path.is_file():
-            raise UsageError(f"{self.path} is a file, and a folder is to be written: name another output")
+            raise UsageError(f"{self.path} is a file, but the format writes a folder: name another output")
 
     def kept(self) -> int:
-        """Return how many written documents the journal vouches for."""
-        # Asked of the file: an interrupt may fall between writing it and noting so anywhere else.
+        """Return the number of written documents according to the journal."""
+        # Read from the file: an interrupt may come between writing it and updating a variable.
         return int(json.loads(self.journal.read_text(encoding="utf-8"))["tally"]["written"])
 
     def is_unfinished(self, file: Path) -> bool:
-        """Whether a file is the unfinished output, lies in it, or is the journal."""
+        """Whether a file is the unfinished output, is inside it, or is the journal."""
         file, part = file.resolve(), self.part.resolve()
         return file == self.journal.resolve() or part in (file, *file.parents)
 
     def finish(self) -> None:
-        """Put the finished output in its place."""
+        """Rename the finished output to its final name."""
+        # Only an empty folder can be there, see `open`; a folder cannot be renamed over it on Windows.
         if self.path.is_dir():
             self.path.rmdir()
         self.part.replace(self.path)
         self.journal.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove the unfinished output and its journal; what is in their place stays."""
+        """Remove the unfinished output and its journal; an older output is kept."""
         self.journal.unlink(missing_ok=True)
         if self.part.is_dir():
             shutil.rmtree(self.part)
@@ -122,17 +133,21 @@ class Output:
         replace_file(self.journal, json.dumps(entry, ensure_ascii=False))
 
     def _check_nothing_foreign(self) -> None:
-        """Raise `UsageError` where something that no run left has the name of the unfinished output."""
-        there = [path for path in (self.part, self.journal) if path.exists()]
-        if there and not _is_journal(self.journal):
+        """Raise `UsageError` if a file that is not from a run has the name of the unfinished output."""
+        existing = [path for path in (self.part, self.journal) if path.exists()]
+        if existing and not _is_journal(self.journal):
             raise UsageError(
-                f"{there[0]} is in the way, for a run writes there before {self.path} is whole: "
+                f"{existing[0]} is in the way, as a run writes there until {self.path} is complete: "
                 "move it, or name another output"
             )
 
 
 def output_at(path: Path) -> Output:
-    """Return the output at a path; a link, or ".", is what it stands for."""
+    """Return the output at a path, with links and "." resolved.
+
+    Example:
+        output = output_at(Path("letters.jsonl"))
+    """
     return Output(path.resolve() if path.is_symlink() or path.name in ("", "..") else path)
 
 
@@ -145,7 +160,11 @@ def _is_journal(path: Path) -> bool:
 
 
 def run_fingerprint(pipeline: str, inputs: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]:
-    """Return what makes two runs the same: the pipeline's identity, inputs with checksums, options."""
+    """Return values that are equal for equal runs only: the pipeline's identity, input checksums, options.
+
+    Example:
+        fingerprint = run_fingerprint(identity(pipeline.source), files, {"to": "jsonl"})
+    """
     return {
         "pipeline": pipeline,
         "inputs": [[str(path), _checksum(path)] for path in inputs],
@@ -154,15 +173,15 @@ def run_fingerprint(pipeline: str, inputs: Sequence[Path], options: dict[str, An
 
 
 def _checksum(path: Path) -> str:
-    """Return a file's checksum; "" if it can be read only once, or not at all, which reading reports."""
+    """Return a file's checksum; "" if it can be read only once or not at all."""
     try:
         return "" if is_stream(path) else sha256_of(path)
-    except OSError:
+    except OSError:  # reported when the file is read
         return ""
 
 
 def _position(part: Path) -> int:
-    """Return the bytes of a file, or the files of a folder."""
+    """Return the number of bytes of a file, or of files in a folder."""
     return sum(1 for _ in part.iterdir()) if part.is_dir() else part.stat().st_size
 
 

@@ -1,4 +1,4 @@
-"""One batch of Docs on its way through the stages: long ones cut, vectors made once, results merged."""
+"""Runs stages on one batch of Docs: long Docs are cut, vectors are made once, predictions are merged."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ CHUNK_WORDS = 10_000
 
 
 class Batch:
-    """Docs to be predicted together, with the vectors of each embedder made at most once.
+    """Docs that are predicted together, with the vectors of each embedder made at most once.
 
-    Taggers and embedders see no Doc longer than `CHUNK_WORDS` tokens: long ones come as chunks of
-    whole sentences. Classifiers see every Doc whole.
+    Taggers and embedders get no Doc longer than `CHUNK_WORDS` tokens: long ones are cut into chunks of
+    whole sentences. Classifiers get every Doc whole.
+
+    Example:
+        batch = Batch(docs, pipeline.embedders)
+        predictions = batch.run(head.stage, head.config)
     """
 
     def __init__(self, docs: Sequence[Doc], embedders: Mapping[str, Embedder]) -> None:
@@ -35,18 +39,18 @@ class Batch:
         self._made: dict[tuple[str, bool], list[Any]] = {}
 
     def run(self, stage: Any, head: HeadConfig) -> Any:
-        """Return what a head's stage predicts for each Doc."""
+        """Return the prediction of a head's stage for each Doc."""
         if head.kind == "classifier":
             return stage.predict(self.docs, self.vectors(head))
         chunks = self._groups(self.vectors(head))
-        predictions = [answer for docs, vectors in chunks for answer in _checked(stage, docs, vectors)]
+        predictions = iter([one for docs, vectors in chunks for one in _checked(stage, docs, vectors)])
         merge = _merged_spans if head.layer.is_spans else _merged_tags
-        answers = iter(predictions)
-        return [merge([next(answers) for _ in bounds], bounds) for bounds in self._bounds]
+        return [merge([next(predictions) for _ in bounds], bounds) for bounds in self._bounds]
 
     def vectors(self, head: HeadConfig) -> Vectors:
-        """Return the vectors a head named, for its whole Docs."""
+        """Return the vectors that a head uses, for its whole Docs."""
         if head.tune:
+            # A head that tunes its vectors gets row numbers: it looks them up in its own copy of the table.
             tables = tuple(cast(TableEmbedder, self._embedders[name]).table for name in head.vectors)
             empty = [_no_vectors(doc) for doc in self.docs]
             rows = tuple(self._embedded(name, rows=True) for name in head.vectors)
@@ -65,38 +69,37 @@ class Batch:
 
     def _embedded(self, name: str, *, rows: bool) -> list[Any]:
         if (name, rows) not in self._made:
-            answers = iter(
-                [array for docs in self._chunk_groups() for array in self._embed(name, docs, rows)]
-            )
+            arrays = iter([array for docs in self._chunk_groups() for array in self._embed(name, docs, rows)])
             self._made[name, rows] = [
-                _joined([next(answers) for _ in bounds], axis=0) for bounds in self._bounds
+                _joined([next(arrays) for _ in bounds], axis=0) for bounds in self._bounds
             ]
         return self._made[name, rows]
 
     def _embed(self, name: str, docs: Sequence[Doc], rows: bool) -> Sequence[Any]:
         embedder = self._embedders[name]
         try:
-            answers = cast(TableEmbedder, embedder).rows(docs) if rows else embedder.embed(docs)
-            shapes = [array.shape for array in answers]
+            arrays = cast(TableEmbedder, embedder).rows(docs) if rows else embedder.embed(docs)
+            shapes = [array.shape for array in arrays]
         except GlossatorError:
             raise
         except Exception as error:
             raise StageError(f"embedder {name!r} failed: {type(error).__name__}: {error}") from error
+
         if len(shapes) != len(docs):
-            raise StageError(f"embedder {name!r} answered for {len(shapes)} of {len(docs)} documents")
+            raise StageError(f"embedder {name!r} returned {len(shapes)} arrays for {len(docs)} documents")
         for doc, shape in zip(docs, shapes, strict=True):
-            wanted = (len(doc),) if rows else (len(doc), embedder.width)
-            if shape != wanted:
-                raise StageError(f"embedder {name!r} answered with the shape {shape}, not {wanted}")
-        return answers
+            expected = (len(doc),) if rows else (len(doc), embedder.width)
+            if shape != expected:
+                raise StageError(f"embedder {name!r} returned an array of shape {shape}, not {expected}")
+        return arrays
 
     def _groups(self, vectors: Vectors) -> Iterator[tuple[list[Doc], Vectors]]:
-        """Cut vectors as the Docs are cut."""
-        pieces = iter(self._pieces())
+        """Yield the groups of chunks, each with its part of the vectors."""
+        chunks = iter(self._chunk_positions())
         for docs in self._chunk_groups():
-            places = [next(pieces) for _ in docs]
-            values = [vectors.values[i][start:end] for i, start, end in places]
-            rows = tuple([table[i][start:end] for i, start, end in places] for table in vectors.rows)
+            positions = [next(chunks) for _ in docs]
+            values = [vectors.values[i][start:end] for i, start, end in positions]
+            rows = tuple([table[i][start:end] for i, start, end in positions] for table in vectors.rows)
             yield docs, Vectors(space=vectors.space, values=values, rows=rows)
 
     def _chunk_groups(self) -> Iterator[list[Doc]]:
@@ -104,22 +107,25 @@ class Batch:
         if all(len(bounds) == 1 for bounds in self._bounds):
             yield list(self.docs)
             return
-        chunks = ((_chunk(self.docs[i], start, end), end - start) for i, start, end in self._pieces())
+        positions = self._chunk_positions()
+        chunks = ((_chunk(self.docs[i], start, end), end - start) for i, start, end in positions)
         yield from batch_by_words(chunks, 2 * CHUNK_WORDS)
 
-    def _pieces(self) -> Iterable[tuple[int, int, int]]:
+    def _chunk_positions(self) -> Iterable[tuple[int, int, int]]:
+        """Return the index of the Doc and the tokens [start, end) of every chunk."""
         return ((i, start, end) for i, bounds in enumerate(self._bounds) for start, end in bounds)
 
 
 def _checked(stage: Any, docs: Sequence[Doc], vectors: Vectors) -> Sequence[Any]:
-    answers: Sequence[Any] = stage.predict(docs, vectors)
-    if len(answers) != len(docs):
-        raise ValueError(f"predict answered for {len(answers)} of {len(docs)} documents")
-    return answers
+    predictions: Sequence[Any] = stage.predict(docs, vectors)
+    if len(predictions) != len(docs):
+        raise ValueError(f"predict returned {len(predictions)} predictions for {len(docs)} documents")
+    return predictions
 
 
 def _chunk(doc: Doc, start: int, end: int) -> Doc:
-    """Copy part of a Doc: its words, spaces and sentences. `Span.as_doc` would walk the whole Doc."""
+    """Copy the words, spaces and sentence starts of part of a Doc."""
+    # Not `Span.as_doc`, which walks the whole Doc.
     if start == 0 and end == len(doc):
         return doc
     tokens = doc[start:end]
@@ -134,7 +140,7 @@ def _chunk(doc: Doc, start: int, end: int) -> Doc:
 
 
 def _joined(arrays: Sequence[Any], axis: int) -> Any:
-    """Return arrays joined; the only one as it is, for copies cost."""
+    """Return arrays concatenated; a single array is returned without a copy."""
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=axis)
 
 

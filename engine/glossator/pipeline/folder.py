@@ -1,9 +1,9 @@
-"""A pipeline's folder: written whole or not at all, read back and checked.
+"""The folder of a pipeline: saved atomically, loaded and checked.
 
     config.cfg  meta.json  golden.jsonl  embedders/NAME/  taggers/NAME/  classifiers/NAME/
 
-`meta.json` holds names, versions, labels, scores and the size and checksum of every file. Stages come here in
-`Slot`s: the folder knows nothing of the pipeline they make up.
+`meta.json` holds names, versions, labels, scores and the size and checksum of every file. Stages are passed
+in as `Slot`s: this module does not depend on `Pipeline`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ CONFIG, META, GOLDEN = "config.cfg", "meta.json", "golden.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A stage with its place in a pipeline's folder.
+    """A stage and its subfolder in a pipeline's folder.
+
+    Example:
+        Slot("ner", head.config, head.stage, "taggers/ner", str(head))
 
     Attributes:
         name: Its name in the pipeline.
         config: Its section of the config.
         stage: The stage.
         subfolder: Its own folder, below the pipeline's: "embedders/NAME", "taggers/NAME", "classifiers/NAME".
-        title: What messages call it.
+        title: Its name in messages.
     """
 
     name: str
@@ -55,19 +58,22 @@ def save(
     record_golden: Callable[[], str],
     attachments: Mapping[str, bytes],
 ) -> None:
-    """Write a pipeline's folder; a pipeline that is there is replaced in the last moment.
+    """Write a pipeline's folder; an existing pipeline is replaced when the new one is complete.
+
+    Example:
+        save(path, pipeline.config, pipeline.slots(), meta={}, record_golden=lambda: "", attachments={})
 
     Args:
         path: The folder.
         config: The pipeline's config.
         slots: Its stages, all trained.
-        meta: What `meta.json` is to hold besides versions and files.
-        record_golden: Returns the content of `golden.jsonl`. It is called once the stages are written, as
-            writing them may change what annotates.
+        meta: The content of `meta.json` besides versions and files.
+        record_golden: Returns the content of `golden.jsonl`. It is called after the stages are written, as
+            writing may change their predictions.
         attachments: More files for the folder, by name.
 
     Raises:
-        PipelineError: `path` holds something that is no pipeline.
+        PipelineError: `path` contains files but is not a pipeline.
         StageError: A stage is not trained.
     """
     check_replaceable(path.resolve())
@@ -87,11 +93,15 @@ def save(
 
 
 def open_folder(path: Path) -> tuple[PipelineConfig, dict[str, Any]]:
-    """Return the config and the `meta.json` of a pipeline's folder, its files having their sizes.
+    """Return the config and the `meta.json` of a pipeline's folder, after a check of its file sizes.
+
+    Example:
+        config, meta = open_folder(Path("models/samples"))
 
     Raises:
-        PipelineError: It is missing or damaged, or a later Glossator wrote it.
+        PipelineError: The folder is missing or damaged, or a later Glossator wrote it.
     """
+    # Saving may have been killed between the two renames that replace a folder.
     recover_folder(path)
     meta = read_meta(path)
     _check_sizes(path, meta)
@@ -99,42 +109,55 @@ def open_folder(path: Path) -> tuple[PipelineConfig, dict[str, Any]]:
 
 
 def restore(slots: Iterable[Slot], path: Path) -> None:
-    """Let each stage read its own folder.
+    """Load each stage from its own folder.
+
+    Example:
+        restore(pipeline.slots(), Path("models/samples"))
 
     Raises:
-        PipelineError: One cannot.
+        PipelineError: A stage cannot be loaded.
     """
     for slot in slots:
         _restore(slot, path)
 
 
 def prepare(slots: Iterable[Slot], folder: Path) -> None:
-    """Let stages read the files their settings name, which count from `folder`.
+    """Let stages read the files that their settings name, relative to `folder`.
 
-    A saved pipeline's config still has the file names of the config it was trained from, which
-    count from elsewhere: unless a stage's section was changed, its own copy is what it means.
+    The config of a saved pipeline keeps the file names of the config it was trained from, relative to
+    another folder: unless a stage's section has changed, the stage is loaded from its saved copy.
+
+    Example:
+        prepare(pipeline.slots(), pipeline.config.folder)
     """
     saved = read_config(folder / CONFIG) if is_pipeline(folder) else None
-    known = [*saved.embedders.items(), *((head.name, head) for head in saved.heads)] if saved else []
+    unchanged = [*saved.embedders.items(), *((head.name, head) for head in saved.heads)] if saved else []
     for slot in slots:
-        if isinstance(slot.stage, Preparable) and (slot.name, slot.config) in known:
+        if isinstance(slot.stage, Preparable) and (slot.name, slot.config) in unchanged:
             _restore(slot, folder)
         elif isinstance(slot.stage, Preparable):
             slot.stage.prepare(folder)
 
 
 def write_stage(stage: Any, folder: Path) -> None:
-    """Write a stage, ready for annotating, into an existing, empty folder."""
+    """Write a stage, ready for annotating, into an existing, empty folder.
+
+    Example:
+        write_stage(head.stage, folder)
+    """
     if isinstance(stage, Finishable):
         stage.finish()
     stage.to_disk(folder)
 
 
 def read_meta(path: Path) -> dict[str, Any]:
-    """Return a pipeline folder's `meta.json`.
+    """Return the `meta.json` of a pipeline's folder.
+
+    Example:
+        read_meta(Path("models/samples"))["heads"]["ner"]["labels"]
 
     Raises:
-        PipelineError: There is none, it is damaged, or a later Glossator wrote it.
+        PipelineError: It is missing or damaged, or a later Glossator wrote it.
     """
     if not path.exists():
         raise PipelineError(f"{path}: there is no such pipeline folder")
@@ -144,7 +167,7 @@ def read_meta(path: Path) -> dict[str, Any]:
         meta = json.loads((path / META).read_text(encoding="utf-8"))
         version, files = meta["format"], meta["files"]
         if not isinstance(files, dict):
-            raise ValueError("its list of files is no object")
+            raise ValueError('"files" is not an object')
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PipelineError(f"{path / META} is damaged: {error}") from error
     if version != FORMAT_VERSION:
@@ -156,7 +179,11 @@ def read_meta(path: Path) -> dict[str, Any]:
 
 
 def damaged_files(path: Path) -> list[str]:
-    """Return the files of a pipeline's folder that are missing or whose checksums differ."""
+    """Return the files of a pipeline's folder that are missing or whose checksums differ.
+
+    Example:
+        damaged_files(Path("models/samples"))  # ["taggers/ner/weights.npz"]
+    """
     files = read_meta(path)["files"]
     return [
         name
@@ -166,21 +193,26 @@ def damaged_files(path: Path) -> list[str]:
 
 
 def identity(path: Path | None) -> str:
-    """Return a checksum that changes whenever the files of a pipeline's folder do; None: it has no folder."""
+    """Return a checksum of all files of a pipeline's folder; `path` is None for a pipeline without one.
+
+    Example:
+        identity(pipeline.source)
+    """
     files = read_meta(path)["files"] if path else {}
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise `PipelineError` if `path` holds something that is no pipeline."""
+    """Raise `PipelineError` if `path` contains files but is not a pipeline."""
     if path.is_file():
         raise PipelineError(f"{path} is a file: name a folder for the pipeline")
     if path.is_dir() and any(path.iterdir()) and not is_pipeline(path):
-        raise PipelineError(f"{path} holds something that is no pipeline: name another folder")
+        raise PipelineError(f"{path} contains files but is not a pipeline: name another folder")
 
 
 def is_pipeline(path: Path) -> bool:
-    """Whether Glossator wrote this folder, in whichever version; spaCy's have a `meta.json` too."""
+    """Whether any version of Glossator wrote this folder."""
+    # The folders of spaCy pipelines have a `meta.json` too.
     try:
         meta = json.loads((path / META).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -209,7 +241,8 @@ def _restore(slot: Slot, path: Path) -> None:
 
 
 def _check_sizes(path: Path, meta: Mapping[str, Any]) -> None:
-    """Sizes alone: summing gigabytes of vectors would cost every start; `info --check` does that."""
+    """Raise `PipelineError` if a file is missing or differs in size."""
+    # Only sizes: the checksums of gigabytes of vectors would slow down every start. `info --check` has them.
     for name, expected in meta["files"].items():
         file = path / name
         if not file.is_file():
@@ -222,7 +255,7 @@ def _check_sizes(path: Path, meta: Mapping[str, Any]) -> None:
 
 
 def _with_moved_data(config: PipelineConfig, folder: Path) -> PipelineConfig:
-    """Make the data's paths count from the pipeline's folder, so that it can be trained again from there."""
+    """Make the data's paths relative to the pipeline's folder, so that it can be trained again from there."""
 
     def moved(name: str) -> str:
         if not name:
@@ -230,7 +263,7 @@ def _with_moved_data(config: PipelineConfig, folder: Path) -> PipelineConfig:
         target = (config.folder / name).resolve()
         try:
             return Path(os.path.relpath(target, folder.resolve())).as_posix()
-        except ValueError:  # another drive
+        except ValueError:  # another drive on Windows: there is no relative path
             return target.as_posix()
 
     data = {

@@ -1,4 +1,4 @@
-"""Golden texts: what a pipeline said when it was saved, so that a change of its answers is noticed."""
+"""Golden texts: the predictions of a pipeline when it was saved, so that a later change is noticed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from glossator.pipeline.head import Head
 
-TOLERANCE = 1e-3
+TOLERANCE = 1e-3  # of scores: processors and versions of libraries round differently
 
 TEXTS = (
     "Miriam Okafor flew from Lisbon to Toronto on Monday to meet the board of Halden Shipping.",
@@ -28,39 +28,50 @@ TEXTS = (
 
 
 def record(docs: Iterable[Doc], heads: Collection[Head]) -> str:
-    """Return annotated texts and the heads' answers, one JSON object per line."""
+    """Return annotated texts and the heads' predictions, one JSON object per line.
+
+    Example:
+        content = record(pipeline.pipe(TEXTS), pipeline.heads.values())
+    """
     lines = [json.dumps(answer_of(doc, heads), ensure_ascii=False) for doc in docs]
     return "".join(f"{line}\n" for line in lines)
 
 
 def recorded_texts(recorded: str) -> list[str]:
-    """Return the texts that `record` recorded."""
+    """Return the texts that `record` recorded.
+
+    Example:
+        docs = pipeline.pipe(recorded_texts(content))
+    """
     return [answer["text"] for answer in map(json.loads, recorded.splitlines())]
 
 
 def differences(recorded: str, docs: Iterable[Doc], heads: Collection[Head]) -> list[str]:
-    """Return what is now answered differently, one sentence each; labels must be equal, scores close.
+    """Return the predictions that have changed, one sentence each; labels must be equal, scores close.
+
+    Example:
+        changes = differences(content, pipeline.pipe(recorded_texts(content)), pipeline.heads.values())
 
     Args:
-        recorded: What `record` returned.
-        docs: Its texts, annotated anew.
-        heads: The heads to compare; the answers of others are passed over.
+        recorded: The result of `record`.
+        docs: Its texts, annotated again.
+        heads: The heads to compare; the predictions of others are ignored.
     """
     expected = [json.loads(line) for line in recorded.splitlines()]
-    found = [answer_of(doc, heads) for doc in docs]
+    actual = [answer_of(doc, heads) for doc in docs]
     return [
-        f"{want['text']!r}: {name}: {want[name]} is now {got.get(name)}"
-        for want, got in zip(expected, found, strict=True)
-        for name in want
-        if name in got and not _alike(want[name], got[name])
+        f"{before['text']!r}: {name}: {before[name]} is now {after.get(name)}"
+        for before, after in zip(expected, actual, strict=True)
+        for name in before
+        if name in after and not _close(before[name], after[name])
     ]
 
 
-def _alike(want: Any, got: Any) -> bool:
-    if isinstance(want, float) and isinstance(got, int | float):
-        return abs(want - got) <= TOLERANCE
-    if isinstance(want, Mapping) and isinstance(got, Mapping):
-        return want.keys() == got.keys() and all(_alike(want[key], got[key]) for key in want)
-    if isinstance(want, list | tuple) and isinstance(got, list | tuple):
-        return len(want) == len(got) and all(map(_alike, want, got))
-    return bool(want == got)
+def _close(before: Any, after: Any) -> bool:
+    if isinstance(before, float) and isinstance(after, int | float):
+        return abs(before - after) <= TOLERANCE
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return before.keys() == after.keys() and all(_close(before[key], after[key]) for key in before)
+    if isinstance(before, list | tuple) and isinstance(after, list | tuple):
+        return len(before) == len(after) and all(map(_close, before, after))
+    return bool(before == after)

@@ -1,4 +1,4 @@
-"""A tagger or classifier in its place in a pipeline."""
+"""A tagger or classifier of a pipeline."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Head:
-    """A tagger or classifier in its place: the stage, and what the pipeline knows about it.
+    """A tagger or classifier of a pipeline: the stage, its config and its thresholds.
+
+    Example:
+        head = pipeline.heads["ner"]
+        print(head.config.layer, head.labels)
 
     Attributes:
-        config: Its description.
+        config: Its section of the pipeline's config.
         stage: The stage.
-        plugin: Which plugin it is from.
-        thresholds: For a classifier, from which probability each label holds, see
-            `ml.thresholds.apply_thresholds`; labels are without its prefix.
+        plugin: The plugin that declares the stage.
+        thresholds: For a classifier, the lowest probability at which each label holds, see
+            `ml.thresholds.apply_thresholds`; labels are without the head's prefix.
     """
 
     config: HeadConfig
@@ -42,7 +46,7 @@ class Head:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels as they stand on a Doc, prefix included; empty before training."""
+        """The labels as written to a Doc, with the prefix; empty before training."""
         return tuple(self.config.prefix + label for label in self.stage.labels)
 
     @property
@@ -51,14 +55,15 @@ class Head:
         return bool(getattr(self.stage, "exclusive", True))
 
     def apply_thresholds(self, probabilities: Any) -> list[list[str]]:
-        """Return which of a classifier's labels hold, the likeliest first, by its (docs, labels) answers."""
+        """Return the labels that hold for each document, most probable first, from (docs, labels) values."""
         labels = self.stage.labels
+        # The shape of an empty array does not say how many labels there are.
         rows = np.asarray(probabilities, dtype=np.float64).reshape(len(probabilities), len(labels))
-        found = apply_thresholds(rows, labels, self.thresholds, exclusive=self.exclusive)
-        return [[self.config.prefix + label for label in of_doc] for of_doc in found]
+        holding = apply_thresholds(rows, labels, self.thresholds, exclusive=self.exclusive)
+        return [[self.config.prefix + label for label in doc_labels] for doc_labels in holding]
 
     def described(self) -> dict[str, Any]:
-        """Return what `meta.json` says of it."""
+        """Return its entry in `meta.json`."""
         return {
             "kind": self.config.kind,
             "stage": self.config.stage,
@@ -77,8 +82,11 @@ class Head:
 def check_labels_disjoint(labels: Mapping[str, Iterable[str]]) -> None:
     """Raise `ConfigError` for a label that two classifiers write to `doc.cats`.
 
+    Example:
+        check_labels_disjoint({"topic": ["news", "sport"], "mood": ["happy", "sad"]})
+
     Args:
-        labels: Of each classifier by its name, prefix included.
+        labels: The labels of each classifier, by its name, with the prefix.
     """
     owners: dict[str, str] = {}
     for name, written in labels.items():
@@ -92,7 +100,11 @@ def check_labels_disjoint(labels: Mapping[str, Iterable[str]]) -> None:
 
 
 def answer_of(doc: Doc, heads: Iterable[Head]) -> dict[str, Any]:
-    """Return everything that heads wrote to a Doc, by head, as JSON values."""
+    """Return the predictions that heads wrote to a Doc, by head, as JSON values.
+
+    Example:
+        answer_of(doc, pipeline.heads.values())["ner"]  # [[0, 4, "PERSON", 0.98]]
+    """
     answer: dict[str, Any] = {"text": doc.text}
     for head in heads:
         layer = head.config.layer

@@ -1,4 +1,4 @@
-"""Loading saved pipelines, and checking that they still answer as they did."""
+"""Loading saved pipelines, and checking that their predictions have not changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from glossator.plugins.manager import PluginManager
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """What the other classifiers of a pipeline write: their labels, prefixes included, and these prefixes."""
+    """The labels of the other classifiers of a pipeline, with prefixes, and these prefixes.
+
+    Example:
+        foreign = other_classifiers(pipeline, pipeline.heads["topic"])
+        "mood:happy" in foreign.labels
+    """
 
     labels: frozenset[str]
     prefixes: tuple[str, ...]
@@ -30,7 +35,10 @@ def load(
     without: Collection[str] = (),
     plugins: PluginManager | None = None,
 ) -> Pipeline:
-    """Load a saved pipeline: a folder, or the name of one that an installed package carries.
+    """Load a saved pipeline: a folder, or the name of one that comes with an installed package.
+
+    Example:
+        pipeline = glossator.load("models/samples", only=["ner"])
 
     Args:
         pipeline: The folder or the name.
@@ -42,9 +50,6 @@ def load(
         ConfigError: There is no head of such a name, or none is left.
         PipelineError: There is no such pipeline, or it is damaged.
         PluginError: A stage it needs is not installed.
-
-    Example:
-        pipeline = glossator.load("models/samples", only=["ner"])
     """
     manager = plugins or PluginManager.from_environment()
     folder = pipeline_folder(pipeline, manager)
@@ -57,7 +62,7 @@ def load(
     loaded.meta = {key: meta[key] for key in ("scores", "data", "seeds") if key in meta}
 
     if (only or without) and not loaded.heads:
-        raise ConfigError("no head is left to load: leave out fewer")
+        raise ConfigError("no head is left to load: exclude fewer heads")
     return loaded
 
 
@@ -68,61 +73,81 @@ def load_if_named(
     without: Collection[str] = (),
     plugins: PluginManager | None = None,
 ) -> Pipeline:
-    """Return a pipeline as it is, or load the one of this name or folder; raise as `load`.
+    """Return a pipeline as it is, or load the one with this name or folder; raise as `load`.
+
+    Example:
+        pipeline = load_if_named("models/samples", without=["pos"])
 
     Raises:
-        UsageError: Heads are chosen of a pipeline that is loaded already.
+        UsageError: `only` or `without` is given for a pipeline that is loaded already.
     """
     if not isinstance(pipeline, Pipeline):
         return load(pipeline, only=only, without=without, plugins=plugins)
     if only or without:
-        raise UsageError("heads are chosen when a pipeline is loaded: give its folder, or load it with them")
+        raise UsageError("heads are chosen when a pipeline is loaded: pass its folder, or load it with them")
     return pipeline
 
 
 def plugins_of(pipeline: Pipeline | str | Path, plugins: PluginManager | None) -> PluginManager:
-    """Return the plugins to use: the given ones, those of a loaded pipeline, or all that are installed."""
+    """Return the plugins to use: `plugins`, else those of a loaded pipeline, else all that are installed.
+
+    Example:
+        plugins = plugins_of("models/samples", None)  # all installed plugins
+    """
     if plugins is not None:
         return plugins
     return pipeline.plugins if isinstance(pipeline, Pipeline) else PluginManager.from_environment()
 
 
 def pipeline_folder(pipeline: str | Path, plugins: PluginManager) -> Path:
-    """Return the folder of a pipeline: itself, or that of one that an installed package carries."""
+    """Return the folder of a pipeline: the path itself, or the folder in an installed package.
+
+    Example:
+        folder = pipeline_folder("models/samples", plugins)
+    """
     path = Path(pipeline)
     is_name = isinstance(pipeline, str) and path.name == pipeline
+    # A folder of the user's comes before a package that uses the same name.
     if is_name and not path.exists():
-        found = next((d.record for d in plugins.pipelines() if d.record.name == pipeline), None)
-        return found.path if found else path
+        record = next((d.record for d in plugins.pipelines() if d.record.name == pipeline), None)
+        return record.path if record else path
     return path
 
 
 def check_pipeline(folder: Path, *, plugins: PluginManager | None = None) -> None:
-    """Check that a saved pipeline's files are whole, and that it answers its golden texts as it did.
+    """Check that the files of a saved pipeline are unchanged, and its predictions for the golden texts too.
+
+    Example:
+        check_pipeline(Path("models/samples"))
 
     Raises:
-        PipelineError: A file is damaged, or an answer is another one.
+        PipelineError: A file is damaged, or a prediction differs.
     """
     damaged = damaged_files(folder)
     if damaged:
-        raise PipelineError(f"{folder}: damaged files: {', '.join(damaged)}; get the pipeline again")
+        raise PipelineError(f"{folder}: damaged files: {', '.join(damaged)}; download or train it again")
 
     recorded = (folder / GOLDEN).read_text(encoding="utf-8")
     changes = changed_answers(load(folder, plugins=plugins), recorded)
     if changes:
         raise PipelineError(
-            f"{folder}: the pipeline does not answer as it did when it was saved:\n" + "\n".join(changes)
+            f"{folder}: the pipeline's predictions differ from those when it was saved:\n"
+            + "\n".join(changes)
         )
 
 
 def changed_answers(pipeline: Pipeline, recorded: str) -> list[str]:
-    """Return how a pipeline's answers differ from those of its `golden.jsonl`: see `golden.differences`."""
+    """Return how a pipeline's predictions differ from its `golden.jsonl`: see `golden.differences`."""
     docs = pipeline.pipe(golden.recorded_texts(recorded))
     return golden.differences(recorded, docs, pipeline.heads.values())
 
 
 def other_classifiers(pipeline: Pipeline, head: Head) -> Foreign:
-    """Return what the classifiers of a pipeline write, except one: also those that loading left out."""
+    """Return the labels and prefixes of all classifiers except one, also of those that were not loaded.
+
+    Example:
+        foreign = other_classifiers(pipeline, pipeline.heads["topic"])
+    """
     labels = {other.name: other.labels for other in pipeline.heads.values()}
     configs = {other.name: other.config for other in pipeline.heads.values()}
     if pipeline.source is not None:

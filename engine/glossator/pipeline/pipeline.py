@@ -33,31 +33,33 @@ if TYPE_CHECKING:
 
 BATCH_WORDS = 20_000
 
-_OWN = Plugin("(none)", "", "")  # of a stage that was given as a record and not by name
+_OWN = Plugin("(none)", "", "")  # of a stage that is passed as a record, not by name
 
 
 class Pipeline:
     """Annotates texts and Docs.
 
-    Compose one in Python, read it from a config (`from_config`) or load a saved one
-    (`glossator.load`):
+    Compose one in Python, read it from a config (`from_config`) or load a saved one (`glossator.load`).
 
-        pipeline = Pipeline("en")
-        pipeline.add_tagger("ner", "window", write="ents")
+    Example:
+        pipeline = glossator.load("models/samples")
+        pipeline("Mara lives in Oslo.").ents
+
+        untrained = Pipeline("en").add_tagger("ner", "window", write="ents")
 
     Args:
         lang: spaCy's language code.
         tokenizer: The tokenizer stage; other keyword arguments are its settings.
         name: The pipeline's name, written to each Doc.
         version: The pipeline's version, written to each Doc.
-        licence: The licence of what it has learned.
-        seed: Where all randomness of its training starts.
+        licence: The licence of the trained weights.
+        seed: The seed of all randomness in training.
         plugins: Where stages are looked up; by default all that are installed.
 
     Attributes:
-        config: Its description, kept up to date by `add_...`.
-        meta: What training found out, saved with it: dev scores, sums of the data.
-        source: The folder it was loaded from, if it was.
+        config: Its config, kept up to date by `add_...`.
+        meta: Results of training that are saved with it: dev scores, checksums of the data.
+        source: The folder it was loaded from, if any.
     """
 
     def __init__(
@@ -81,9 +83,9 @@ class Pipeline:
             seed=seed,
             tokenizer=StageConfig(stage=_stage_name(tokenizer), settings=tokenizer_settings),
         )
-        self.tokenizer: Tokenizer = self._build("tokenizer", tokenizer, {"lang": lang, **tokenizer_settings})[
-            0
-        ]
+        settings = {"lang": lang, **tokenizer_settings}
+        self.tokenizer: Tokenizer = self._build("tokenizer", tokenizer, settings)[0]
+
         self.embedders: dict[str, Embedder] = {}
         self.heads: dict[str, Head] = {}
         self.meta: dict[str, Any] = {}
@@ -99,7 +101,7 @@ class Pipeline:
         only: Collection[str] = (),
         without: Collection[str] = (),
     ) -> Self:
-        """Build a pipeline's stages, untrained; `only` and `without` choose among its heads."""
+        """Build the untrained stages of a config; `only` and `without` choose among its heads."""
         heads = _chosen(config.heads, only, without)
         pipeline = cls(
             config.lang,
@@ -108,10 +110,12 @@ class Pipeline:
             **config.tokenizer.settings,
         )
         for name, stage in config.embedders.items():
+            # Vectors can be gigabytes: those that no chosen head uses are not built.
             if name == config.tensor or any(name in head.vectors for head in heads):
                 pipeline.add_embedder(name, stage.stage, **stage.settings)
         for head in heads:
             pipeline._add_head(head, head.stage)
+
         pipeline.config = replace(
             config,
             embedders={name: config.embedders[name] for name in pipeline.embedders},
@@ -123,7 +127,7 @@ class Pipeline:
     def add_embedder(self, name: str, stage: str | Stage, **settings: Any) -> Self:
         """Add an embedder that heads can name in `vectors`."""
         if check_name(name, "embedders") in self.embedders:
-            raise ConfigError(f"there is an embedder {name!r} already: choose another name")
+            raise ConfigError(f"an embedder {name!r} already exists: choose another name")
         self.embedders[name] = self._build("embedder", stage, settings)[0]
         added = StageConfig(stage=_stage_name(stage), settings=settings)
         self.config = replace(self.config, embedders={**self.config.embedders, name: added})
@@ -143,11 +147,11 @@ class Pipeline:
 
         Args:
             name: Its name in this pipeline.
-            stage: The stage, "name", "plugin/name" or a record of one's own.
+            stage: The stage: "name", "plugin/name" or a `Stage` record.
             write: The layer it writes.
-            vectors: Embedders whose vectors it gets.
-            tune: Whether it trains its own copy of them.
-            **settings: What its factory gets.
+            vectors: Names of the embedders whose vectors it uses.
+            tune: Whether it trains its own copy of the vectors.
+            **settings: Settings of the stage.
         """
         values = {"write": write, "vectors": list(vectors), "tune": tune, **settings}
         return self._add_head(head_config(name, "tagger", {"stage": _stage_name(stage), **values}), stage)
@@ -162,12 +166,12 @@ class Pipeline:
         tune: bool = False,
         **settings: Any,
     ) -> Self:
-        """Add a classifier that writes `doc.cats`, each label behind `prefix`."""
+        """Add a classifier that writes `doc.cats`, with `prefix` before each label."""
         values = {"prefix": prefix, "vectors": list(vectors), "tune": tune, **settings}
         return self._add_head(head_config(name, "classifier", {"stage": _stage_name(stage), **values}), stage)
 
     def remove(self, name: str) -> None:
-        """Take a head out."""
+        """Remove a head."""
         _chosen(self.config.heads, (), (name,))
         del self.heads[name]
         heads = tuple(head for head in self.config.heads if head.name != name)
@@ -176,7 +180,7 @@ class Pipeline:
 
     @property
     def tensor(self) -> str:
-        """The embedder whose vectors go into `doc.tensor`, for `.vector` and `.similarity`; "" for none."""
+        """Name of the embedder whose vectors are written to `doc.tensor`, for `.vector`; "" for none."""
         return self.config.tensor
 
     @tensor.setter
@@ -187,7 +191,7 @@ class Pipeline:
 
     @property
     def vocab(self) -> Vocab:
-        """The vocab of every Doc the tokenizer makes."""
+        """The vocab of the Docs that the tokenizer makes."""
         return self.tokenizer("").vocab
 
     def __call__(self, text: str | Doc) -> Doc:
@@ -199,22 +203,22 @@ class Pipeline:
     def pipe(self, texts: Iterable[str | Doc], *, batch_words: int = BATCH_WORDS) -> Iterator[Doc]:
         """Annotate a stream, in order, in batches of about `batch_words` words.
 
-        While a batch is annotated, in a thread of its own, the one before is handed out and the next
-        is read and tokenized: three are held at a time. The vocab grows with every new word; for long
+        While a thread annotates one batch, the batch before it is yielded and the next one
+        is read and tokenized: three batches are in memory. The vocab grows with every new word; for long
         streams see `memory_zone`.
 
         Raises:
-            UsageError: It is one text, or holds something that is neither text nor Doc.
+            UsageError: `texts` is a single text, or holds something that is neither a text nor a Doc.
         """
         if isinstance(texts, str):
-            raise UsageError("pipe takes many texts: for one call the pipeline itself")
+            raise UsageError("pipe takes many texts: for a single text, call the pipeline itself")
 
         def annotated(docs: list[Doc]) -> list[Doc]:
             self.annotate(docs)
             return docs
 
         docs = map(self._doc_of, texts)
-        # An empty Doc counts too, or a stream of them would be one endless batch.
+        # An empty Doc counts as one word, or a stream of them would be one endless batch.
         batches = batch_by_words(((doc, max(len(doc), 1)) for doc in docs), batch_words)
         with closing(prefetch_map(annotated, batches)) as done:
             for batch in done:
@@ -224,9 +228,9 @@ class Pipeline:
         """Annotate Docs in place, as one batch.
 
         Raises:
-            StageError: A stage failed or answered nonsense; no later head has run.
+            StageError: A stage failed or returned an invalid prediction; no later head has run.
         """
-        with self._annotating:  # a stage need not bear two threads; `pipe` may be at work in another
+        with self._annotating:  # stages need not be thread-safe, and `pipe` annotates in another thread
             if any(head.config.layer == ENTS for head in self.heads.values()):
                 for doc in docs:
                     clear_ents(doc)
@@ -236,24 +240,25 @@ class Pipeline:
                 predictions = self.predict(head, batch)
                 self._write(head, docs, predictions)
                 if head.config.kind == "classifier":
-                    for of_doc, labels in zip(categories, head.apply_thresholds(predictions), strict=True):
-                        of_doc[head.name] = labels
+                    for holding, labels in zip(categories, head.apply_thresholds(predictions), strict=True):
+                        holding[head.name] = labels
+
             if self.tensor:
                 write_tensors(docs, batch.embedded(self.tensor))
-            for doc, of_doc in zip(docs, categories, strict=True):
-                write_provenance(doc, self.config.name, self.config.version, of_doc)
+            for doc, holding in zip(docs, categories, strict=True):
+                write_provenance(doc, self.config.name, self.config.version, holding)
 
     def _doc_of(self, text: str | Doc) -> Doc:
         if isinstance(text, str):
             return self.tokenizer(text)
         if not isinstance(text, Doc):
             raise UsageError(
-                f"it takes a text or a Doc, not {type(text).__name__}: for many use pipeline.pipe"
+                f"a pipeline takes a text or a Doc, not {type(text).__name__}: for several use pipeline.pipe"
             )
         return text
 
     def predict(self, head: Head, batch: Batch) -> Any:
-        """Return what a head's stage answers for a batch, writing nothing."""
+        """Return the predictions of a head's stage for a batch, without writing them."""
         try:
             return batch.run(head.stage, head.config)
         except GlossatorError:
@@ -263,10 +268,10 @@ class Pipeline:
 
     @contextmanager
     def memory_zone(self) -> Iterator[None]:
-        """Bound memory: when the block ends, the words first met inside it may be forgotten.
+        """Bound memory: when the block ends, words that are new in it may be removed from the vocab.
 
-        Docs made inside must not be touched afterwards (spaCy's `Language.memory_zone`), and the
-        tokenizer may go on with another vocab.
+        Docs made inside must not be used afterwards (see spaCy's `Language.memory_zone`), and the
+        tokenizer may continue with another vocab.
         """
         forget_words = getattr(self.tokenizer, "forget_words", None)
         with ExitStack() as stack:
@@ -285,49 +290,49 @@ class Pipeline:
         stack.enter_context(zone(pool))
 
     def vector_space(self, head: HeadConfig) -> VectorSpace:
-        """Return the space of the vectors a head will be given.
+        """Return the space of the vectors that a head gets.
 
         Raises:
             ConfigError: It tunes an embedder that has no table.
         """
-        named = [self.embedders[name] for name in head.vectors]
+        embedders = [self.embedders[name] for name in head.vectors]
         if not head.tune:
-            return VectorSpace(width=sum(embedder.width for embedder in named))
-        for name, embedder in zip(head.vectors, named, strict=True):
+            return VectorSpace(width=sum(embedder.width for embedder in embedders))
+        for name, embedder in zip(head.vectors, embedders, strict=True):
             if not isinstance(embedder, TableEmbedder):
                 raise ConfigError(
                     f"[{head.kind}s.{head.name}] tune = true: embedder {name!r} has no table to tune"
                 )
-        return VectorSpace(tables=tuple(e.table for e in named if isinstance(e, TableEmbedder)))
+        return VectorSpace(tables=tuple(e.table for e in embedders if isinstance(e, TableEmbedder)))
 
     def vectors(self, head: HeadConfig, docs: Sequence[Doc]) -> Vectors:
         """Return the vectors of one batch for a head."""
         return Batch(docs, self.embedders).vectors(head)
 
     def prepare(self) -> Self:
-        """Let the stages read the files their settings name; needed once after composing.
+        """Let the stages read the files that their settings name; call it once after composing.
 
-        Where the config is that of a saved pipeline they read the copies kept there.
+        With the config of a saved pipeline, they read the copies saved there.
         """
         folder.prepare(self.slots(), self.config.folder)
         return self
 
     def check_labels(self) -> None:
-        """Raise `ConfigError` for labels a layer cannot hold, or that two classifiers write to `doc.cats`."""
+        """Raise `ConfigError` for labels that a layer cannot hold, or that two classifiers write."""
         for head in self.heads.values():
             check_labels(head.config.layer, head.stage.labels)
         classifiers = [head for head in self.heads.values() if head.config.kind == "classifier"]
         check_labels_disjoint({head.name: head.labels for head in classifiers})
 
     def save(self, path: str | Path, *, attachments: Mapping[str, bytes] | None = None) -> None:
-        """Save to a folder, whole or not at all: a folder that is there is replaced at the end.
+        """Save to a folder; an existing pipeline is replaced when the new one is complete.
 
         Args:
             path: The folder.
-            attachments: More files for it, by name.
+            attachments: More files for the folder, by name.
 
         Raises:
-            PipelineError: `path` holds something that is no pipeline.
+            PipelineError: `path` contains files but is not a pipeline.
             StageError: A head is not trained.
         """
         self.check_labels()
@@ -341,7 +346,7 @@ class Pipeline:
         )
 
     def slots(self) -> list[folder.Slot]:
-        """Return its stages, each with its place in the pipeline's folder."""
+        """Return its stages, each with its subfolder in the pipeline's folder."""
         embedders = [
             folder.Slot(name, self.config.embedders[name], stage, f"embedders/{name}", f"embedder {name!r}")
             for name, stage in self.embedders.items()
@@ -364,17 +369,17 @@ class Pipeline:
 
     def _write(self, head: Head, docs: Sequence[Doc], predictions: Any) -> None:
         try:
-            answered = len(predictions)
-            if answered == len(docs):
+            count = len(predictions)
+            if count == len(docs):
                 for doc, prediction in zip(docs, predictions, strict=True):
                     write_prediction(doc, head.name, head.config.layer, prediction, head.labels)
         except (ValueError, TypeError, IndexError, AttributeError) as error:
-            raise StageError(f"{head} answered what cannot be written: {error}") from error
-        if answered != len(docs):
-            raise StageError(f"{head} answered for {answered} of {len(docs)} documents")
+            raise StageError(f"{head} returned an invalid prediction: {error}") from error
+        if count != len(docs):
+            raise StageError(f"{head} returned {count} predictions for {len(docs)} documents")
 
     def _add_head(self, config: HeadConfig, stage: str | Stage) -> Self:
-        self._check_place(config)
+        self._check_addable(config)
         settings = dict(config.settings)
         if config.kind == "tagger":
             settings["write"] = str(config.layer)
@@ -383,17 +388,19 @@ class Pipeline:
         self.config = replace(self.config, heads=(*self.config.heads, config))
         return self
 
-    def _check_place(self, config: HeadConfig) -> None:
+    def _check_addable(self, config: HeadConfig) -> None:
         if config.name in self.heads:
-            raise ConfigError(f"there is a head {config.name!r} already: choose another name")
+            raise ConfigError(f"a head {config.name!r} already exists: choose another name")
         for name in config.vectors:
             check_embedder(name, self.embedders, f"head {config.name!r}")
         for other in self.config.heads:
-            shared = sorted(config.layer.places(config.name) & other.layer.places(other.name))
+            shared = sorted(
+                config.layer.exclusive_targets(config.name) & other.layer.exclusive_targets(other.name)
+            )
             if shared:
                 raise ConfigError(
                     f"heads {other.name!r} and {config.name!r} both write {shared[0]}: "
-                    "rename one, or give it another layer"
+                    "rename one, or let it write another layer"
                 )
 
     def _build(self, kind: Kind, stage: str | Stage, settings: Mapping[str, Any]) -> tuple[Any, Plugin]:

@@ -364,10 +364,10 @@ class TrainingRun:
         self.failed += len(data.errors)
         report_errors(data.errors, f"{head.name}, {split}", self.progress)
 
-        if data.silent and data.examples:
+        if data.unannotated and data.examples:
             self.progress.message(
                 f"{head.name}, {split}: {len(data.examples):,} documents have gold {head.config.layer!r}, "
-                f"{data.silent:,} have none and are skipped"
+                f"{data.unannotated:,} have none and are skipped"
             )
         if data.alignment.repaired or data.alignment.impossible:
             self.progress.message(f"{head.name}, {split}: {data.alignment.summary()}")

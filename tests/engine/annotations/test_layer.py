@@ -51,7 +51,7 @@ def test_a_tagger_writes_spans_or_tags(write):
     ],
 )
 def test_heads_may_not_write_to_the_same_place(one, two, shared):
-    assert one[0].places(one[1]) & two[0].places(two[1]) == shared
+    assert one[0].exclusive_targets(one[1]) & two[0].exclusive_targets(two[1]) == shared
 
 
 def test_which_groups_hold_scores():

@@ -173,9 +173,9 @@ def test_an_empty_doc_takes_all_layers():
 def test_labels_of_pos_are_universal_parts_of_speech():
     check_labels(POS, ["NOUN", "VERB", "X"])
     check_labels(TAG, ["anything"])
-    with pytest.raises(ConfigError, match=r"not 'NN': write = 'tag'"):
+    with pytest.raises(ConfigError, match=r"not 'NN': use write = 'tag'"):
         check_labels(POS, ["NOUN", "NN"])
-    with pytest.raises(ConfigError, match=r"not 'NN': write = 'tag'"):
+    with pytest.raises(ConfigError, match=r"not 'NN': use write = 'tag'"):
         write_tags(doc_of(), "h", POS, TokenTags(np.zeros(8, dtype=int), np.ones(8)), ["NN"])
 
 

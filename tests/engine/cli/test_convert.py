@@ -63,7 +63,7 @@ def test_convert_leaves_the_target_alone_where_there_is_nothing_to_write(cli, tm
             target.write_text(before)
         there = sorted(tmp_path.iterdir())
         ended = cli("convert", source, target)
-        assert (ended.code, f"{target} is left as it was" in ended.err) == (1, True)
+        assert (ended.code, f"{target} is unchanged" in ended.err) == (1, True)
         assert sorted(tmp_path.iterdir()) == there
     assert target.read_text() == "precious"
 

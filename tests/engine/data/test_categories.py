@@ -28,7 +28,7 @@ def test_several_categories_where_one_is_expected_are_refused():
 
 
 def test_categories_that_are_never_denied_are_refused():
-    with pytest.raises(DataError, match=r"says of no category that it does not hold: name those with 0\.0"):
+    with pytest.raises(DataError, match=r"has no negative categories \(0\.0\): add them"):
         check_learnable(POSITIVE_ONLY, "x", exclusive=False)
     check_learnable(SPELT_OUT, "x", exclusive=False)
     check_learnable([], "x", exclusive=False)
@@ -145,7 +145,7 @@ def test_training_and_scoring_say_what_labels_lack(tmp_path, cli):
     assert "topic, dev: the training set lacks rain (1): they are ignored" in done.err
     gold = written(tmp_path / "gold.jsonl", [{"bill": 1.0}, {"snow": 1.0}])
     done = cli("evaluate", tmp_path / "pipeline", gold)
-    assert "categories of the gold that it does not know cannot be found by it: snow (1)" in done.err
+    assert "categories of the gold that are not among its labels cannot be predicted: snow (1)" in done.err
     assert "the gold has no negative categories (0.0), so every prediction counts as correct" in done.err
 
 

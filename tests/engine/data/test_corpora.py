@@ -316,7 +316,7 @@ def test_sums_of_the_real_files(name):
         pytest.skip("a folder of files has no sum")
     folder = corpora.corpus_folder(corpus, None)
     for file, expected in corpus.sha256.items():
-        corpora.check_sum(folder / file, expected)
+        corpora.check_checksum(folder / file, expected)
 
 
 SIZES = {  # sentences and entities of train, dev and test, as their authors count them

@@ -250,7 +250,7 @@ def test_heads_are_scored_on_what_the_gold_files_say(cli, trained_samples, sampl
     ended = cli("evaluate", trained_samples, samples_folder / "reviews.test.jsonl", "--json")
     assert ended.code == 0, ended.err
     assert json.loads(ended.out)["heads"].keys() == {"mood"}
-    assert "ner: the gold says nothing of what it writes; it is not scored" in ended.err
+    assert "ner: the gold has no annotations of ents; it is not scored" in ended.err
     columns = 'columns=["token","pos","ner"]'
     sentences = samples_folder / "sentences.test.conll"
     named = cli("evaluate", trained_samples, sentences, "--from-option", columns, "--only", "ner", "--json")
@@ -294,7 +294,7 @@ def test_raw_text_is_needed_to_tokenize_anew(cli, trained_samples, samples_folde
     columns = 'columns=["token","pos","ner"]'
     ended = cli("evaluate", trained_samples, sentences, "--from-option", columns, "--retokenize")
     assert ended.code == 1
-    assert f"{sentences}:1: it has no raw text to tokenize anew" in ended.err
+    assert f"{sentences}:1: it has no raw text to tokenize again" in ended.err
     assert "there is no gold document that can be used" in ended.err
     (tmp_path / "gold.jsonl").write_text(
         '{"text": "Mara left Lisbon.", "spans": [{"start": 0, "end": 4, "label": "PER"}]}\n'
@@ -320,7 +320,7 @@ def test_bad_gold_is_reported_and_the_rest_scored(cli, trained_samples, samples_
 def test_gold_that_cannot_be_used(cli, trained_samples, tmp_path):
     (tmp_path / "raw.jsonl").write_text('{"text": "Nothing is said of this."}\n')
     ended = cli("evaluate", trained_samples, tmp_path / "raw.jsonl")
-    assert (ended.code, "the gold files say nothing on what this pipeline writes" in ended.err) == (1, True)
+    assert (ended.code, "the gold files have no annotations of the layers" in ended.err) == (1, True)
     ended = cli("evaluate", trained_samples, tmp_path / "gone.jsonl")
     assert (ended.code, "gone.jsonl" in ended.err) == (1, True)
 

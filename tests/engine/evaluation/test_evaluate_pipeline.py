@@ -62,7 +62,7 @@ def test_gold_files_and_their_options(trained_samples, samples_folder):
     )
     assert named.heads.keys() == {"ner"}
     assert named.heads["ner"].scores["ents_f"] == own.heads["ner"].scores["ents_f"]
-    assert messages == ["mood: the gold says nothing of what it writes; it is not scored"]
+    assert messages == ["mood: the gold has no annotations of cats; it is not scored"]
 
 
 def test_bad_gold_is_called_back_and_the_rest_scored(trained_samples, samples_folder, tmp_path):
@@ -97,7 +97,7 @@ def test_raw_text_is_tokenized_anew(trained_samples, tmp_path):
 
 def test_errors_are_typed(trained_samples, tmp_path):
     (tmp_path / "raw.jsonl").write_text('{"text": "Nothing is annotated here."}\n')
-    with pytest.raises(DataError, match="the gold files say nothing on what this pipeline writes"):
+    with pytest.raises(DataError, match="the gold files have no annotations of the layers"):
         glossator.evaluate(trained_samples, tmp_path / "raw.jsonl")
     with pytest.raises(DataError, match="there is no gold document that can be used"):
         glossator.evaluate(trained_samples, tmp_path / "gone.jsonl")

@@ -136,14 +136,14 @@ def test_a_cell_may_hold_a_book(tmp_path):
         (
             Table(text="body"),
             "text,label\na,x\n",
-            "no column 'body' but text, label: name it by the option text",
+            "no column 'body', only text, label: set the option text",
         ),
         (
             Table(label="mood"),
             "text,label\na,x\n",
-            "no column 'mood' but text, label: name it by the option label",
+            "no column 'mood', only text, label: set the option label",
         ),
-        (Table(), "text;label\na;x\n", "no column 'text' but text;label"),
+        (Table(), "text;label\na;x\n", "no column 'text', only text;label"),
         (Table(), "text,a,a\nb,c,d\n", "two columns 'a'"),
         (Table(), b"text,\xff\na,x\n", "0xff"),
         (Table(header=["label"]), "x\n", "no column 'text'"),
@@ -167,7 +167,7 @@ def test_a_missing_table_is_one_error(tmp_path):
 
 
 def test_options_that_contradict_each_other(tmp_path):
-    with pytest.raises(UsageError, match="label_separator needs labels"):
+    with pytest.raises(UsageError, match="label_separator needs the list of all labels"):
         Table(label_separator=",")
     with pytest.raises(UsageError, match="header = false"):
         Table(header=False)

@@ -117,7 +117,7 @@ def test_a_flush_puts_everything_on_disk(tmp_path):
 
 def test_output_that_is_there_is_not_mixed_with_new(tmp_path):
     write(tmp_path / "out", [annotated(Vocab(), "a")])
-    with pytest.raises(UsageError, match="shards already"):
+    with pytest.raises(UsageError, match="already holds shards"):
         DocBinFiles().writer(tmp_path / "out")
     write(tmp_path / "one.spacy", [annotated(Vocab(), "a")])
     with pytest.raises(UsageError, match="write to a folder"):

@@ -113,7 +113,7 @@ def test_any_delimiter(read):
         ("x\tO\ny\n", 4, "1 columns, not 2"),
         ("x\ny\tO\n", 4, "2 columns, not 1"),
         ("x\tO\nz\tO\ty\n", 4, "3 columns, not 2"),
-        ("x\tO\n\tB-PER\n", 4, "B-PER stands on no token"),
+        ("x\tO\n\tB-PER\n", 4, "B-PER has no token"),
     ],
 )
 def test_a_wrong_row_costs_its_sentence_only(read, bad, line, says):
@@ -127,7 +127,7 @@ def test_a_wrong_row_costs_its_sentence_only(read, bad, line, says):
 def test_a_part_of_speech_that_is_not_universal(read):
     first, error = read(Columns(columns="token,pos"), "a\tNOUN\n\nb\tNN\n")
     assert first.tokens.pos == ["NOUN"]
-    assert "'NN' is no universal part of speech" in str(error)
+    assert "'NN' is not a universal part of speech" in str(error)
 
 
 def test_rows_of_a_blank_token_are_left_out(read):
@@ -256,7 +256,7 @@ def test_conllu_with_a_wrong_row(read, bad):
 
 def test_conllu_with_too_few_columns(read):
     (error,) = read(ConllU(), "1\tx\t_\tNOUN\n")
-    assert "4 columns" in str(error)
+    assert "4 tab-separated columns" in str(error)
 
 
 def test_a_missing_file_is_one_data_error(tmp_path):

@@ -59,14 +59,14 @@ def test_all_that_is_read(tmp_path):
 
 BAD = {
     "{": "is not JSON",
-    "[1]": "is no JSON object",
+    "[1]": "is not a JSON object",
     "[" * 100_000: "nested too deeply",
     '{"text": "a", "x": NaN}': "NaN",
     '{"note": "a"}': '"text" is missing',
-    '{"text": 5}': '"text" is no text',
+    '{"text": 5}': '"text" is not a string',
     '{"text": "a\\ud800b"}': "surrogate",
-    '{"text": "ab", "spans": {}}': '"spans" is no list',
-    '{"text": "ab", "spans": [3]}': "no object",
+    '{"text": "ab", "spans": {}}': '"spans" is not a list',
+    '{"text": "ab", "spans": [3]}': "not an object",
     '{"text": "ab", "spans": [{"start": 0, "end": 3, "label": "X"}]}': "outside",
     '{"text": "ab", "spans": [{"start": -1, "end": 1, "label": "X"}]}': "outside",
     '{"text": "ab", "spans": [{"start": 2, "end": 1, "label": "X"}]}': "outside",
@@ -81,8 +81,8 @@ BAD = {
     '{"text": "ab", "cats": {"X": 1' + "0" * 400 + "}}": "no number for 'X'",
     '{"text": "ab", "tokens": [{"start": 0, "end": 1}]}': "leave out 'b'",
     '{"text": "ab", "tokens": [{"start": 0, "end": 2}, {"start": 1, "end": 2}]}': "overlapping",
-    '{"text": "ab", "tokens": [{"start": 0, "end": 2, "pos": "NN"}]}': "'NN' is no universal",
-    '{"text": "ab", "tokens": [{"start": 0, "end": 2, "tag": 1}]}': '"tag" of a token is no text',
+    '{"text": "ab", "tokens": [{"start": 0, "end": 2, "pos": "NN"}]}': "'NN' is not a universal",
+    '{"text": "ab", "tokens": [{"start": 0, "end": 2, "tag": 1}]}': '"tag" of a token is not a string',
 }
 
 

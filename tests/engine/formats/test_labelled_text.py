@@ -59,7 +59,7 @@ def test_class_files(tmp_path):
 
 def test_a_file_of_no_class(tmp_path):
     (error,) = read(ClassFiles({"up": "glad"}), written(tmp_path / "down", "a\nb\n"))
-    assert "down: is of no class" in str(error)
+    assert "down: has no class" in str(error)
 
 
 def test_class_folders(tmp_path, monkeypatch):
@@ -96,7 +96,7 @@ def test_a_folder_stands_for_the_files_below_it(folders, plugins):
     assert [record.cats["sad"] for record in records] == [0.0, 1.0, 1.0]
     everything = read_files([folders / "train"], "", {}, "utf-8", plugins)
     assert len(list(everything)) == 4
-    with pytest.raises(UsageError, match=r"holds no file ending in \.jsonl"):
+    with pytest.raises(UsageError, match=r"has no file ending in \.jsonl"):
         read_files([folders / "train"], "jsonl", {}, "utf-8", plugins)
 
 
@@ -149,7 +149,7 @@ def test_clinc_items_that_are_wrong_cost_themselves_alone(tmp_path):
     ("content", "message"),
     [
         ("{\n]", "a.json:2: is not JSON"),
-        ("[]", "a.json: is no JSON object"),
+        ("[]", "a.json: is not a JSON object"),
         ("[" * 100_000, "nested too deeply"),
         (b"{\xff}", "0xff"),
     ],

@@ -117,7 +117,7 @@ def test_formats_options_and_folders(trained_samples, tmp_path):
     glossator.annotate_files(
         table, trained_samples, tmp_path / "out.conllu", on_message=messages.append, **arguments
     )
-    assert messages[1].startswith("out.conllu cannot hold what 'ner' (ents), 'mood' (cats) writes")
+    assert messages[1].startswith("out.conllu cannot hold the annotations of 'ner' (ents), 'mood' (cats)")
 
 
 def test_an_interrupted_run_is_resumed_to_the_same_bytes(trained_samples, lines, tmp_path, small_batches):
@@ -136,7 +136,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_bytes(trained_samples, lines,
     kept = len((tmp_path / "out.part.jsonl").read_text().splitlines())
     assert messages == [
         f"{kept} documents are kept: {tmp_path / 'out.part.jsonl'} is the unfinished output; "
-        "--resume goes on with it"
+        "--resume continues it"
     ]
 
     reads: list[int] = []
@@ -160,7 +160,7 @@ def test_an_interrupt_before_anything_is_written(trained_samples, lines, tmp_pat
         glossator.annotate_files(
             lines, trained_samples, tmp_path / name, on_error=interrupt, on_message=messages.append
         )
-    assert messages == ["nothing is kept that --resume could go on with"]
+    assert messages == ["nothing was written that --resume could continue"]
     assert [path.name for path in tmp_path.iterdir()] == ["lines.jsonl"]
 
 
@@ -179,7 +179,7 @@ def test_another_run_is_not_resumed(trained_samples, lines, tmp_path, small_batc
     glossator.annotate_files(
         lines, trained_samples, tmp_path / "new.jsonl", resume=True, on_message=messages.append
     )
-    assert messages[0] == "there is no run to go on with: starting anew"
+    assert messages[0] == "there is no run to resume: starting a new one"
 
 
 def test_where_all_fails_the_output_stays(trained_samples, tmp_path):
@@ -190,7 +190,7 @@ def test_where_all_fails_the_output_stays(trained_samples, tmp_path):
         tmp_path / "bad.txt", trained_samples, tmp_path / "out.jsonl", on_message=messages.append
     )
     assert (tally.written, tally.failed) == (0, 1)
-    assert messages == [f"there is nothing to write: {tmp_path / 'out.jsonl'} is left as it was"]
+    assert messages == [f"no document was written: {tmp_path / 'out.jsonl'} is unchanged"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.txt", "out.jsonl"]
     assert (tmp_path / "out.jsonl").read_text() == "precious"
 

@@ -61,7 +61,7 @@ def test_an_output_stays_where_there_is_nothing_to_write(tmp_path):
     messages: list[str] = []
     conversion = glossator.convert(source, output, on_message=messages.append)
     assert (conversion.written, conversion.failed) == (0, 1)
-    assert messages == [f"there is nothing to write: {output} is left as it was"]
+    assert messages == [f"no document was written: {output} is unchanged"]
     assert output.read_text() == "precious"
 
 

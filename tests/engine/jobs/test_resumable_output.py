@@ -101,7 +101,7 @@ def test_a_folder_does_not_replace_a_file(tmp_path):
     output = Output(tmp_path / "out")
     output.path.write_text("Mine.")
     output.part.mkdir()
-    with pytest.raises(UsageError, match="is a file, and a folder is to be written"):
+    with pytest.raises(UsageError, match="is a file, but the format writes a folder"):
         output.check_kind()
 
 
@@ -143,11 +143,11 @@ def test_a_damaged_journal_is_named(tmp_path, content):
 def test_an_unfinished_output_that_is_gone_or_short_is_not_made_up(tmp_path):
     output = cut_off(tmp_path, more="")
     output.part.write_text("one\n")
-    with pytest.raises(PipelineError, match="is gone or shorter than"):
+    with pytest.raises(PipelineError, match="is missing or shorter than"):
         output.open(FACTS, resume=True)
     assert output.part.read_text() == "one\n"
     output.part.unlink()
-    with pytest.raises(PipelineError, match="is gone or shorter than"):
+    with pytest.raises(PipelineError, match="is missing or shorter than"):
         output.open(FACTS, resume=True)
 
 
@@ -174,7 +174,7 @@ def test_finishing_replaces_and_cleans_up(tmp_path):
 def test_a_folder_with_something_in_it_is_refused(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("precious")
-    with pytest.raises(UsageError, match="is there and not empty"):
+    with pytest.raises(UsageError, match="exists and is not empty"):
         Output(tmp_path / "thesis").open(FACTS, resume=False)
 
 

@@ -169,7 +169,7 @@ def test_an_interrupted_run_says_how_to_go_on(mood, many, whole, tmp_path):
     assert process.returncode == 130
     kept = len((tmp_path / "out.part.jsonl").read_text(encoding="utf-8").splitlines())
     assert f"{kept:,} documents are kept: " in err
-    assert "is the unfinished output; --resume goes on with it" in err
+    assert "is the unfinished output; --resume continues it" in err
     assert "Traceback" not in err
     resumed = start(many, "-p", mood, "-o", output, "--resume")
     resumed.communicate()

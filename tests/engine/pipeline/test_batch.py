@@ -225,10 +225,16 @@ def test_a_head_that_tunes_gets_tables_and_rows(monkeypatch):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda docs: [np.zeros((len(doc), 2)) for doc in docs][:-1], "'bad' answered for 1 of 2 documents"),
-        (lambda docs: [np.zeros((len(doc), 2)) for doc in [*docs, *docs]], "answered for 4 of 2 documents"),
-        (lambda docs: [np.zeros((len(doc), 3)) for doc in docs], r"the shape \(2, 3\), not \(2, 2\)"),
-        (lambda docs: [np.zeros((len(doc) - 1, 2)) for doc in docs], r"the shape \(1, 2\), not \(2, 2\)"),
+        (
+            lambda docs: [np.zeros((len(doc), 2)) for doc in docs][:-1],
+            "'bad' returned 1 arrays for 2 documents",
+        ),
+        (
+            lambda docs: [np.zeros((len(doc), 2)) for doc in [*docs, *docs]],
+            "returned 4 arrays for 2 documents",
+        ),
+        (lambda docs: [np.zeros((len(doc), 3)) for doc in docs], r"shape \(2, 3\), not \(2, 2\)"),
+        (lambda docs: [np.zeros((len(doc) - 1, 2)) for doc in docs], r"shape \(1, 2\), not \(2, 2\)"),
         (lambda docs: 1 / 0, "embedder 'bad' failed: ZeroDivisionError: division by zero"),
         (lambda docs: None, "embedder 'bad' failed: TypeError"),
     ],

@@ -205,7 +205,7 @@ def test_other_people_s_folders_and_files_are_left_alone(pipeline, tmp_path):
     spacy_model.mkdir()
     (spacy_model / "meta.json").write_text('{"lang": "en", "spacy_version": ">=3.8"}')
     for folder in (thesis, spacy_model):
-        with pytest.raises(PipelineError, match="holds something that is no pipeline: name another folder"):
+        with pytest.raises(PipelineError, match="contains files but is not a pipeline: name another folder"):
             pipeline.save(folder)
         assert len(listing(folder)) == 1
     (tmp_path / "empty").mkdir()

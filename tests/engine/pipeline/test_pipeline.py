@@ -117,7 +117,7 @@ def test_unknown_names_list_what_there_is():
 
 def test_names_that_clash_or_leave_the_folder_are_refused():
     pipeline = Pipeline("en").add_tagger("ner", first_words("A", 1.0))
-    with pytest.raises(ConfigError, match="there is a head 'ner' already"):
+    with pytest.raises(ConfigError, match="a head 'ner' already exists"):
         pipeline.add_classifier("ner", "bow")
     for name in ("../x", "a/b", ".."):
         with pytest.raises(ConfigError, match="a name consists of letters"):
@@ -232,20 +232,30 @@ def fails(docs):
     ("kind", "write", "answer", "message"),
     [
         ("tagger", "ents", fails, "failed: ZeroDivisionError: by nothing"),
-        ("tagger", "ents", lambda docs: [[]] * (len(docs) - 1), "answered for 1 of 2 documents"),
-        ("tagger", "tag", lambda docs: [], "answered for 0 of 2 documents"),
-        ("classifier", "cats", lambda docs: np.zeros((1, 1)), "answered for 1 of 2 documents"),
-        ("classifier", "cats", lambda docs: np.zeros((2, 3)), "answered what cannot be written"),
-        ("classifier", "cats", lambda docs: None, "answered what cannot be written"),
+        ("tagger", "ents", lambda docs: [[]] * (len(docs) - 1), "returned 1 predictions for 2 documents"),
+        ("tagger", "tag", lambda docs: [], "returned 0 predictions for 2 documents"),
+        ("classifier", "cats", lambda docs: np.zeros((1, 1)), "returned 1 predictions for 2 documents"),
+        ("classifier", "cats", lambda docs: np.zeros((2, 3)), "returned an invalid prediction"),
+        ("classifier", "cats", lambda docs: None, "returned an invalid prediction"),
         (
             "tagger",
             "ents",
             lambda docs: [[ScoredSpan(0, 99, "A", 1.0)]] * 2,
-            "answered what cannot be written",
+            "returned an invalid prediction",
         ),
-        ("tagger", "ents", lambda docs: [["A"]] * 2, "answered what cannot be written"),
-        ("tagger", "tag", lambda docs: [TokenTags(np.ones(1, int), np.ones(1))] * 2, "cannot be written"),
-        ("tagger", "tag", lambda docs: [TokenTags(np.zeros(7, int), np.ones(7))] * 2, "cannot be written"),
+        ("tagger", "ents", lambda docs: [["A"]] * 2, "returned an invalid prediction"),
+        (
+            "tagger",
+            "tag",
+            lambda docs: [TokenTags(np.ones(1, int), np.ones(1))] * 2,
+            "returned an invalid prediction",
+        ),
+        (
+            "tagger",
+            "tag",
+            lambda docs: [TokenTags(np.zeros(7, int), np.ones(7))] * 2,
+            "returned an invalid prediction",
+        ),
     ],
 )
 def test_a_stage_that_fails_is_named_with_its_plugin(kind, write, answer, message):
@@ -277,7 +287,7 @@ def test_only_tables_can_be_tuned():
     pipeline.remove("ner")
     pipeline.add_tagger("ner", "window", vectors=["v"])
     assert pipeline.vector_space(pipeline.heads["ner"].config) == VectorSpace(width=3)
-    with pytest.raises(ConfigError, match="there is an embedder 'v' already"):
+    with pytest.raises(ConfigError, match="an embedder 'v' already exists"):
         pipeline.add_embedder("v", Stage(name="plain", factory=Plain))
 
 

@@ -325,6 +325,6 @@ def test_control_c_at_the_command_line(tmp_path, start_cli):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "mood was not trained before the interrupt and is not saved" in err
-    assert "interrupted: the pipeline is the best so far; --resume goes on" in err
+    assert "interrupted: the pipeline is the best so far; --resume continues" in err
     assert "Traceback" not in err
     assert list(glossator.load(tmp_path / "two").heads) == ["ner"]

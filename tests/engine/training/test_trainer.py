@@ -250,7 +250,7 @@ def test_an_output_that_is_no_pipeline_is_refused_before_anything_is_learned(tmp
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "thesis.txt").write_text("do not touch")
     heard = Heard()
-    with pytest.raises(PipelineError, match="holds something that is no pipeline"):
+    with pytest.raises(PipelineError, match="contains files but is not a pipeline"):
         train(config_of(TWO_HEADS), tmp_path / "precious", progress=heard)
     assert not heard.started
 

@@ -11,22 +11,29 @@ from glossator.errors import DataError
 from glossator.formats.record import Record
 from glossator.formats.shared.text_streams import read_lines
 
-# Where comments that are not "key = value" are kept among a record's fields.
+# The field of a record that holds comments other than "key = value".
 COMMENTS = "comments"
 
 
 class Line(NamedTuple):
-    """A line of a file and its 1-based number."""
+    """A line of a file and its 1-based number.
+
+    Example:
+        Line(12, "Oslo B-LOC")
+    """
 
     number: int
     text: str
 
 
 def read_blocks(path: Path, name: str, encoding: str) -> Iterator[list[Line] | DataError]:
-    """Yield the blocks of a file, blank lines left out.
+    """Yield the blocks of a file, without blank lines.
 
-    A line that cannot be read spoils its block, which the `DataError` replaces. Arguments as in
-    `read_lines`.
+    A line that cannot be read replaces its block with a `DataError`. Arguments as in `read_lines`.
+
+    Example:
+        for block in read_blocks(path, path.name, "utf-8"):
+            words = [] if isinstance(block, DataError) else [line.text for line in block]
     """
     block: list[Line] = []
     spoilt: DataError | None = None
@@ -44,13 +51,20 @@ def read_blocks(path: Path, name: str, encoding: str) -> Iterator[list[Line] | D
 def read_records(
     path: Path, name: str, encoding: str, parse: Callable[[list[Line], str], Record | None]
 ) -> Iterator[Record | DataError]:
-    """Yield what `parse` makes of each block of a file; None means that the block is no document.
+    """Yield the records that `parse` makes of the blocks of a file.
+
+    Example:
+        def parse(block: list[Line], name: str) -> Record | None:
+            return Record(" ".join(line.text for line in block), file=name, line=block[0].number)
+
+        records = read_records(path, path.name, "utf-8", parse)
 
     Args:
         path: As in `read_lines`.
         name: As in `read_lines`.
         encoding: As in `read_lines`.
-        parse: Gets a block and `name`; raises `DataError` for a block that is wrong.
+        parse: Takes a block and `name`; returns None if the block is not a document, and raises
+            `DataError` if it is invalid.
     """
     for block in read_blocks(path, name, encoding):
         if isinstance(block, DataError):
@@ -80,7 +94,7 @@ def parse_comments(comments: list[str]) -> dict[str, Any]:
 
 
 def comment_lines(fields: Mapping[str, Any]) -> list[str]:
-    """Return the comment lines that `parse_comments` reads as these fields; what is no text becomes JSON."""
+    """Return the comment lines that `parse_comments` reads as these fields; other values become JSON."""
     lines = []
     for key, value in fields.items():
         if key == COMMENTS and isinstance(value, list):

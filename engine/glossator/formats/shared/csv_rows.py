@@ -1,4 +1,4 @@
-"""Rows of comma-separated values, one after another, whatever stands in those before (RFC 4180)."""
+"""Rows of comma-separated values; an invalid row does not affect those after it (RFC 4180)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,30 @@ from typing import NamedTuple
 from glossator.errors import DataError, UsageError
 from glossator.formats.shared.text_streams import read_lines
 
-# Characters. Python's own limit, 131,072, is less than a book; without one, a quote that nothing
-# closes has the rest of the file in memory.
+# Characters. Python's own limit, 131,072, is less than a book; without a limit, a quote that is never
+# closed would read the rest of the file into memory.
 LONGEST_CELL = 10_000_000
 
 
 class Row(NamedTuple):
-    """The cells of a row and the 1-based number of its first line."""
+    """The cells of a row and the 1-based number of its first line.
+
+    Example:
+        Row(2, ["A great film.", "positive"])
+    """
 
     number: int
     cells: list[str]
 
 
 def read_rows(path: Path, name: str, encoding: str, delimiter: str) -> Iterator[Row | DataError]:
-    """Yield the rows of a file; rows of nothing but blank cells are left out.
+    """Yield the rows of a file; rows of blank cells are left out.
 
-    A cell in double quotes may hold delimiters, line ends and quotes, each of these doubled. A row
-    that is wrong costs its first line alone, lest a quote that nothing closes swallow what follows.
+    A cell in double quotes may hold delimiters, line ends and doubled quotes. Of an invalid row only the
+    first line is lost, so that a quote that is never closed does not swallow the rows after it.
+
+    Example:
+        rows = read_rows(Path("films.csv"), "films.csv", "utf-8", delimiter=",")
 
     Args:
         path: As in `read_lines`.
@@ -44,6 +51,7 @@ def read_rows(path: Path, name: str, encoding: str, delimiter: str) -> Iterator[
         rows = csv.reader(lines, delimiter=delimiter, strict=True)
     except (TypeError, ValueError) as error:
         raise UsageError(f"delimiter = {delimiter!r}: {error}") from error
+
     while True:
         lines.taken.clear()
         try:
@@ -54,7 +62,7 @@ def read_rows(path: Path, name: str, encoding: str, delimiter: str) -> Iterator[
             yield _no_row(str(error), name, lines.first)
             lines.put_back_all_but_first()
         except DataError as error:
-            if lines.taken:  # an open quote has run into it: what came between is rows of its own
+            if lines.taken:  # an open quote ran into the unreadable line: the lines between are rows
                 yield _no_row("a quote is not closed", name, lines.first)
                 lines.put_back_all_but_first(error)
             else:
@@ -65,11 +73,11 @@ def read_rows(path: Path, name: str, encoding: str, delimiter: str) -> Iterator[
 
 
 def _no_row(reason: str, name: str, line: int) -> DataError:
-    return DataError(f"is no row of cells: {reason}; check its quotes", file=name, line=line)
+    return DataError(f"is not a valid row: {reason}; check its quotes", file=name, line=line)
 
 
 class _Lines:
-    """The lines of a file for `csv.reader`, which remembers those it took to put them back."""
+    """The lines of a file for `csv.reader`; those it has taken can be put back."""
 
     def __init__(self, items: Iterator[tuple[int, str] | DataError]) -> None:
         self.taken: list[tuple[int, str]] = []
@@ -92,6 +100,6 @@ class _Lines:
         return self.taken[0][0]
 
     def put_back_all_but_first(self, error: DataError | None = None) -> None:
-        """Have the lines taken read again, but for the first; then comes the error that ended them."""
+        """Put back all taken lines except the first, followed by the error that ended them."""
         again: list[tuple[int, str] | DataError] = [*self.taken[1:], *([error] if error else [])]
         self._ahead.extendleft(reversed(again))

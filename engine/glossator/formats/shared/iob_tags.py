@@ -1,4 +1,4 @@
-"""Tags that spell spans out token by token: IOB1, BIO (IOB2), BIOES and BILOU."""
+"""Tags that encode spans token by token: IOB1, BIO (IOB2), BIOES and BILOU."""
 
 from __future__ import annotations
 
@@ -32,12 +32,15 @@ def is_tag(text: str) -> bool:
 
 
 def spans_of(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Return the (start, end, label) of the spans that tags of any of the schemes, even mixed, spell out.
+    """Return the (start, end, label) of the spans that the tags encode, in any of the schemes or mixed.
 
-    A tag that continues a span where there is none of its label to continue begins one, as in IOB1.
+    A tag that continues a span begins one if there is no span of its label to continue, as in IOB1.
+
+    Example:
+        spans_of(["B-PER", "I-PER", "O", "B-LOC"])  # [(0, 2, "PER"), (3, 4, "LOC")]
 
     Raises:
-        ValueError: If one of them is no tag.
+        ValueError: If one of them is not a tag.
     """
     spans: list[tuple[int, int, str]] = []
     start, label = 0, ""  # the open span; no label, no span
@@ -55,7 +58,10 @@ def spans_of(tags: Sequence[str]) -> list[tuple[int, int, str]]:
 
 
 def tags_of(spans: Iterable[tuple[int, int, str]], length: int, scheme: Scheme = "bio") -> list[str]:
-    """Return the tags of `length` tokens that spell out some (start, end, label).
+    """Return the tags of `length` tokens that encode spans (start, end, label).
+
+    Example:
+        tags_of([(0, 2, "PER")], 3, "bioes")  # ["B-PER", "E-PER", "O"]
 
     Raises:
         ValueError: If two spans overlap, or one is empty or outside.
@@ -66,18 +72,18 @@ def tags_of(spans: Iterable[tuple[int, int, str]], length: int, scheme: Scheme =
         if not 0 <= start < end <= length:
             raise ValueError(f"the span {start}:{end} is empty or outside 0:{length}")
         if any(tag != OUTSIDE for tag in tags[start:end]):
-            raise ValueError(f"the span {start}:{end} overlaps another, which tags cannot tell")
+            raise ValueError(f"the span {start}:{end} overlaps another, which tags cannot express")
         tags[start:end] = [f"{prefix}-{label}" for prefix in _spelling(end - start, prefixes)]
     return tags
 
 
 def _parse(tag: str) -> tuple[str, str]:
-    """Return the tag's prefix and label: "O" and "" for one outside."""
+    """Return the tag's prefix and label: "O" and "" for a token outside spans."""
     if tag == OUTSIDE:
         return OUTSIDE, ""
     match = _TAG.fullmatch(tag)
     if match is None:
-        raise ValueError(f"{tag!r} is no tag: expected O or one like B-PER (prefixes B I E S L U)")
+        raise ValueError(f"{tag!r} is not a tag: expected O or one like B-PER (prefixes B I E S L U)")
     return match[1], match[2]
 
 

@@ -1,4 +1,4 @@
-"""Which layers of annotation a format can hold; what it cannot is left out, and said to be."""
+"""The layers that a format can hold; the user gets a message about those that are left out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from glossator.annotations.layer import LayerKind
 if TYPE_CHECKING:
     from glossator.formats import Writer
 
-# What each layer holds, as messages call it; all `spans:KEY` are one here.
+# How messages name the annotations of each layer; "spans" stands for every `spans:KEY`.
 LAYERS: Mapping[LayerKind, str] = {
     "ents": "entities",
     "spans": "spans",
@@ -23,15 +23,19 @@ REMEDY = "jsonl and docbin hold everything"
 
 
 def can_hold(writer: Writer, kind: LayerKind) -> bool:
-    """Whether a writer holds layers of a kind. One that says nothing of `layers` holds all."""
+    """Whether a writer can hold layers of a kind; a writer without `layers` holds all.
+
+    Example:
+        can_hold(ConllU().writer(path), "cats")  # False
+    """
     return kind in getattr(writer, "layers", LAYERS)
 
 
-def not_held(writer: Writer, found: Counter[str]) -> str:
-    """Return what of the annotations a writer cannot hold, e.g. "9 entities, 2 tags", or ""."""
-    return spelt(Counter({kind: found[kind] for kind in LAYERS if not can_hold(writer, kind)}))
+def not_held(writer: Writer, counts: Counter[str]) -> str:
+    """Return the annotations that a writer cannot hold, e.g. "9 entities, 2 tags", or ""."""
+    return spelt(Counter({kind: counts[kind] for kind in LAYERS if not can_hold(writer, kind)}))
 
 
-def spelt(found: Counter[str]) -> str:
-    """Return counts by layer in words, e.g. "9 entities, 2 tags"; "" where there are none."""
-    return ", ".join(f"{found[kind]:,} {name}" for kind, name in LAYERS.items() if found[kind])
+def spelt(counts: Counter[str]) -> str:
+    """Return counts by layer in words, e.g. "9 entities, 2 tags"; "" if there are none."""
+    return ", ".join(f"{counts[kind]:,} {name}" for kind, name in LAYERS.items() if counts[kind])

@@ -1,7 +1,7 @@
-"""Opening text files: encodings, bytes that do not fit them, and the standard streams.
+"""Opening text files: encodings, bytes that are invalid in them, and the standard streams.
 
-`Path("-")` is standard input or output. What is read may have a byte order mark and any of the three
-line ends; what is written is UTF-8 with "\\n".
+`Path("-")` is standard input or output. Input may have a byte order mark and any of the three
+line ends; output is UTF-8 with "\\n".
 """
 
 from __future__ import annotations
@@ -20,15 +20,19 @@ from glossator.errors import DataError, UsageError
 
 STANDARD_STREAM = Path("-")
 
-# What the error handler "surrogateescape" makes of a byte 0x80 to 0xff that it cannot decode.
+# The error handler "surrogateescape" decodes an invalid byte 0x80 to 0xff as one of these.
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
 def read_lines(path: Path, name: str, encoding: str) -> Iterator[tuple[int, str] | DataError]:
     """Yield the lines of a text file with their numbers, without their line ends.
 
-    Lines end at "\\n", "\\r\\n" or "\\r" only. A line with a byte that is not of the encoding is
+    Lines end at "\\n", "\\r\\n" or "\\r" only. A line with a byte that is invalid in the encoding is
     replaced by a `DataError`, and so is a file that cannot be read.
+
+    Example:
+        for item in read_lines(Path("notes.txt"), "notes.txt", "utf-8"):
+            print(item)  # (1, "The first line"), or a DataError
 
     Args:
         path: The file, or `Path("-")` for standard input.
@@ -51,7 +55,10 @@ def read_lines(path: Path, name: str, encoding: str) -> Iterator[tuple[int, str]
 
 
 def read_text(path: Path, name: str, encoding: str) -> str:
-    """Return a whole text file, its line ends turned to "\\n"; arguments as in `read_lines`.
+    """Return a whole text file, with "\\n" as line end; arguments as in `read_lines`.
+
+    Example:
+        text = read_text(Path("-"), "standard input", "utf-8")
 
     Raises:
         DataError: If the file cannot be read or decoded.
@@ -73,13 +80,17 @@ def read_text(path: Path, name: str, encoding: str) -> str:
 def open_output(path: Path, append: bool, *, ending: str = "\n") -> TextIO:
     """Open a text file to write to; closing standard output (`Path("-")`) only flushes it.
 
-    Lone surrogates, which JSON can name and UTF-8 cannot, are written as the escapes JSON has for them.
+    Lone surrogates, which JSON can express and UTF-8 cannot, are written as JSON escapes.
+
+    Example:
+        with open_output(Path("out.jsonl"), append=True) as file:
+            print('{"text": "one more"}', file=file)
 
     Args:
         path: The file, or `Path("-")` for standard output.
-        append: Whether to go on after what is there.
-        ending: The line ends that what is there is first made to end in, so that something cut off
-            does not run into what follows.
+        append: Whether to keep the content of the file and write after it.
+        ending: The line ends that existing content must end in; missing ones are added first, so that an
+            incomplete last line is not joined with the next one.
 
     Raises:
         DataError: If the file cannot be written.
@@ -99,7 +110,7 @@ def open_output(path: Path, append: bool, *, ending: str = "\n") -> TextIO:
 
 
 class _StandardOutput(io.TextIOWrapper):
-    """Text on a stream that others go on using."""
+    """Text on standard output, which stays open for other code."""
 
     def close(self) -> None:
         self.flush()
@@ -142,7 +153,7 @@ def _missing_ending(path: Path, ending: str) -> str:
 
 def _bad_byte(escaped: str, encoding: str, name: str, line: int) -> DataError:
     byte = ord(escaped) - 0xDC00
-    advice = "it is in another encoding, or no text"
+    advice = "it is in another encoding, or not text"
     if encoding.lower() in ("utf-8", "utf-8-sig"):
         advice = "name the encoding with --encoding, for instance cp1252 or utf-16, if it is text"
     return DataError(f"the byte 0x{byte:02x} is not {encoding}: {advice}", file=name, line=line)

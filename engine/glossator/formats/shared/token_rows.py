@@ -1,4 +1,4 @@
-"""Sentences of token rows: what column formats share when they read and write."""
+"""Sentences of token rows: shared by the formats with columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from glossator.formats.shared.text_streams import open_output
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span
 
-# How a column says that a token has no tag.
+# The content of a column if a token has no tag.
 NO_TAG = "_"
 
 _LINE_BREAKING = re.compile(r"[\t\r\n]+")
@@ -26,7 +26,11 @@ _SPACE_RUN = re.compile(r"[ \t]+")
 
 
 class Row(NamedTuple):
-    """A word to write: its text, tags ("" where it has none) and whether white space follows it."""
+    """A word to write: its text, its tags ("" if it has none) and whether white space follows it.
+
+    Example:
+        Row("Oslo", ner="B-LOC", tag="NNP", pos="PROPN", space=False)
+    """
 
     word: str
     ner: str
@@ -36,14 +40,19 @@ class Row(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """A sentence to write: its rows and the fields that belong above them."""
+    """A sentence to write: its rows, and the fields that become comments above them.
+
+    Example:
+        def lines(sentence: Sentence) -> list[str]:
+            return [f"{row.word} {row.ner}" for row in sentence.rows]
+    """
 
     rows: list[Row]
     fields: dict[str, Any]
 
 
 def joined(words: Sequence[str], spaces: Sequence[bool]) -> str:
-    """Return the text of words, some of them followed by a space."""
+    """Return the text of words, each with the space after it."""
     return "".join(f"{word} " if space else word for word, space in zip(words, spaces, strict=True))
 
 
@@ -61,7 +70,7 @@ def spaces_in(words: Sequence[str], text: str) -> list[bool] | None:
 
 
 def all_but_last(words: Sequence[str]) -> list[bool]:
-    """Return the spaces of words of which only the last has none after it."""
+    """Return spaces after all words except the last."""
     return [position < len(words) for position in range(1, len(words) + 1)]
 
 
@@ -72,7 +81,7 @@ def sentence_record(
 
     Args:
         tokens: Its words.
-        ner: A tag a word that spells the entities out, already checked; None where there are none.
+        ner: One valid entity tag per word; None if entities are unannotated.
         raw: As in `Record`.
         fields: As in `Record`.
         file: As in `Record`.
@@ -93,7 +102,7 @@ def sentence_record(
 
 
 def with_stated_text(fields: dict[str, Any], text: str) -> tuple[dict[str, Any], bool]:
-    """Return fields without their "text" and True where that is `text`; else the same fields and False."""
+    """Return fields without "text" and True if that field equals `text`; else the same fields and False."""
     if fields.get("text") == text:
         return {key: value for key, value in fields.items() if key != "text"}, True
     return fields, False
@@ -102,11 +111,14 @@ def with_stated_text(fields: dict[str, Any], text: str) -> tuple[dict[str, Any],
 class SentenceWriter:
     """Writes the sentences of Docs as blocks of rows.
 
+    Example:
+        writer = SentenceWriter(Path("out.tsv"), append=False, lines=lines, layers=["ents"])
+
     Args:
-        path: Where to; `Path("-")` is standard output.
-        append: Whether to go on after what is there.
-        lines: Makes the lines of one sentence.
-        layers: What those lines hold of "ents", "tag" and "pos".
+        path: The file; `Path("-")` is standard output.
+        append: Whether to keep the content of the file and write after it.
+        lines: Returns the lines of one sentence.
+        layers: The layers among "ents", "tag" and "pos" that those lines hold.
     """
 
     def __init__(
@@ -117,12 +129,12 @@ class SentenceWriter:
         self._lines = lines
 
     def write(self, doc: Doc, record: Record) -> None:
-        """Write a block a sentence."""
+        """Write one block per sentence."""
         blocks = ["\n".join(self._lines(sentence)) + "\n\n" for sentence in sentences(doc, record)]
         self._file.write("".join(blocks))
 
     def flush(self) -> None:
-        """Hand all blocks to the operating system."""
+        """Pass all blocks to the operating system."""
         self._file.flush()
 
     def close(self) -> None:
@@ -131,18 +143,19 @@ class SentenceWriter:
 
 
 def sentences(doc: Doc, record: Record) -> Iterator[Sentence]:
-    """Yield the sentences of a Doc that have words; a Doc that says nothing of sentences is one.
+    """Yield the sentences of a Doc that have words; a Doc without sentence boundaries is one sentence.
 
-    White-space tokens have no row. The record's fields go above the first sentence; where the text
+    White-space tokens have no row. The record's fields go above the first sentence; if the text
     is raw, each sentence has its own text as the field "text".
     """
     ner = _ner_of_words(doc, record)
     fields = dict(record.fields)
     for span in doc.sents if doc.has_annotation("SENT_START") else [doc[:]]:
-        places = _words(span)
-        if not places:
+        positions = _words(span)
+        if not positions:
             continue
-        rows = [_row(doc, place, ner[place]) for place in places]
+        rows = [_row(doc, position, ner[position]) for position in positions]
+        # An entity that crosses a sentence boundary is continued by a row that must begin it anew.
         rows[0] = rows[0]._replace(ner=re.sub("^I-", "B-", rows[0].ner))
         if record.raw:
             fields["text"] = joined([row.word for row in rows], [row.space for row in rows]).rstrip(" ")
@@ -156,7 +169,7 @@ def comments_of(sentence: Sentence) -> list[str]:
 
 
 def entities(doc: Doc, record: Record) -> list[Span]:
-    """Return a Doc's entities; where it says nothing of them, the record's spans, without overlaps."""
+    """Return a Doc's entities; if they are unannotated, the record's spans, without overlaps."""
     from spacy.util import filter_spans
 
     if has_entities(doc) or record.spans is None:
@@ -166,12 +179,12 @@ def entities(doc: Doc, record: Record) -> list[Span]:
 
 
 def _words(span: Span) -> list[int]:
-    # Not `is_space`, which a vocab without a language knows nothing of.
+    # Not `is_space`, which is always false in a vocab without a language.
     return [token.i for token in span if not token.text.isspace()]
 
 
 def _ner_of_words(doc: Doc, record: Record) -> dict[int, str]:
-    """Return the BIO tag of each token that is no white space."""
+    """Return the BIO tag of each token other than white space."""
     words = _words(doc[:])
     spans = []
     for entity in entities(doc, record):
@@ -181,8 +194,9 @@ def _ner_of_words(doc: Doc, record: Record) -> dict[int, str]:
     return dict(zip(words, tags_of(spans, len(words)), strict=True))
 
 
-def _row(doc: Doc, place: int, ner: str) -> Row:
-    token = doc[place]
-    followed = place + 1 == len(doc) or bool(token.whitespace_) or doc[place + 1].text.isspace()
+def _row(doc: Doc, position: int, ner: str) -> Row:
+    token = doc[position]
+    followed = position + 1 == len(doc) or bool(token.whitespace_) or doc[position + 1].text.isspace()
+    # spaCy's tokens may contain a tab or a line end, which would end the cell or the row.
     word, ner, tag = (_LINE_BREAKING.sub(" ", cell) for cell in (token.text, ner, token.tag_))
     return Row(word, ner, tag, token.pos_, followed)

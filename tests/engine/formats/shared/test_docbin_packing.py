@@ -118,7 +118,7 @@ def misspelt(doc: Doc) -> None:
         (lambda doc: doc.user_data.update(a=2**64), "its user_data cannot be packed: .*out of range"),
         (lambda doc: doc.cats.update(a=object()), "its cats cannot be packed"),
         (lambda doc: doc.spans["g"].attrs.update(a=object()), "its spans cannot be packed"),
-        (misspelt, "its vocab does not know one of its strings"),
+        (misspelt, "its vocab lacks one of its strings"),
     ],
 )
 def test_of_a_doc_that_cannot_be_packed_nothing_is_kept(spoil, message):

@@ -53,7 +53,7 @@ def test_schemes_may_be_mixed(tags, spans):
 @pytest.mark.parametrize("tag", ["FOO", "", "B-", "X-PER", "b-PER", "_", "-", "O-PER"])
 def test_what_is_no_tag_is_refused(tag):
     assert not is_tag(tag)
-    with pytest.raises(ValueError, match="is no tag"):
+    with pytest.raises(ValueError, match="is not a tag"):
         spans_of(["O", tag])
 
 
