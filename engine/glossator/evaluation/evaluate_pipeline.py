@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from glossator.data.categories import has_no_negatives, unknown_categories
 from glossator.data.examples import GoldData, read_gold
@@ -17,6 +17,7 @@ from glossator.evaluation.plots import can_draw
 from glossator.evaluation.report import error_counts, write_report
 from glossator.pipeline.loading import load_if_named, plugins_of
 from glossator.util.callbacks import ignore
+from glossator.util.messages import listed
 
 if TYPE_CHECKING:
     from glossator.formats.record import Record
@@ -99,7 +100,7 @@ def evaluate(
         report: A folder for a report of each head: see `evaluation.report.write_report`.
         plugins: Where formats and stages are looked up; by default the pipeline's, or all installed.
         on_head: Called with the name of each head before it is scored.
-        on_error: Called with the error of each gold document that cannot be used.
+        on_error: Called, for each head, with the error of each gold document that cannot be used.
         on_message: Called with messages to the user: heads that are not scored and why, repaired spans,
             categories that make scores hard to interpret, the files of the report.
 
@@ -113,6 +114,8 @@ def evaluate(
     files = as_paths(gold or ())
     if files and split:
         raise UsageError("--split is a set of the pipeline's own data: leave it out, or leave out GOLD")
+    if split is not None and split not in get_args(Split):
+        raise UsageError(f"there is no split {split!r}: use one of {listed(get_args(Split))}")
     manager = plugins_of(pipeline, plugins)
     loaded = load_if_named(pipeline, only=only, without=without, plugins=manager)
 

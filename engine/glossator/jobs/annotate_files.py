@@ -137,7 +137,8 @@ def annotate_files(
     Raises:
         ConfigError: There is no head of such a name, or the format has no such option.
         DataError: The output's folder does not exist.
-        KeyboardInterrupt: The user interrupted the run; it can be resumed.
+        KeyboardInterrupt: The user interrupted the run. It can be resumed from its last checkpoint: there is
+            one every 300,000 words or 10 seconds.
         PipelineError: There is no such pipeline, or `resume` and the interrupted run was another one.
         PluginError: There is no such format or stage.
         UsageError: There is no such input, or the output would overwrite other data.
@@ -187,7 +188,8 @@ def find_documents(
         files, skipped = _without_own(files, output), _without_own(skipped, output)
     if skipped:
         names = join_first([file.name for file in skipped], MAX_NAMES_SHOWN)
-        on_message(f"skipped (no known format): {names}")
+        reason = f"not an ending of the format {format!r}" if format else "no known format"
+        on_message(f"skipped ({reason}): {names}")
     return InputDocuments(files, plugins, format, options or {}, encoding)
 
 

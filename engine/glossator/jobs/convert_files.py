@@ -82,7 +82,8 @@ def convert(
     """Convert a file to another format, annotations and all.
 
     Spans that do not start and end at token boundaries are repaired or left out, and counted. The output is
-    replaced when the new one is complete; if no document can be written, it is unchanged.
+    replaced when the new one is complete; if no document can be written, it is unchanged. An input that
+    cannot be read counts as one document that failed: see `Conversion.failed`.
 
     Example:
         conversion = glossator.convert("news.conll", "news.spacy", options={"columns": ["token", "_", "ner"]})
@@ -109,6 +110,7 @@ def convert(
     """
     if Path(output) == STANDARD_STREAM:
         raise UsageError("the output is a file or a folder: name one")
+
     manager = plugins or PluginManager.from_environment()
     documents = open_source(
         Path(input),

@@ -412,6 +412,9 @@ class Pipeline:
 def _chosen(
     heads: Sequence[HeadConfig], only: Collection[str], without: Collection[str]
 ) -> tuple[HeadConfig, ...]:
+    for option, chosen in (("only", only), ("without", without)):
+        if isinstance(chosen, str):  # whose letters would be taken for heads
+            raise UsageError(f"{option} = {chosen!r}: give a list of heads, [{chosen!r}]")
     names = [head.name for head in heads]
     for name in (*only, *without):
         if name not in names:

@@ -109,3 +109,10 @@ def test_errors_are_typed(trained_samples, tmp_path):
         glossator.evaluate("nowhere")
     with pytest.raises(ConfigError, match="no head 'nre'"):
         glossator.evaluate(trained_samples, only=["nre"])
+
+
+def test_a_split_or_heads_that_are_none_are_refused_in_words(trained_samples):
+    with pytest.raises(UsageError, match="there is no split 'devv': use one of"):
+        glossator.evaluate(trained_samples, split="devv")
+    with pytest.raises(UsageError, match=r"only = 'ner': give a list of heads, \['ner'\]"):
+        glossator.load(trained_samples, only="ner")

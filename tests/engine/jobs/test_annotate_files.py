@@ -223,3 +223,12 @@ def test_errors_are_typed(trained_samples, letters, tmp_path):
     with pytest.raises(DataError, match="there is no folder"):
         glossator.annotate_files(letters, trained_samples, tmp_path / "no" / "out.jsonl")
     assert [path.name for path in tmp_path.iterdir()] == ["letters"]
+
+
+def test_files_skipped_for_the_format_that_was_named_are_said_to_be(trained_samples, tmp_path):
+    (tmp_path / "a.txt").write_text("Ravi flew.", encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text('{"text": "Ravi flew."}\n', encoding="utf-8")
+    messages: list[str] = []
+    output = tmp_path / "out.jsonl"
+    glossator.annotate_files(tmp_path, trained_samples, output, format="text", on_message=messages.append)
+    assert messages[0] == "skipped (not an ending of the format 'text'): b.jsonl"

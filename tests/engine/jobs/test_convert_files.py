@@ -78,3 +78,11 @@ def test_misuse_is_typed_and_writes_nothing(tmp_path):
         glossator.convert(source, tmp_path / "no" / "out.jsonl")
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
     assert source.read_text() == '{"text": "One."}\n'
+
+
+def test_an_input_that_is_missing_counts_as_failed(tmp_path):
+    errors: list[Exception] = []
+    output = tmp_path / "out.jsonl"
+    conversion = glossator.convert(tmp_path / "nowhere.conll", output, on_error=errors.append)
+    assert (conversion.written, conversion.failed, len(errors)) == (0, 1, 1)
+    assert not output.exists()
