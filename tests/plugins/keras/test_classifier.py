@@ -23,6 +23,8 @@ from glossator_keras.models import cnn, lstm  # noqa: E402
 from glossator_keras.network import NetworkConfig  # noqa: E402
 from glossator_keras.training.losses import exclusive_loss, independent_loss  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 NLP = spacy.blank("en")
 WORDS = {
     "boats": ["keel", "mast", "harbour", "oar"],
