@@ -14,6 +14,8 @@ import glossator
 from glossator.config.text import read_config
 from glossator.data.corpora import corpora_home, recipe
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 LETTERS = corpora_home() / "samples" / "letters.txt"
 

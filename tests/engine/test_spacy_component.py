@@ -156,6 +156,7 @@ eval_frequency = 10
 """
 
 
+@pytest.mark.slow
 def test_spacy_train(tmp_path: Path):
     nlp = spacy.blank("en")
     for split, count in (("train", 24), ("dev", 9)):

@@ -7,9 +7,10 @@ from importlib.util import find_spec
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    not (find_spec("keras") and find_spec("tensorflow")), reason="needs glossator[train]"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (find_spec("keras") and find_spec("tensorflow")), reason="needs glossator[train]"),
+]
 
 CLI = "from glossator.cli import main; main()"
 CONFIG = """

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CLI = "from glossator.cli import main; main()"
 PRELUDE = """
 import json, warnings

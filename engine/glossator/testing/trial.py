@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from glossator.pipeline.pipeline import Pipeline
+from glossator.stages import Updatable
 from glossator.testing.answers import difference, plain_answers
 from glossator.testing.examples import TEXTS
-from glossator.testing.lessons import is_trainable, learn
+from glossator.testing.lessons import begin, is_trainable, learn, lesson, update
 from glossator.testing.outcome import Failed
 from glossator.testing.processes import fresh_report
 from glossator.testing.subject import Subject
@@ -37,6 +38,7 @@ class Trial:
     folder: Path
 
     texts = (*TEXTS, *VARIED)
+    short_steps = 8
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -62,6 +64,12 @@ class Trial:
         return plain_answers(self.subject, self.pipeline, self.texts)
 
     @cached_property
+    def undisturbed(self) -> tuple[list[float], list[Any]]:
+        """The losses of a short training that nothing interrupts, and the plain answers after it."""
+        pipeline, losses = short_training(self.subject, self.short_steps)
+        return losses, plain_answers(self.subject, pipeline, self.texts)
+
+    @cached_property
     def saved(self) -> Path:
         """The folder of the saved pipeline."""
         folder = self.folder / "saved"
@@ -83,6 +91,21 @@ class Trial:
         differs = difference(self.texts, self.answers, actual, tolerance)
         if differs:
             raise Failed(f"{where} {differs}")
+
+
+def short_training(subject: Subject, steps: int) -> tuple[Pipeline, list[float]]:
+    """Train a new stage, and return the losses; the result must depend on the seed alone.
+
+    Example:
+        pipeline, losses = short_training(trial.subject, 8)
+    """
+    disturb_randomness()
+    pipeline = subject.compose()
+    examples = lesson(subject, pipeline)
+    begin(subject, pipeline, examples)
+    if not isinstance(subject.part(pipeline), Updatable):
+        return pipeline, []
+    return pipeline, update(subject, pipeline, examples, steps)
 
 
 def disturb_randomness() -> None:

@@ -137,6 +137,7 @@ def test_few_words_are_kept_from_zone_to_zone(name):
         assert all(f"word{met}" in pipeline.vocab.strings for met in range(zone + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["spacy", "whitespace"])
 def test_ever_new_words_do_not_pile_up(name, monkeypatch):
     def languages() -> int:

@@ -75,6 +75,7 @@ def test_bad_gold_is_called_back_and_the_rest_scored(trained_samples, samples_fo
     assert evaluation.heads["mood"].documents == glossator.evaluate(trained_samples).heads["mood"].documents
 
 
+@pytest.mark.slow
 def test_a_report_is_written(cli, trained_samples, tmp_path):
     messages: list[str] = []
     glossator.evaluate(trained_samples, report=tmp_path / "called", on_message=messages.append)

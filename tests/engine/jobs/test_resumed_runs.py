@@ -17,6 +17,8 @@ import glossator
 from glossator.config.text import parse_config
 from glossator.training.trainer import train
 
+pytestmark = pytest.mark.slow
+
 MOOD = """
 [glossator]
 lang = "en"

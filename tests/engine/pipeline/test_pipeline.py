@@ -291,6 +291,7 @@ def test_only_tables_can_be_tuned():
         pipeline.add_embedder("v", Stage(name="plain", factory=Plain))
 
 
+@pytest.mark.slow
 def test_a_document_of_200_000_tokens(trained):
     sentence = "Ana Lee sailed to Skye . The soup in Oslo was cold . "
     doc = trained(sentence * 15_400)

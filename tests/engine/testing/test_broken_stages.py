@@ -11,6 +11,8 @@ from glossator import Stage
 from glossator.plugins.manager import PluginManager
 from glossator.testing import CHECKS, assert_conforms, check_name, check_stage
 
+pytestmark = pytest.mark.slow
+
 OTHER_PROCESSES = {"light import", "loads in a fresh process", "works in a spawned worker"}
 
 

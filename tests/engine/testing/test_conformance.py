@@ -52,12 +52,14 @@ def outcomes(results, outcome):
     return {result.check: result.reason for result in results if result.outcome == outcome}
 
 
+@pytest.mark.slow
 def test_window_conforms(manager):
     results = check_stage("tagger", "window", settings=SMALL, plugins=manager, layer="ents")
     assert {result.check for result in results} == {check_name(check) for check in CHECKS["tagger"]}
     assert [result for result in results if result.outcome != "passed"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["spans:names", "tag", "pos"])
 def test_window_conforms_on_its_other_layers(manager, layer):
     results = check_stage("tagger", "window", settings=SMALL, plugins=manager, layer=layer, only=IN_PROCESS)
@@ -65,6 +67,7 @@ def test_window_conforms_on_its_other_layers(manager, layer):
     assert [result for result in results if result.outcome != "passed"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_bow_conforms(manager, exclusive):
     only = () if exclusive else IN_PROCESS
@@ -72,12 +75,14 @@ def test_bow_conforms(manager, exclusive):
     assert [result for result in results if result.outcome != "passed"] == []
 
 
+@pytest.mark.slow
 def test_gazetteer_conforms_and_has_nothing_to_learn(manager, phrases):
     results = check_stage("tagger", "gazetteer", settings=phrases, plugins=manager)
     assert outcomes(results, "failed") == {}
     assert set(outcomes(results, "not applicable")) == LEARNING
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "settings"), [("spacy", {"lang": "en"}), ("whitespace", {"sentences": "rules"})]
 )

@@ -18,6 +18,8 @@ from glossator.stages import ScoredSpan, TokenTags
 from glossator.training.distillation import distil, silver_records, teacher_head
 from glossator.training.progress import Silent
 
+pytestmark = pytest.mark.slow
+
 TEXT = "Ada met Bob. They sailed\n\nhome."
 SURE = {"Ada": 1.0, "Bob": 0.25}
 

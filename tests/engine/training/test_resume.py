@@ -19,6 +19,8 @@ import glossator
 from glossator.errors import PipelineError, UsageError
 from glossator.training.trainer import log_rows, train
 
+pytestmark = pytest.mark.slow
+
 # Trains the config on standard input; a signal comes while head SYS.ARGV[2] is at epoch and batch given.
 SIGNALLED = """
 import os, signal, sys

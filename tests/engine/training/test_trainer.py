@@ -111,6 +111,7 @@ print("\\n".join(opened))
 """
 
 
+@pytest.mark.slow
 def test_the_test_set_is_never_opened(tmp_path, samples_folder):
     for split in ("train", "dev", "test"):
         shutil.copy(samples_folder / f"reviews.{split}.jsonl", tmp_path)

@@ -61,6 +61,7 @@ def test_a_stage_that_does_not_learn_is_saved_beside_those_that_do(with_gazettee
     assert finds_cities(elsewhere / "moved")
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_trained_again_from_its_own_folder(with_gazetteer, tmp_path, cli):
     ended = cli("train", with_gazetteer, "-o", tmp_path / "deeper" / "second")
     assert ended.code == 0, ended.err

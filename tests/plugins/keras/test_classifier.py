@@ -23,6 +23,8 @@ from glossator_keras.models import cnn, lstm  # noqa: E402
 from glossator_keras.network import NetworkConfig  # noqa: E402
 from glossator_keras.training.losses import exclusive_loss, independent_loss  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 NLP = spacy.blank("en")
 WORDS = {
     "boats": ["keel", "mast", "harbour", "oar"],
@@ -244,7 +246,7 @@ def test_balanced_weights_count_what_is_rare_for_more(tmp_path):
     for example in data[9:]:
         example.reference.cats = {"bread": 1.0}
     stage = cnn.make_classifier(**CNN, class_weights="balanced")
-    teach(stage, data, steps=1)
+    teach(stage, data, steps=0)
     np.testing.assert_allclose(stage._label_weights, [12 / (2 * 9), 12 / (2 * 3)], rtol=1e-6)
     stage.to_disk(tmp_path)
     again = cnn.make_classifier(**CNN, class_weights="balanced")
@@ -258,7 +260,7 @@ def test_balanced_weights_count_a_teachers_doubt_as_parts_of_documents():
         boats = 0.95 if number < 9 else 0.2
         example.reference.cats = {"boats": boats, "bread": 1 - boats}
     stage = cnn.make_classifier(**CNN, class_weights="balanced")
-    teach(stage, data, steps=1)
+    teach(stage, data, steps=0)
     parts = np.array([9 * 0.95 + 3 * 0.2, 9 * 0.05 + 3 * 0.8])
     np.testing.assert_allclose(stage._label_weights, 12 / (2 * parts), rtol=1e-6)
 

@@ -10,6 +10,8 @@ pytest.importorskip("tensorflow", reason="needs glossator[train]")
 from glossator.plugins.manager import PluginManager
 from glossator.testing import CHECKS, check_name, check_stage, variants
 
+pytestmark = pytest.mark.slow
+
 # Small, so that each step is quick; everything else is as it comes.
 SMALL = {"width": 16, "dropout": 0.1, "learn_rate": 0.01}
 ANSWERING = {

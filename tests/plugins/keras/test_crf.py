@@ -20,6 +20,7 @@ from glossator_keras.crf import CRF  # noqa: E402
 
 # Of Keras 3.15 and tf2onnx 1.17 with numpy 2.4, when they save and export.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
 ]

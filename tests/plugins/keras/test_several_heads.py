@@ -15,6 +15,8 @@ from glossator.errors import ConfigError
 from glossator.evaluation.evaluate import evaluate_head
 from glossator.training.trainer import train
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 [glossator]
 lang = "en"

@@ -23,6 +23,8 @@ from glossator_keras.network import NetworkConfig, embed_words  # noqa: E402
 from glossator_keras.stage_network import StageNetwork  # noqa: E402
 from glossator_keras.training.losses import sequence_loss  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 VOCAB = spacy.blank("en").vocab
 SCHEME = SpanScheme.bio(("X", "Y"))
 LABELS = len(SCHEME.labels)

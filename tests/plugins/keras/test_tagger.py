@@ -23,6 +23,8 @@ from glossator_keras.models.bilstm_crf import make_tagger  # noqa: E402
 from glossator_keras.network import NetworkConfig, embed_words  # noqa: E402
 from glossator_keras.tagger import KerasTagger  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 def two_convolutions(config: NetworkConfig) -> keras.Model:
     """Return a stranger's network: its words see two words to either side."""

@@ -22,6 +22,8 @@ from glossator.errors import PipelineError
 from glossator.pipeline.pipeline import Pipeline
 from glossator.training.trainer import train
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 [glossator]
 lang = "en"

@@ -124,6 +124,7 @@ def test_unknown_words_are_told(cli, tmp_path):
     assert cli("vectors", "similar", tmp_path / "nowhere", "ravens")[0] == 1
 
 
+@pytest.mark.slow
 def test_training_without_gensim_says_what_to_install(tmp_path):
     code = """
 import sys

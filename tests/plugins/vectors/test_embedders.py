@@ -150,10 +150,12 @@ def test_hash_settings_are_checked(settings):
         HashVectors(**settings)
 
 
+@pytest.mark.slow
 def test_hash_conforms():
     assert_conforms("hash", {"width": 8})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "with_subwords"])
 def test_vectors_conforms(kind, request):
     assert_conforms("vectors", {"path": str(request.getfixturevalue(kind))})

@@ -245,6 +245,7 @@ def saved_by_gensim(path, words=WORDS, values=VALUES):
     return vectors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [7, 700_000])
 def test_gensims_own_files(tmp_path, count):
     # large arrays lie in a file beside

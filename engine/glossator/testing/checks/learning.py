@@ -17,7 +17,7 @@ from glossator.testing.examples import TEXTS, eight_examples, wrong_answers
 from glossator.testing.lessons import EXAM_EVERY, MAX_UPDATES, begin, lesson, mistakes, update
 from glossator.testing.outcome import Failed, NotApplicable
 from glossator.testing.subject import NAME
-from glossator.testing.trial import Trial, disturb_randomness
+from glossator.testing.trial import Trial, disturb_randomness, short_training
 from glossator.util.arrays import read_arrays, write_arrays
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from glossator.stages import TrainingState
 
-STEPS = 4
 TOLERANCE = 1e-6
 
 
@@ -77,16 +76,16 @@ def stable_labels(trial: Trial) -> None:
 def same_seed_same_result(trial: Trial) -> None:
     """Training twice with one seed gives the same losses and answers, also if other code draws numbers."""
     _expect_learner(trial)
-    first, second = _short_training(trial, STEPS), _short_training(trial, STEPS)
-    _expect_same(trial, first, second, "trained twice with one seed,")
+    pipeline, losses = short_training(trial.subject, trial.short_steps)
+    _expect_as_undisturbed(trial, pipeline, losses, "trained twice with one seed,")
 
 
 def resumes(trial: Trial) -> None:
     """Training that is saved, and restored in a new object, continues as if it had never stopped."""
     _expect_updatable(trial)
     subject = trial.subject
-    straight, straight_losses = _short_training(trial, 2 * STEPS)
-    stopped, _ = _short_training(trial, STEPS)
+    steps = trial.short_steps // 2
+    stopped, _ = short_training(subject, steps)
 
     folder = trial.folder / "resumes"
     folder.mkdir()
@@ -96,30 +95,17 @@ def resumes(trial: Trial) -> None:
     subject.part(resumed).from_disk(folder)
     disturb_randomness()
     subject.part(resumed).restore(state)
-    losses = update(subject, resumed, lesson(subject, resumed), STEPS)
-    _expect_same(trial, (straight, straight_losses[STEPS:]), (resumed, losses), "resumed,")
+    losses = update(subject, resumed, lesson(subject, resumed), trial.short_steps - steps)
+    _expect_as_undisturbed(trial, resumed, losses, "resumed,")
 
 
-def _short_training(trial: Trial, steps: int) -> tuple[Pipeline, list[float]]:
-    """Train a new stage, and return the losses; the result must depend on the seed alone."""
-    disturb_randomness()
-    pipeline = trial.subject.compose()
-    examples = lesson(trial.subject, pipeline)
-    begin(trial.subject, pipeline, examples)
-    if not isinstance(trial.stage, Updatable):
-        return pipeline, []
-    return pipeline, update(trial.subject, pipeline, examples, steps)
-
-
-def _expect_same(
-    trial: Trial, one: tuple[Pipeline, list[float]], other: tuple[Pipeline, list[float]], when: str
-) -> None:
-    (pipeline, losses), (other_pipeline, other_losses) = one, other
-    if not np.allclose(losses, other_losses, rtol=TOLERANCE, atol=TOLERANCE):
-        raise Failed(f"{when} its losses are {other_losses} instead of {losses}")
-    expected = plain_answers(trial.subject, pipeline, trial.texts)
-    actual = plain_answers(trial.subject, other_pipeline, trial.texts)
-    differs = difference(trial.texts, expected, actual, TOLERANCE)
+def _expect_as_undisturbed(trial: Trial, pipeline: Pipeline, losses: list[float], when: str) -> None:
+    """Compare a short training's last losses, and the answers after it, with those of `trial.undisturbed`."""
+    all_losses, answers = trial.undisturbed
+    expected = all_losses[len(all_losses) - len(losses) :]
+    if not np.allclose(expected, losses, rtol=TOLERANCE, atol=TOLERANCE):
+        raise Failed(f"{when} its losses are {losses} instead of {expected}")
+    differs = difference(trial.texts, answers, plain_answers(trial.subject, pipeline, trial.texts), TOLERANCE)
     if differs:
         raise Failed(f"{when} {differs}")
 

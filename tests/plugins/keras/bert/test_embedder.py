@@ -27,6 +27,8 @@ from glossator_keras.bert.checkpoint import open_checkpoint
 from glossator_keras.bert.embedder import BertEmbedder
 from glossator_keras.bert.heads import build_embedder
 
+pytestmark = pytest.mark.slow
+
 NLP = spacy.blank("en")
 CLS, SEP = VOCABULARY.index("[CLS]"), VOCABULARY.index("[SEP]")
 SENTENCES = ["Ana saw the old boat.", "Lee Berg, in Oslo!", "the boater's 14 boats", "!", "\u200d old"]

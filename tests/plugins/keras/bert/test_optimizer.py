@@ -11,6 +11,8 @@ pytest.importorskip("keras_hub", reason="needs glossator[train]")
 
 from glossator_keras.bert.optimizer import GRADIENT_NORM, WEIGHT_DECAY, AdamW, Rates  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
 

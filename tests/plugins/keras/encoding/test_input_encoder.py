@@ -24,6 +24,8 @@ from glossator_keras.encoding.doc_windows import Windows, windows_of  # noqa: E4
 from glossator_keras.encoding.layout import WordSequences  # noqa: E402
 from glossator_keras.tagger import KerasTagger  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 VOCAB = spacy.blank("en").vocab
 TEXT = "a boat of old wood saw it off Skye and Oslo in the rain"
 NONE = Vectors(space=VectorSpace(), values=[])

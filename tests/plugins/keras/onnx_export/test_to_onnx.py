@@ -16,6 +16,8 @@ from glossator.errors import StageError  # noqa: E402
 from glossator_keras.inference.runtime import check_agreement, keras_network, onnx_network  # noqa: E402
 from glossator_keras.onnx_export.to_onnx import to_onnx  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = 6
 LENGTHS = [(1,), (5,), (3, 9, 1), (7, 7), (2, 0, 4)]
 CELLS = {"LSTM": keras.layers.LSTM, "GRU": keras.layers.GRU}

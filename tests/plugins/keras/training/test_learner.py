@@ -14,6 +14,8 @@ from glossator_keras.crf import CRF  # noqa: E402
 from glossator_keras.training.learner import Learner, set_seed  # noqa: E402
 from glossator_keras.training.losses import sequence_loss  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 LABELS = 3
 
 

@@ -17,6 +17,8 @@ from glossator_keras.models.bilstm_crf import make_tagger  # noqa: E402
 from glossator_keras.models.cnn import make_classifier  # noqa: E402
 from glossator_keras.training.tuned_vectors import TUNED, TunedTable  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 NLP = spacy.blank("en")
 WORDS = ["", "keel", "oven", "wing", "the", "of"]
 TABLE = np.random.default_rng(0).normal(size=(len(WORDS), 4)).astype(np.float32)
