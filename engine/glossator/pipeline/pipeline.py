@@ -371,8 +371,9 @@ class Pipeline:
         try:
             count = len(predictions)
             if count == len(docs):
+                labels = head.labels  # made anew each time it is asked for: once per batch, not per document
                 for doc, prediction in zip(docs, predictions, strict=True):
-                    write_prediction(doc, head.name, head.config.layer, prediction, head.labels)
+                    write_prediction(doc, head.name, head.config.layer, prediction, labels)
         except (ValueError, TypeError, IndexError, AttributeError) as error:
             raise StageError(f"{head} returned an invalid prediction: {error}") from error
         if count != len(docs):
