@@ -6,20 +6,18 @@ may need at most 1.2 times the memory of the smaller. Needs a system that has `o
 
 from __future__ import annotations
 
-import os
 import random
 import string
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from measured_run import MEGABYTE, measured_run
 
 BAR = 1.2
 ANNOTATE = [sys.executable, "-c", "from glossator.cli import main; main()", "annotate"]
-MEGABYTE = 1_000_000
 COMMON = """
     the a and of to in was with that on at when old new long window river street morning letter garden
     station opened carried painted answered London Lisbon Ruth Daniel
@@ -35,8 +33,6 @@ COMMON = """
 @click.option("--seed", default=0, show_default=True, help="Where the texts' randomness starts.")
 def main(pipeline: Path, small_mb: float, large_mb: float, seed: int) -> None:
     """Annotate a small and a large text of ever new words and compare the peaks of memory."""
-    if not hasattr(os, "wait4"):
-        raise click.ClickException("this system does not tell the peak memory of a process (os.wait4)")
     with tempfile.TemporaryDirectory() as folder:
         small, large = (peak_megabytes(pipeline, Path(folder), size, seed) for size in (small_mb, large_mb))
     click.echo(f"{small_mb:g} MB of text: peak of {small:,.0f} MB")
@@ -50,14 +46,9 @@ def peak_megabytes(pipeline: Path, folder: Path, megabytes: float, seed: int) ->
     text, output = folder / "text.txt", folder / "out.jsonl"
     write_text(text, int(megabytes * MEGABYTE), seed)
     options = ["--pipeline", str(pipeline), "--from", "lines", "-o", str(output)]
-    process = subprocess.Popen([*ANNOTATE, str(text), *options])
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise click.ClickException(f"glossator annotate failed with exit code {process.returncode}")
+    peak = measured_run([*ANNOTATE, str(text), *options]).peak_megabytes
     output.unlink()
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    return float(usage.ru_maxrss * unit / MEGABYTE)
+    return peak
 
 
 def write_text(path: Path, size: int, seed: int) -> None:

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import compare
+import scoring
 import throughput
 from rich.console import Console
 from rich.table import Table
 
 import glossator
-from glossator.evaluation.significance import paired_bootstrap
 
 BATCH_WORDS = 20_000
 
@@ -43,18 +42,18 @@ def scores(yardstick: Path, others: Sequence[Path]) -> Table:
     """Score all on the test set of the yardstick's corpus."""
     first = glossator.load(yardstick)
     (head,) = first.heads.values()
-    peer = compare.peers_of(head)[0]
-    base = compare.evaluate(first)
-    table = Table("pipeline", peer.metric, "difference", "95% interval", "p", title="test set")
-    table.add_row(yardstick.name, compare.points(base.scores[peer.metric]), "", "", "")
+    metric = scoring.metric_of(head)
+    base = scoring.evaluate(first)
+    table = Table("pipeline", metric.name, "difference", "95% interval", "p", title="test set")
+    table.add_row(yardstick.name, scoring.points(base.scores[metric.name]), "", "", "")
     for folder in others:
-        evaluation = compare.evaluate(glossator.load(folder))
-        found = paired_bootstrap([peer.counts(evaluation)], [peer.counts(base)], peer.statistic)
+        evaluation = scoring.evaluate(glossator.load(folder))
+        found = metric.compare([evaluation], [base])
         table.add_row(
             folder.name,
-            compare.points(evaluation.scores[peer.metric]),
-            compare.points(found.difference, "+"),
-            compare.interval(found),
+            scoring.points(evaluation.scores[metric.name]),
+            scoring.points(found.difference, "+"),
+            scoring.interval(found),
             f"{found.p_value:.4f}",
         )
     return table

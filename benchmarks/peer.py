@@ -129,14 +129,18 @@ def components(known: Corpus, optimize: Sequence[str] = OPTIMIZED) -> list[Compo
 
 def classifier(known: Corpus, optimize: str) -> Component:
     """Return the classifier for a corpus; where a cell holds several labels, one for any number of them."""
-    several = "label_separator" in known.options
     return Component(
-        name="textcat_multilabel" if several else "textcat",
+        name="textcat" if excludes_others(known) else "textcat_multilabel",
         layer="cats",
         scores=("cats_micro_f", "cats_macro_f"),
         entry=f"textcat-{optimize}",
         optimize=optimize,
     )
+
+
+def excludes_others(known: Corpus) -> bool:
+    """Whether a document of a corpus has exactly one category: its cells hold no several labels."""
+    return "label_separator" not in known.options
 
 
 def train_peer(
@@ -190,8 +194,12 @@ def write_gold(known: Corpus, component: Component, folder: Path, corpora: Path 
         docs = [doc for doc in docs if not labels or any(doc.cats.get(label) for label in labels)]
         for doc in docs:
             spell_out(doc, labels)
-        stored = DocBin(docs=docs, attrs=["ENT_IOB", "ENT_TYPE", "TAG", "SENT_START"])
-        stored.to_disk(folder / f"{split}.spacy")
+        store(docs, folder / f"{split}.spacy")
+
+
+def store(docs: Sequence[Doc], path: Path) -> None:
+    """Write Docs with what the components learn to a DocBin."""
+    DocBin(docs=docs, attrs=["ENT_IOB", "ENT_TYPE", "TAG", "SENT_START"]).to_disk(path)
 
 
 def spell_out(doc: Doc, labels: Collection[str]) -> None:

@@ -107,10 +107,15 @@ def test_the_committed_scores_name_no_path_and_all_that_made_them():
 
 
 def test_a_recipe_is_set_beside_the_peers_scores(peer, pipelines):
-    table = script("compare", "samples", "--pipelines", pipelines, "--peer", peer / "scores.json")
+    (peer / "baseline.json").write_text(
+        '{"samples": {"pos": {"scores": {"pos_acc": 0.5}}}}', encoding="utf-8"
+    )
+    files = ("--peer", peer / "scores.json", "--baseline", peer / "baseline.json")
+    table = script("compare", "samples", "--pipelines", pipelines, *files)
     theirs = json.loads((peer / "scores.json").read_text(encoding="utf-8"))["samples"]["tagger"]["scores"]
-    _, _, metric, _, spacy, ours, difference, *unknown, time = numbers(table, "pos_acc")
-    assert (metric, spacy) == ("pos_acc", f"{100 * theirs['tag_acc']:.2f}")
+    _, _, metric, _, spacy, baseline, ours, difference, *unknown, time = numbers(table, "pos_acc")
+    assert (metric, spacy, baseline) == ("pos_acc", f"{100 * theirs['tag_acc']:.2f}", "50.00")
+    assert numbers(table, "ents_f")[5] == "–", "there is no baseline for the entities"
     assert float(difference) == pytest.approx(float(ours) - float(spacy), abs=0.011)
     assert unknown == ["–", "–", "–"], "nothing is said of significance without the peer's answers"
     assert time == "–", "three heads were trained in one run"
@@ -129,7 +134,7 @@ def test_both_are_scored_on_the_same_documents(peer, pipelines, cli):
         ("ents_f", stored["ner"]["scores"]["ents_f"]),
         ("cats_acc", stored["textcat-efficiency"]["scores"]["cats_micro_f"]),
     ):
-        _, _, _, component, spacy, ours, difference, interval, p_value, match, _ = numbers(out, metric)
+        _, _, _, component, spacy, _, ours, difference, interval, p_value, match, _ = numbers(out, metric)
         assert float(spacy) == pytest.approx(100 * theirs, abs=0.006)
         seeds = [100 * scores[metric] for scores in own]
         spread = abs(seeds[0] - seeds[1]) / 2**0.5
@@ -139,20 +144,22 @@ def test_both_are_scored_on_the_same_documents(peer, pipelines, cli):
         assert low <= float(difference) <= high
         assert 0 <= float(p_value) <= 1
         assert match == ("better" if low > 0 else "worse" if high < 0 else "undecided")
-        cells = ("`samples`", f"`{metric}`", f"`{component}`", spacy, ours)
+        cells = ("`samples`", f"`{metric}`", f"`{component}`", spacy, "–", ours)
         row = " | ".join([*cells, f"{difference} ({interval})", match])
         assert f"| {row} |" in out.splitlines()
 
 
 def test_what_is_missing_is_trained_with_its_own_seed(tmp_path, monkeypatch):
-    compare = module("compare")
-    monkeypatch.setattr(compare, "TRAIN", [*compare.TRAIN, "--set", "training.max_epochs=1"])
+    training = module("recipe_training")
+    monkeypatch.setattr(training, "TRAIN", [*training.TRAIN, "--set", "training.max_epochs=1"])
     folder = tmp_path / "samples-seed3"
-    seconds = compare.train("samples", 3, folder)
-    assert seconds > 0
+    cost = training.train("samples", 3, folder)
+    assert cost.cpu_seconds > 0
+    assert cost.seconds > 0
+    assert cost.peak_megabytes > 20, "it loads spaCy"
     assert glossator.load(folder).config.seed == 3
     written = (folder / "meta.json").stat().st_mtime_ns
-    assert compare.train("samples", 3, folder) == seconds
+    assert training.train("samples", 3, folder) == cost
     assert (folder / "meta.json").stat().st_mtime_ns == written, "it was trained again"
 
 
@@ -160,7 +167,7 @@ def test_a_corpus_without_a_peer_is_shown_without_one(tmp_path, pipelines):
     (tmp_path / "none.json").write_text("{}", encoding="utf-8")
     peer = ("--peer", tmp_path / "none.json", "--peers", tmp_path)
     table = script("compare", "samples", "--pipelines", pipelines, *peer)
-    _, _, _, _, spacy, ours, difference, *_ = numbers(table, "ents_f")
+    _, _, _, _, spacy, _, ours, difference, *_ = numbers(table, "ents_f")
     assert (spacy, difference) == ("–", "–")
     assert 0 <= float(ours) <= 100
 
