@@ -1,7 +1,7 @@
 """Train on a few examples, drawn several times: baselines, our stages by their defaults, spaCy's component.
 
-Each draw takes 100 examples of the training set as a dev set and, from the rest, what there is to learn from;
-all systems get the same files, and are scored on the official test set by the same code. The interval is that
+Each draw takes a few examples of the training set to learn from and, from the rest, 100 as a dev set; all
+systems get the same files, and are scored on the official test set by the same code. The interval is that
 of the mean difference to the baseline over the draws, by Student's t.
 """
 
@@ -48,6 +48,9 @@ class SmallCorpus:
         metric: The score.
         shares: Chooses among all labels those to keep, and gives the share of each in every draw; None draws
             without regard to labels.
+
+    Example:
+        SmallCorpus("smsspam", "cats", "cats_macro_f", lambda labels: {"ham": 0.8, "spam": 0.2})
     """
 
     name: str
@@ -163,11 +166,11 @@ def all_scores(
 ) -> dict[tuple[int, str], list[float]]:
     """Return the scores on each draw, by the size of the draw and the system."""
     scores: dict[tuple[int, str], list[float]] = {(size, system): [] for size in sizes for system in systems}
-    docs = {split: gold(small, split) for split in ("train", "test")}
+    pool = read_pool(small)
     for size in sizes:
         for seed in range(draws):
             with tempfile.TemporaryDirectory() as folder:
-                drawn = draw(small, docs, size, dev_size, seed, Path(folder))
+                drawn = draw(pool, size, dev_size, seed, Path(folder))
                 for system, score in systems.items():
                     found = score(drawn).scores[small.metric]
                     scores[size, system].append(found)
@@ -175,16 +178,40 @@ def all_scores(
     return scores
 
 
-def gold(small: SmallCorpus, split: str) -> list[Doc]:
-    """Return the documents of a set in file order; if they have categories, those of the labels to keep."""
-    docs = list(peer.gold_docs(corpus(small.name), split, small.layer, None))
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What is drawn from.
+
+    Attributes:
+        corpus: The corpus.
+        groups: The documents of the training set of each label, with the label's share in a draw; one
+            group of all where the labels do not count.
+        test: The official test set; of a classifier, what has the labels to keep.
+    """
+
+    corpus: SmallCorpus
+    groups: Sequence[tuple[Sequence[Doc], float]]
+    test: Sequence[Doc]
+
+
+def read_pool(small: SmallCorpus) -> Pool:
+    """Read the training and the test set of a corpus."""
+    train, test = (
+        list(peer.gold_docs(corpus(small.name), split, small.layer, None)) for split in ("train", "test")
+    )
+    return pool_of(small, train, test)
+
+
+def pool_of(small: SmallCorpus, train: Sequence[Doc], test: Sequence[Doc]) -> Pool:
+    """Return what is drawn from, without the documents whose labels are not to keep."""
     if small.shares is None:
-        return docs
-    kept = small.shares(sorted({label for doc in docs for label in holding(doc)}))
-    docs = [doc for doc in docs if any(label in kept for label in holding(doc))]
-    for doc in docs:
-        peer.spell_out(doc, kept)
-    return docs
+        return Pool(small, [(train, 1.0)], test)
+    shares = small.shares(sorted({label for doc in train for label in holding(doc)}))
+    groups = [([doc for doc in train if label in holding(doc)], share) for label, share in shares.items()]
+    kept = [doc for doc in test if any(label in shares for label in holding(doc))]
+    for doc in (*kept, *(doc for group, _ in groups for doc in group)):
+        peer.spell_out(doc, shares)
+    return Pool(small, groups, kept)
 
 
 def holding(doc: Doc) -> list[str]:
@@ -192,40 +219,31 @@ def holding(doc: Doc) -> list[str]:
     return [label for label, value in doc.cats.items() if value > 0]
 
 
-def draw(
-    small: SmallCorpus, docs: Mapping[str, Sequence[Doc]], size: int, dev_size: int, seed: int, folder: Path
-) -> Draw:
-    """Draw a training and a dev set that share no document of the training set, and write all three.
-
-    A larger draw with the same seed has the same dev set and holds the smaller draw.
+def draw(pool: Pool, size: int, dev_size: int, seed: int, folder: Path) -> Draw:
+    """Draw a training set, then from the rest of the documents a dev set, and write both and the test set.
 
     Raises:
         ClickException: The training set has too few documents, or too few of a label.
     """
-    shuffled = random.Random(seed).sample(docs["train"], len(docs["train"]))
-    if small.shares is None:
-        groups = [(shuffled, 1.0)]
-    else:
-        shares = small.shares(list(shuffled[0].cats))
-        groups = [
-            ([doc for doc in shuffled if doc.cats[label] > 0], share) for label, share in shares.items()
-        ]
-
-    dev: list[Doc] = []
-    train: list[Doc] = []
-    for group, share in groups:
-        in_dev, in_train = round(share * dev_size), round(share * size)
-        if in_dev + in_train > len(group):
+    generator = random.Random(seed)
+    groups = [list(group) for group, _ in pool.groups]
+    counts = [(round(share * size), round(share * dev_size)) for _, share in pool.groups]
+    for group, (in_train, in_dev) in zip(groups, counts, strict=True):
+        if in_train + in_dev > len(group):
             raise click.ClickException(
-                f"{small.name}: {in_dev} + {in_train} documents are wanted where there are {len(group)}: "
-                "draw fewer, or make the dev set smaller with --dev"
+                f"{pool.corpus.name}: {in_train} + {in_dev} documents are wanted where there are "
+                f"{len(group)}: draw fewer, or make the dev set smaller with --dev"
             )
-        dev += group[:in_dev]
-        train += group[in_dev : in_dev + in_train]
 
-    for split, chosen in (("train", train), ("dev", dev), ("test", docs["test"])):
-        peer.store(chosen, folder / f"{split}.spacy")
-    return Draw(small, size, seed, folder)
+    chosen: dict[str, list[Doc]] = {"train": [], "dev": [], "test": list(pool.test)}
+    for number, split in enumerate(("train", "dev")):
+        for group, wanted in zip(groups, counts, strict=True):
+            for place in sorted(generator.sample(range(len(group)), wanted[number]), reverse=True):
+                chosen[split].append(group.pop(place))
+
+    for split, of_split in chosen.items():
+        peer.store(of_split, folder / f"{split}.spacy")
+    return Draw(pool.corpus, size, seed, folder)
 
 
 def score_baseline(draw: Draw) -> Evaluation:
