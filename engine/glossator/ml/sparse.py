@@ -48,7 +48,8 @@ class SparseMatrix:
 
     def row_sums_of_squares(self) -> NDArray[np.float64]:
         """Return the (rows,) sums of the squared entries."""
-        return np.bincount(self.rows, np.square(self.values, dtype=np.float64), self.shape[0])
+        squares = np.square(self.values, dtype=np.float64)
+        return np.asarray(np.bincount(self.rows, squares, self.shape[0]), dtype=np.float64)
 
 
 def sums_by_row(rows: NDArray[Any], values: Floats, count: int) -> Floats:
