@@ -33,6 +33,11 @@ def glossator_tokenizers() -> Iterator[Stage]:
 def glossator_classifiers() -> Iterator[Stage]:
     """Declare the built-in classifiers."""
     yield Stage(
+        name="linear",
+        factory="glossator.builtin.linear:LinearClassifier",
+        summary="logistic regression on words, their character n-grams and word pairs",
+    )
+    yield Stage(
         name="bow",
         factory="glossator.builtin.bow:BagOfWords",
         summary="linear classifier on hashed words and word pairs",

@@ -39,20 +39,33 @@ def lesson(subject: Subject, pipeline: Pipeline) -> list[Example]:
 
 
 def learn(subject: Subject, pipeline: Pipeline) -> None:
-    """Train the stage until its answers to all examples are correct, with at most `MAX_UPDATES` updates.
+    """Train the stage as the engine does: at once, or until its answers to all examples are correct.
+
+    It takes at most `MAX_UPDATES` updates.
 
     Example:
         learn(subject, pipeline)
         mistakes(subject, pipeline, lesson(subject, pipeline))  # []
     """
     examples = lesson(subject, pipeline)
-    begin(subject, pipeline, examples)
-    if not isinstance(subject.part(pipeline), Updatable):
+    if isinstance(subject.part(pipeline), Fittable):
+        fit(subject, pipeline, examples)
         return
+    begin(subject, pipeline, examples)
     for _ in range(0, MAX_UPDATES, EXAM_EVERY):
         update(subject, pipeline, examples, EXAM_EVERY)
         if not mistakes(subject, pipeline, examples):
             return
+
+
+def fit(subject: Subject, pipeline: Pipeline, examples: Sequence[Example]) -> None:
+    """Fit a stage to all examples at once.
+
+    Example:
+        fit(subject, pipeline, lesson(subject, pipeline))
+    """
+    vectors = pipeline.vectors(head_of(pipeline), [example.predicted for example in examples])
+    subject.part(pipeline).fit(examples, vectors, seed=SEED)
 
 
 def begin(subject: Subject, pipeline: Pipeline, examples: Sequence[Example]) -> None:
@@ -65,8 +78,7 @@ def begin(subject: Subject, pipeline: Pipeline, examples: Sequence[Example]) -> 
     if isinstance(stage, Updatable):
         stage.initialize(examples, pipeline.vector_space(head_of(pipeline)), seed=SEED)
     else:
-        docs = [example.predicted for example in examples]
-        stage.fit(examples, pipeline.vectors(head_of(pipeline), docs), seed=SEED)
+        fit(subject, pipeline, examples)
 
 
 def update(subject: Subject, pipeline: Pipeline, examples: Sequence[Example], times: int) -> list[float]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from glossator.errors import GlossatorError, StageError
 from glossator.ml.batching import shuffled_batches
-from glossator.stages import Updatable
+from glossator.stages import Fittable
 from glossator.training.checkpoints import Checkpoints, Epoch
 from glossator.training.task import Task
 
@@ -28,7 +28,7 @@ SMALL_BATCH = 200
 def fit(
     task: Task, training: TrainingConfig, *, seed: int, checkpoints: Checkpoints, progress: TrainingProgress
 ) -> bool:
-    """Train a head until its dev score stops rising, and restore its best epoch.
+    """Fit a head at once, or train it until its dev score stops rising and restore its best epoch.
 
     Training continues from the last of `checkpoints`. The order of batches depends on the seed and the
     number of the epoch alone, so that a resumed run ends like an uninterrupted one.
@@ -53,7 +53,8 @@ def fit(
         StageError: The stage failed, or its loss is not finite.
     """
     sizes = [max(len(example.predicted), 1) for example in task.examples]
-    in_epochs = isinstance(task.stage, Updatable)
+    # A stage that can do both is fitted at once: its steps are for those who run a loop of their own.
+    in_epochs = not isinstance(task.stage, Fittable)
     progress.head_started(task.name, seed, sum(sizes), training.max_epochs if in_epochs else 0)
     if checkpoints.epochs:
         progress.message(f"{task.name} seed {seed}: resuming after epoch {len(checkpoints.epochs)}")

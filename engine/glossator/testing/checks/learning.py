@@ -11,10 +11,10 @@ import numpy as np
 
 from glossator.pipeline.pipeline import Pipeline
 from glossator.plugins.declared import PluginWarning
-from glossator.stages import Updatable
+from glossator.stages import Fittable, Updatable
 from glossator.testing.answers import difference, plain_answers
 from glossator.testing.examples import TEXTS, eight_examples, wrong_answers
-from glossator.testing.lessons import EXAM_EVERY, MAX_UPDATES, begin, lesson, mistakes, update
+from glossator.testing.lessons import EXAM_EVERY, MAX_UPDATES, begin, fit, lesson, mistakes, update
 from glossator.testing.outcome import Failed, NotApplicable
 from glossator.testing.subject import NAME
 from glossator.testing.trial import Trial, disturb_randomness, short_training
@@ -78,6 +78,11 @@ def same_seed_same_result(trial: Trial) -> None:
     _expect_learner(trial)
     pipeline, losses = short_training(trial.subject, trial.short_steps)
     _expect_as_undisturbed(trial, pipeline, losses, "trained twice with one seed,")
+    if isinstance(trial.stage, Fittable):
+        first, second = _fitted_answers(trial), _fitted_answers(trial)
+        differs = difference(trial.texts, first, second, TOLERANCE)
+        if differs:
+            raise Failed(f"fitted twice with one seed, {differs}")
 
 
 def resumes(trial: Trial) -> None:
@@ -97,6 +102,13 @@ def resumes(trial: Trial) -> None:
     subject.part(resumed).restore(state)
     losses = update(subject, resumed, lesson(subject, resumed), trial.short_steps - steps)
     _expect_as_undisturbed(trial, resumed, losses, "resumed,")
+
+
+def _fitted_answers(trial: Trial) -> list[Any]:
+    disturb_randomness()
+    pipeline = trial.subject.compose()
+    fit(trial.subject, pipeline, lesson(trial.subject, pipeline))
+    return plain_answers(trial.subject, pipeline, trial.texts)
 
 
 def _expect_as_undisturbed(trial: Trial, pipeline: Pipeline, losses: list[float], when: str) -> None:
