@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from glossator.errors import StageError
+from glossator.ml.chain_decoding import Chain
+from glossator.ml.word_sequences import Layout
 from glossator.ml.words import Words
 from glossator.stages import Vectors
 from glossator.util.arrays import read_arrays
 from glossator_keras.arrays import Array, Arrays, Floats
 from glossator_keras.backend import check_exporting, load_keras, quietly
 from glossator_keras.encoding.input_encoder import TrialInputs
-from glossator_keras.encoding.layout import Layout
-from glossator_keras.inference.decoding import Chain
 from glossator_keras.inference.runtime import (
     RunNetwork,
     Runtime,

@@ -25,16 +25,18 @@ from glossator.annotations.gold import GoldSpan, gold_spans, gold_tags, missing_
 from glossator.annotations.layer import Layer
 from glossator.annotations.overlaps import without_overlaps
 from glossator.errors import ConfigError, StageError
+from glossator.ml.chain_decoding import Answer, Chain, decode_spans, decode_tags, join_sentences
+from glossator.ml.chain_gradient import UNLABELLED
 from glossator.ml.linear_chain import log_partition, path_score
+from glossator.ml.span_labels import span_labels
 from glossator.ml.span_scheme import SpanScheme
 from glossator.ml.temperature import fit_temperature, softmax_nll
+from glossator.ml.word_sequences import Layout
 from glossator.ml.words import Words
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator_keras.arrays import Floats, Ints
 from glossator_keras.encoding.hashed_words import HashedWords
 from glossator_keras.encoding.input_encoder import Encoded, SentenceEncoder
-from glossator_keras.encoding.layout import Layout
-from glossator_keras.inference.decoding import Answer, Chain, decode_spans, decode_tags, join_sentences
 from glossator_keras.inference.runtime import Runtime
 from glossator_keras.keras_stage import KerasStage, Pretrained, StageMetadata, read_metadata
 from glossator_keras.network import BuildNetwork, NetworkSettings
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
 
     from glossator_keras.training.losses import Loss
 
-UNKNOWN = -1
 METADATA = "tagger.json"
 
 Scheme = Literal["bio", "bioes"]
@@ -145,7 +146,7 @@ class KerasTagger(KerasStage):
         # There are several batches only where documents are long or their sentences differ much in length.
         for batch in batches:
             labels = _padded_labels(gold, batch)
-            count = int((labels != UNKNOWN).sum())
+            count = int((labels != UNLABELLED).sum())
             if count:
                 inputs = self._encoder.inputs(batch, rows, network.generator())
                 losses.append(network.learn(inputs, labels))
@@ -232,17 +233,17 @@ class KerasTagger(KerasStage):
         return {tag for tag in gold_tags(example, self._layer) if tag is not None}
 
     def _gold_ids(self, examples: Sequence[Example], words: Words, lengths: Ints) -> NDArray[np.int64]:
-        """Return (words,) label ids, of sequences of these lengths; `UNKNOWN` where the gold is missing."""
+        """Return (words,) label ids, of sequences of these lengths; `UNLABELLED` where gold is missing."""
         scheme = self.network.config.scheme
         if scheme is not None:
             spans = [self._known_spans(example) for example in examples]
-            span_ids = _span_ids(spans, scheme, words, lengths)
+            span_ids = span_labels(spans, scheme, words, lengths)
             missing = [missing_tokens(example, self._layer) for example in examples]
-            return np.where(words.gather(missing), UNKNOWN, span_ids)
+            return np.where(words.gather(missing), UNLABELLED, span_ids)
 
         index: dict[str | None, int] = {label: i for i, label in enumerate(self.labels)}
         ids = [
-            np.asarray([index.get(tag, UNKNOWN) for tag in gold_tags(example, self._layer)], dtype=int)
+            np.asarray([index.get(tag, UNLABELLED) for tag in gold_tags(example, self._layer)], dtype=int)
             for example in examples
         ]
         return words.gather(ids).astype(np.int64)
@@ -262,30 +263,6 @@ def _sequence_lengths(batches: Sequence[Layout]) -> Ints:
     return np.asarray(lengths[np.argsort(starts)])
 
 
-def _span_ids(
-    spans: Sequence[Sequence[GoldSpan]], scheme: SpanScheme, words: Words, lengths: Ints
-) -> NDArray[np.int64]:
-    """Return the (words,) label ids of the gold spans of each Doc, on its tokens.
-
-    `lengths` are those of the sequences that the words make, one after another. No sequence of labels spells
-    a span that lies in several: its words are `UNKNOWN`.
-    """
-    word_spans = [
-        (*np.searchsorted(words.positions, [first + span.start, first + span.end]).tolist(), span.label)
-        for first, of_doc in zip(words.doc_starts.tolist(), spans, strict=False)
-        for span in of_doc
-    ]
-    # A span of white space alone has no words.
-    word_spans = [(start, end, label) for start, end, label in word_spans if start < end]
-    ids = scheme.encode(word_spans, len(words.positions))
-
-    sequences = np.repeat(np.arange(len(lengths)), lengths)
-    for start, end, _ in word_spans:
-        if sequences[start] != sequences[end - 1]:
-            ids[start:end] = UNKNOWN
-    return ids
-
-
 def _loss(network: keras.Model) -> Loss:
     from glossator_keras.training.losses import sequence_loss
 
@@ -293,19 +270,19 @@ def _loss(network: keras.Model) -> Loss:
 
 
 def _padded_labels(gold: NDArray[np.int64], batch: Layout) -> Ints:
-    """Return (batch, time) label ids, `UNKNOWN` in the padding."""
-    return np.where(batch.mask, gold[batch.positions], UNKNOWN).astype(np.int32)
+    """Return (batch, time) label ids, `UNLABELLED` in the padding."""
+    return np.where(batch.mask, gold[batch.positions], UNLABELLED).astype(np.int32)
 
 
 def _softmax_nll(batch: Layout, logits: Floats, gold: Ints, temperature: float) -> float:
     """Return the negative log likelihood of the words that have gold labels."""
-    labelled = gold != UNKNOWN
+    labelled = gold != UNLABELLED
     return softmax_nll(logits[labelled], gold[labelled], temperature)
 
 
 def _chain_nll(batch: Layout, logits: Floats, gold: Ints, chain: Chain, temperature: float) -> float:
     """Return the negative log likelihood of the sentences whose words all have gold labels."""
-    whole = ((gold != UNKNOWN) == batch.mask).all(axis=1)
+    whole = ((gold != UNLABELLED) == batch.mask).all(axis=1)
     emissions, lengths = logits[whole] / temperature, batch.lengths[whole]
     scaled = chain.divided_by(temperature)
     path = path_score(emissions, lengths, gold[whole], *scaled)

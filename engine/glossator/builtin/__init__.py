@@ -48,6 +48,11 @@ def glossator_classifiers() -> Iterator[Stage]:
 def glossator_taggers() -> Iterator[Stage]:
     """Declare the built-in taggers."""
     yield Stage(
+        name="crf",
+        factory="glossator.builtin.crf:CRFTagger",
+        summary="linear-chain CRF on sparse features of words and their neighbours",
+    )
+    yield Stage(
         name="window",
         factory="glossator.builtin.window:WindowTagger",
         summary="feed-forward tagger on a window of hashed word features",

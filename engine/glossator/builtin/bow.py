@@ -16,6 +16,7 @@ from glossator.ml.activations import sigmoid, softmax
 from glossator.ml.categories import category_matrix, log_likelihood
 from glossator.ml.temperature import fit_temperature
 from glossator.stages import Vectors, VectorSpace
+from glossator.util.threads import on_one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +73,7 @@ class BagOfWords:
         self._temperature = 1.0
         thinc_training.draw_weights(self._network, seed)
 
-    @thinc_training.on_one_thread
+    @on_one_thread
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean cross-entropy of the batch."""
         bags = [_dropped(keys, self._dropout) for keys in _keys([example.predicted for example in examples])]
@@ -90,12 +91,12 @@ class BagOfWords:
         self._network.finish_update(self._optimizer)
         return -log_likelihood(probabilities, gold, exclusive=self.exclusive) / len(examples)
 
-    @thinc_training.on_one_thread
+    @on_one_thread
     def predict(self, docs: Sequence[Doc], vectors: Vectors) -> NDArray[np.float32]:
         """Return (docs, labels) probabilities."""
         return self._probabilities(self._logits(docs, vectors) / self._temperature)
 
-    @thinc_training.on_one_thread
+    @on_one_thread
     def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
         """Fit the temperature (Guo et al. 2017)."""
         logits = self._logits([example.predicted for example in examples], vectors)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from thinc.api import Adam, Model, Optimizer, fix_random_seed, use_ops
-from threadpoolctl import ThreadpoolController
 
 from glossator.errors import PipelineError
 from glossator.util.arrays import read_arrays, write_arrays
@@ -19,8 +17,6 @@ from glossator.util.arrays import read_arrays, write_arrays
 if TYPE_CHECKING:
     from glossator.stages import TrainingState
 
-Arguments = ParamSpec("Arguments")
-Answer = TypeVar("Answer")
 MOMENTS = ("mom1", "mom2")  # Adam's averages of gradients and of their squares, by thinc's names
 
 
@@ -44,30 +40,6 @@ def fast_ops() -> AbstractContextManager[None]:
             network = Linear(3, 5)
     """
     return use_ops("numpy", use_blis=False)
-
-
-def on_one_thread(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """Decorate a function to run its matrix products in one thread.
-
-    They are so small here that threads wait for each other more than they work and, on a busy machine,
-    waste its cores while they wait: one sentence took ten times as long.
-
-    Example:
-        @on_one_thread
-        def predict(self, docs, vectors): ...
-    """
-
-    @functools.wraps(function)
-    def limited(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        with _controller().limit(limits=1, user_api="blas"):
-            return function(*args, **kwargs)
-
-    return limited
-
-
-@functools.cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def draw_weights(network: Model[Any, Any], seed: int) -> None:

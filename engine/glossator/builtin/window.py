@@ -24,6 +24,7 @@ from glossator.ml.span_scheme import SpanScheme
 from glossator.ml.temperature import fit_temperature, softmax_nll
 from glossator.ml.words import Words, words_of
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
+from glossator.util.threads import on_one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,7 +94,7 @@ class WindowTagger:
         self._temperature = 1.0
         thinc_training.draw_weights(self._network, seed)
 
-    @thinc_training.on_one_thread
+    @on_one_thread
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean cross-entropy of the batch's words."""
         words = words_of([example.predicted for example in examples], ATTRIBUTES)
@@ -115,7 +116,7 @@ class WindowTagger:
         self._network.finish_update(self._optimizer)
         return float(loss)
 
-    @thinc_training.on_one_thread
+    @on_one_thread
     def predict(
         self, docs: Sequence[Doc], vectors: Vectors
     ) -> Sequence[TokenTags] | Sequence[Sequence[ScoredSpan]]:
@@ -129,7 +130,7 @@ class WindowTagger:
         tags = zip(words.scatter(ids), words.scatter(best), strict=True)
         return [TokenTags(ids=ids, probabilities=probabilities) for ids, probabilities in tags]
 
-    @thinc_training.on_one_thread
+    @on_one_thread
     def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
         """Fit the temperature of the softmax (Guo et al. 2017)."""
         words = words_of([example.predicted for example in examples], ATTRIBUTES)

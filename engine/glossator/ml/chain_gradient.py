@@ -1,13 +1,16 @@
 """How the likelihood of gold labels changes with the potentials of a linear chain, for training a CRF.
 
-Lafferty et al. 2001, "Conditional random fields": the gradient is what the model expects less what is observed.
+Its gradient is what the model expects less what is observed (Lafferty et al. 2001, "Conditional random
+fields").
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glossator.ml.linear_chain import (
     Floats,
@@ -75,7 +78,8 @@ def chain_gradient(
         ValueError: The constraints allow no sequence of labels, or not the gold one.
 
     Example:
-        chain_gradient(np.zeros((3, 2)), np.array([2, 1]), np.array([0, 1, 0]), *np.zeros((3, 2, 2))[:1], ...)
+        chain = (np.zeros((2, 2)), np.zeros(2), np.zeros(2))
+        chain_gradient(np.zeros((3, 2)), np.array([2, 1]), np.array([0, 1, 0]), *chain).loss  # 3 log 2
     """
     chain = (transitions, start, end)
     ends = np.cumsum(lengths)
@@ -122,7 +126,7 @@ def expected_transitions(messages: Messages) -> Floats:
     return np.asarray(products * np.exp(transitions - peak))
 
 
-def padded(rows: Reals, lengths: Integers) -> Floats:
+def padded(rows: NDArray[Any], lengths: Integers) -> NDArray[Any]:
     """Lay rows, sequence after sequence, out as (sequences, longest, ...); the padding repeats the last row.
 
     Example:

@@ -6,11 +6,11 @@ All words are hashed at once; there is no Python loop over tokens, and none over
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from spacy.strings import hash_string
+from spacy.strings import get_string_id
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ _RUN = re.compile(r"(.)\1+")
 
 
 def word_features(
-    words: Hashes, lower: Hashes, shapes: Hashes, strings: Sequence[str], shape_of: Callable[[int], str]
+    words: Hashes, lower: Hashes, shapes: Hashes, strings: Sequence[str], shape_strings: Sequence[str]
 ) -> Hashes:
     """Return the (words, 12) hashes of distinct words: word, lower case, shape, outline, prefixes, suffixes.
 
@@ -40,12 +40,12 @@ def word_features(
         lower: (words,) spaCy's `LOWER`.
         shapes: (words,) spaCy's `SHAPE`.
         strings: The words as text.
-        shape_of: Returns the text of a shape's hash.
+        shape_strings: Their shapes as text.
 
     Example:
-        word_features(orth, lower, shapes, ["Oslo"], vocab.strings.__getitem__).shape  # (1, 12)
+        word_features(orth, lower, shapes, ["Oslo"], ["Xxxx"]).shape  # (1, 12)
     """
-    columns = [words, lower, shapes, _outlines(shapes, shape_of), *affix_hashes(strings)]
+    columns = [words, lower, shapes, _outlines(shapes, shape_strings), *affix_hashes(strings)]
     return np.stack(columns, axis=1).astype(np.uint64)
 
 
@@ -62,9 +62,9 @@ def affix_hashes(strings: Sequence[str]) -> list[Hashes]:
     return [*_running_hashes(prefixes), *_running_hashes(suffixes)]
 
 
-def _outlines(shapes: Hashes, shape_of: Callable[[int], str]) -> Hashes:
-    distinct, inverse = np.unique(shapes, return_inverse=True)
-    outlines = [hash_string(_RUN.sub(r"\1", shape_of(shape))) for shape in distinct.tolist()]
+def _outlines(shapes: Hashes, strings: Sequence[str]) -> Hashes:
+    _, first, inverse = np.unique(shapes, return_index=True, return_inverse=True)
+    outlines = [get_string_id(_RUN.sub(r"\1", strings[word])) for word in first.tolist()]
     return np.asarray(outlines, dtype=np.uint64)[inverse.reshape(-1)]
 
 

@@ -114,6 +114,20 @@ def words_of(docs: Sequence[Doc], attributes: Sequence[int]) -> Words:
     )
 
 
+def strings_of(
+    docs: Sequence[Doc], words: Words, first: NDArray[np.intp], keys: NDArray[np.uint64]
+) -> list[str]:
+    """Return the strings of attributes' keys, each from the Doc of the `first` word that has it.
+
+    Example:
+        keys, first = np.unique(words.features[:, 0], return_index=True)
+        strings_of(docs, words, first, keys)
+    """
+    owners = np.searchsorted(words.doc_starts, words.positions[first], side="right") - 1
+    stores = [doc.vocab.strings for doc in docs]
+    return [stores[owner][key] for owner, key in zip(owners.tolist(), keys.tolist(), strict=True)]
+
+
 def _sentence_lengths(
     starts: NDArray[np.bool_], doc_starts: NDArray[np.intp], positions: NDArray[np.intp]
 ) -> NDArray[np.int32]:

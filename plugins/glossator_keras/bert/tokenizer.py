@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from spacy.attrs import ORTH
 
 from glossator.errors import ConfigError, PipelineError, StageError
-from glossator.ml.words import Words, words_of
+from glossator.ml.words import Words, strings_of, words_of
 from glossator_keras.arrays import Ints, Positions
-from glossator_keras.encoding.hashed_words import strings_of
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glossator.ml.word_sequences import WordSequences
 from glossator_keras.arrays import Array, Floats, Ints, Mask, Positions
 from glossator_keras.bert.checkpoint import BertConfig
 from glossator_keras.bert.fine_tuning import PretrainedBert
@@ -25,7 +26,6 @@ from glossator_keras.bert.windows import (
 )
 from glossator_keras.encoding.doc_windows import Windows, windows_between
 from glossator_keras.encoding.input_encoder import TrialInputs
-from glossator_keras.encoding.layout import WordSequences
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from spacy.attrs import LOWER, ORTH, SHAPE
 
 from glossator.ml.batching import bucket_by_length
-from glossator.ml.words import Words, words_of
+from glossator.ml.word_features import affix_hashes
+from glossator.ml.words import Words, strings_of, words_of
 from glossator_keras.arrays import Array, Floats, Ints, Mask, Positions
 from glossator_keras.encoding.doc_windows import Windows, windows_of
 from glossator_keras.encoding.input_encoder import TrialInputs
@@ -37,7 +38,6 @@ TRAIN_POSITIONS = 8192  # words per training step, padding included
 PREDICT_POSITIONS = 2048  # words per run of the network, few enough for the processor's cache
 
 _ROW_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_STEP_MULTIPLIER = np.uint64(0x100000001B3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def encode(docs: Sequence[Doc]) -> EncodedDocs:
     _, first, inverse = np.unique(words.features[:, 0], return_index=True, return_inverse=True)
     lower, shape = words.features[first, 1], words.features[first, 2]
     strings = strings_of(docs, words, first, lower)
-    hashes = np.column_stack([lower, *_affix_hashes(strings), shape])
+    hashes = np.column_stack([lower, *affix_hashes(strings), shape])
     rows = _rows(hashes) + _TABLE_STARTS
     lexemes: Array = np.concatenate([_TABLE_STARTS[None], rows]).astype(np.int32)
     return EncodedDocs(words=words, lexemes=lexemes, index=(inverse.reshape(-1) + 1).astype(np.int32))
@@ -227,38 +227,6 @@ def hide(lexemes: Ints, table: int, chosen: Mask) -> Ints:
     hidden = lexemes.copy()
     hidden[chosen, table] = _TABLE_STARTS[table]
     return hidden
-
-
-def strings_of(docs: Sequence[Doc], words: Words, first: Positions, keys: NDArray[np.uint64]) -> list[str]:
-    """Return the strings of attributes' keys, each from the Doc of the `first` word that has it."""
-    owners = np.searchsorted(words.doc_starts, words.positions[first], side="right") - 1
-    stores = [doc.vocab.strings for doc in docs]
-    return [stores[owner][key] for owner, key in zip(owners.tolist(), keys.tolist(), strict=True)]
-
-
-def _affix_hashes(strings: Sequence[str]) -> list[NDArray[np.uint64]]:
-    """Return hashes (strings,) of each prefix and each suffix, up to AFFIXES characters long."""
-    prefixes = _characters([string[:AFFIXES] for string in strings])
-    suffixes = _characters([string[: -AFFIXES - 1 : -1] for string in strings])
-    return [*_running_hashes(prefixes), *_running_hashes(suffixes)]
-
-
-def _characters(strings: Sequence[str]) -> NDArray[np.uint64]:
-    """Return (strings, AFFIXES) code points, 0 after the end."""
-    # The character put in front keeps numpy from cutting nulls off the end of a word.
-    padded = np.asarray([string.ljust(AFFIXES, "\0") + "." for string in strings], dtype=f"<U{AFFIXES + 1}")
-    points = padded.view(np.uint32).reshape(len(strings), AFFIXES + 1)
-    return points[:, :AFFIXES].astype(np.uint64)
-
-
-def _running_hashes(points: NDArray[np.uint64]) -> list[NDArray[np.uint64]]:
-    """Return hashes (strings,) of the first character, the first two, and so on (FNV-1a by code points)."""
-    state = np.full(len(points), 0xCBF29CE484222325, dtype=np.uint64)
-    hashes = []
-    for column in points.T:
-        state = (state ^ column) * _STEP_MULTIPLIER
-        hashes.append(state)
-    return hashes
 
 
 def _rows(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -34,10 +34,10 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
+from glossator.ml.word_sequences import Layout
 from glossator.ml.words import Words
 from glossator_keras.arrays import Array, Arrays, Floats, Mask, Positions
 from glossator_keras.encoding.doc_windows import Windows
-from glossator_keras.encoding.layout import Layout
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc

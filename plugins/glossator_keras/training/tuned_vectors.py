@@ -13,11 +13,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from glossator.ml.word_sequences import Layout
 from glossator.ml.words import Words
 from glossator.stages import Vectors, VectorSpace
 from glossator.util.arrays import read_arrays
 from glossator_keras.arrays import Array, Arrays, Floats, Positions
-from glossator_keras.encoding.layout import Layout
 from glossator_keras.saved_files import reading
 
 TUNED = "tuned.npz"

@@ -1,4 +1,4 @@
-"""The loss is checked against the enumeration of all label sequences, the gradient against differences of it."""
+"""The loss is checked against all label sequences, the gradient against differences of the loss."""
 
 from __future__ import annotations
 

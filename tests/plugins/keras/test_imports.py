@@ -40,7 +40,7 @@ assert manager.find("tagger", "glossator-keras/bilstm-crf").record.name == "bils
 
 
 def test_what_annotates_can_be_imported_without_keras():
-    modules = ("models.bilstm_crf", "encoding.hashed_words", "inference.decoding", "inference.runtime")
+    modules = ("models.bilstm_crf", "encoding.hashed_words", "inference.runtime")
     modules += ("network", "stage_network", "tagger")
     modules += ("bert.embedder", "bert.tagger", "bert.classifier", "bert.backbone", "bert.heads")
     assert not loaded_by("\n".join(f"import glossator_keras.{module}" for module in modules)) & set(HEAVY)

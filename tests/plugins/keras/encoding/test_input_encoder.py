@@ -17,11 +17,11 @@ from spacy.training import Example  # noqa: E402
 
 from glossator.errors import PipelineError  # noqa: E402
 from glossator.ml.batching import bucket_by_length  # noqa: E402
+from glossator.ml.word_sequences import WordSequences  # noqa: E402
 from glossator.ml.words import Words, words_of  # noqa: E402
 from glossator.stages import Preparable, Vectors, VectorSpace  # noqa: E402
 from glossator_keras.classifier import KerasClassifier  # noqa: E402
 from glossator_keras.encoding.doc_windows import Windows, windows_of  # noqa: E402
-from glossator_keras.encoding.layout import WordSequences  # noqa: E402
 from glossator_keras.tagger import KerasTagger  # noqa: E402
 
 pytestmark = pytest.mark.slow

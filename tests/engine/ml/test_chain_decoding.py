@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
+from glossator.ml.chain_decoding import Answer, Chain, decode_spans, decode_tags
 from glossator.ml.span_scheme import SpanScheme
 from glossator_keras.encoding.hashed_words import EncodedDocs, encode, padded_sentences
-from glossator_keras.inference.decoding import Answer, Chain, decode_spans, decode_tags
 
 VOCAB = spacy.blank("en").vocab
 SCHEMES = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from glossator.ml.batching import bucket_by_length
 from glossator.ml.linear_chain import forward_backward, marginals, span_posteriors, viterbi
 from glossator.ml.span_scheme import SpanScheme
+from glossator.ml.word_sequences import Ints, Layout, Positions, WordSequences
 from glossator.ml.words import Words
 from glossator.stages import ScoredSpan, TokenTags
-from glossator_keras.arrays import Ints, Positions, Reals
-from glossator_keras.encoding.layout import Layout, WordSequences
+
+Reals: TypeAlias = NDArray[np.floating[Any]]
 
 DECODE_POSITIONS = 2048  # words decoded at a time, where sentences are joined
 

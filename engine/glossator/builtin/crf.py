@@ -1,0 +1,333 @@
+"""The `crf` tagger: a linear-chain CRF over sparse features of words and their neighbours.
+
+Lafferty et al. 2001, "Conditional random fields"; Okazaki 2007, CRFsuite.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glossator.annotations.gold import gold_spans, gold_tags, missing_tokens
+from glossator.annotations.layer import Layer
+from glossator.annotations.overlaps import without_overlaps
+from glossator.builtin.gazetteer import Gazetteer
+from glossator.errors import ConfigError, PipelineError, StageError
+from glossator.ml.batching import bucket_by_length
+from glossator.ml.chain_decoding import Chain, decode_spans, decode_tags
+from glossator.ml.chain_gradient import UNLABELLED
+from glossator.ml.crf_emissions import CRFEmissions
+from glossator.ml.crf_training import AdaGrad, LabelledWords, fit_crf
+from glossator.ml.crf_weights import CRFWeights
+from glossator.ml.feature_table import FeatureTable
+from glossator.ml.linear_chain import log_partition, path_score
+from glossator.ml.phrase_features import named_phrases, phrase_hashes
+from glossator.ml.span_labels import span_labels
+from glossator.ml.span_scheme import SpanScheme
+from glossator.ml.temperature import fit_temperature
+from glossator.ml.token_features import TokenFeatures, neighbours
+from glossator.ml.word_sequences import WordSequences
+from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
+from glossator.util.arrays import read_arrays, write_arrays
+from glossator.util.threads import on_one_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from spacy.tokens import Doc
+    from spacy.training import Example
+
+    from glossator.ml.crf_weights import Floats
+    from glossator.ml.feature_table import Hashes
+    from glossator.ml.words import Words
+    from glossator.stages import TrainingState
+
+ARRAYS, METADATA = "weights.npz", "crf.json"
+
+_DECODE_WORDS = 8192  # decoded at a time, padding included
+_VECTOR_OFFSETS = (-1, 0, 1)  # a word has the vectors of the words around it as features, too
+# Features whose weights all stay below this change no probability by much: some three quarters of them.
+_NEGLIGIBLE = 0.15
+
+
+class CRFTagger:
+    """Tags sentences by the words, their shapes, prefixes and suffixes, and those of the words around them.
+
+    Each span or tag has its exact posterior probability.
+
+    Example:
+        Pipeline("en").add_tagger("ner", "crf", write="ents")
+
+    Args:
+        write: The layer to predict.
+        gazetteer: A file of phrases as for the `gazetteer` tagger, relative to the config's folder: to be
+            part of one is a feature.
+    """
+
+    def __init__(self, write: str = "ents", gazetteer: str = "") -> None:
+        self._layer = Layer.for_tagger(write)
+        self._phrases = Gazetteer(gazetteer) if gazetteer else None
+        self._temperature = 1.0
+        self._model: CRFEmissions | None = None
+        self.labels: tuple[str, ...] = ()
+        self._table: FeatureTable
+        self._weights: CRFWeights
+        self._squares: CRFWeights  # AdaGrad's sums of squared gradients
+
+    def prepare(self, folder: Path) -> None:
+        """Read the list of phrases, if there is one."""
+        if self._phrases is not None:
+            self._phrases.prepare(folder)
+
+    @on_one_thread
+    def fit(self, examples: Sequence[Example], vectors: Vectors, *, seed: int) -> None:
+        """Learn from all examples; nothing is drawn at random, so that the seed changes nothing."""
+        tokens = self._begin(examples, vectors.space)
+        data = self._data(examples, tokens, vectors)
+        self._weights = fit_crf(data, self._weights, self._constraints)
+        self.finish()
+
+    def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
+        """Collect labels and features, and start from weights of 0."""
+        self._begin(examples, space)
+
+    @on_one_thread
+    def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
+        """Take one step of AdaGrad (Duchi et al. 2011) from the present weights; new words are learned."""
+        self._expect_trained()
+        tokens = TokenFeatures.of([example.predicted for example in examples])
+        self._learn_features(tokens)
+        data = self._data(examples, tokens, vectors)
+        self._model = None
+        if not (data.gold != UNLABELLED).any():
+            return 0.0
+        return AdaGrad(self._squares).step(self._weights, data, self._constraints)
+
+    @on_one_thread
+    def predict(
+        self, docs: Sequence[Doc], vectors: Vectors
+    ) -> Sequence[TokenTags] | Sequence[Sequence[ScoredSpan]]:
+        """Return the tags or the spans of each Doc, depending on the layer."""
+        words, emissions = self._emissions(docs, vectors)
+        chain = self._weights.chain(self._constraints)
+        answers = _sentences(words, emissions)
+        if self._scheme is None:
+            return decode_tags(answers, words, chain, self._temperature)
+        return decode_spans(answers, words, self._scheme, chain, self._temperature)
+
+    @on_one_thread
+    def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
+        """Fit the temperature that all potentials are divided by (Guo et al. 2017)."""
+        words, emissions = self._emissions([example.predicted for example in examples], vectors)
+        gold = self._gold(examples, words)
+        chain = self._weights.chain(self._constraints)
+        batches = []
+        for sentences, logits in _sentences(words, emissions):
+            labels = np.where(sentences.mask, gold[sentences.positions], 0)
+            whole = (labels != UNLABELLED).all(axis=1)
+            batches.append((logits[whole], sentences.lengths[whole], labels[whole]))
+        self._temperature = fit_temperature(
+            lambda temperature: sum(_log_likelihood(*batch, chain, temperature) for batch in batches)
+        )
+
+    def finish(self) -> None:
+        """Leave out features that add next to nothing, and round the weights to half precision."""
+        self._expect_trained()
+        kept = np.flatnonzero(np.abs(self._weights.sparse[:-1]).max(axis=1, initial=0) > _NEGLIGIBLE)
+        self._table = self._table.some(kept)
+        self._squares = self._squares.some(kept)
+        weights = self._weights.some(kept)
+        self._weights = weights.combined(
+            weights, lambda array, _: array.astype(np.float16).astype(np.float32)
+        )
+        self._model = None
+
+    def training_state(self) -> TrainingState:
+        """Return AdaGrad's sums."""
+        return dict(self._squares.arrays())
+
+    def restore(self, state: TrainingState) -> None:
+        """Restore a training state."""
+        self._squares = CRFWeights(**{name: np.array(array) for name, array in state.items()})
+
+    def to_disk(self, path: Path) -> None:
+        """Write features, weights, labels, temperature and the list of phrases."""
+        self._expect_trained()
+        arrays = {name: _smallest(array) for name, array in self._weights.arrays().items()}
+        write_arrays(path / ARRAYS, {**self._table.to_arrays(), **arrays})
+        metadata = {
+            "labels": self.labels,
+            "temperature": self._temperature,
+            "phrases": self._phrases is not None,
+        }
+        (path / METADATA).write_text(json.dumps(metadata, ensure_ascii=False, indent=1), encoding="utf-8")
+        if self._phrases is not None:
+            self._phrases.to_disk(path)
+
+    def from_disk(self, path: Path) -> None:
+        """Read what `to_disk` wrote."""
+        try:
+            metadata = json.loads((path / METADATA).read_text(encoding="utf-8"))
+            self._read(metadata, read_arrays(path / ARRAYS))
+        except PipelineError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise PipelineError(f"{path}: the crf is missing or damaged: {error}") from error
+        if metadata.get("phrases"):
+            self._phrases = self._phrases or Gazetteer()
+            self._phrases.from_disk(path)
+
+    def _begin(self, examples: Sequence[Example], space: VectorSpace) -> TokenFeatures:
+        """Forget everything, collect labels and features."""
+        if space.tables:
+            raise ConfigError("crf does not tune vectors: remove tune = true")
+        labels = {label for example in examples for label in self._gold_labels(example)}
+        if not labels:
+            raise StageError(f"crf: the training data has no gold '{self._layer}' to learn from")
+        tokens = TokenFeatures.of([example.predicted for example in examples])
+        self._set_labels(tuple(sorted(labels)))
+        self._table = FeatureTable.of(self._named(tokens))
+        self._weights, self._squares = (
+            CRFWeights.zeros(
+                features=len(self._table),
+                width=space.width * len(_VECTOR_OFFSETS),
+                labels=len(self._chain_labels),
+            )
+            for _ in range(2)
+        )
+        self._temperature = 1.0
+        self._model = None
+        return tokens
+
+    def _set_labels(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+        self._scheme = SpanScheme.bio(labels) if self._layer.is_spans else None
+        self._chain_labels = self._scheme.labels if self._scheme else labels
+        count = len(labels)
+        free = (np.zeros((count, count)), np.zeros(count), np.zeros(count))
+        self._constraints = self._scheme.constraints() if self._scheme else free
+
+    def _named(self, tokens: TokenFeatures) -> dict[int, str]:
+        phrases = named_phrases(self._phrases.labels) if self._phrases is not None else {}
+        return tokens.named() | phrases
+
+    def _learn_features(self, tokens: TokenFeatures) -> None:
+        """Add the features that words have and the table lacks, with weights of 0."""
+        self._table, places = self._table.extended(self._named(tokens))
+        self._weights = self._weights.moved(places, len(self._table))
+        self._squares = self._squares.moved(places, len(self._table))
+
+    def _data(self, examples: Sequence[Example], tokens: TokenFeatures, vectors: Vectors) -> LabelledWords:
+        docs = [example.predicted for example in examples]
+        rows = [tokens.rows(self._table), self._table.find(self._phrase_hashes(docs, tokens.words))]
+        return LabelledWords(
+            rows=np.concatenate(rows, axis=1),
+            dense=_dense(tokens.words, vectors),
+            gold=self._gold(examples, tokens.words),
+            lengths=tokens.words.lengths,
+        )
+
+    def _phrase_hashes(self, docs: Sequence[Doc], words: Words) -> Hashes:
+        if self._phrases is None:
+            return np.zeros((len(words.positions), 0), dtype=np.uint64)
+        spans = [[span[:3] for span in of_doc] for of_doc in self._phrases.predict(docs, _NO_VECTORS)]
+        return phrase_hashes(spans, words, self._phrases.labels)
+
+    def _emissions(self, docs: Sequence[Doc], vectors: Vectors) -> tuple[Words, Floats]:
+        self._expect_trained()
+        if self._model is None:
+            self._model = CRFEmissions(self._table, self._weights)
+        words, emissions = self._model.of(docs)
+        if self._phrases is not None:
+            rows = self._table.find(self._phrase_hashes(docs, words))
+            emissions += self._weights.sparse[rows].sum(axis=1)
+        if self._weights.dense.size:
+            emissions += _dense(words, vectors) @ self._weights.dense
+        return words, emissions
+
+    def _gold_labels(self, example: Example) -> set[str]:
+        if self._layer.is_spans:
+            return {span.label for span in gold_spans(example, self._layer)}
+        return {tag for tag in gold_tags(example, self._layer) if tag is not None}
+
+    def _gold(self, examples: Sequence[Example], words: Words) -> NDArray[np.int64]:
+        """Return (words,) labels of the chain, `UNLABELLED` where gold is missing."""
+        if self._scheme is not None:
+            # Dev examples can have labels that the training examples lack.
+            spans = [
+                without_overlaps(
+                    span for span in gold_spans(example, self._layer) if span.label in self.labels
+                )
+                for example in examples
+            ]
+            ids = span_labels(spans, self._scheme, words, words.lengths)
+            missing = words.gather([missing_tokens(example, self._layer) for example in examples])
+            return np.where(missing.astype(bool), UNLABELLED, ids)
+        index: dict[str | None, int] = {label: i for i, label in enumerate(self.labels)}
+        tags = [
+            np.asarray([index.get(tag, UNLABELLED) for tag in gold_tags(example, self._layer)], dtype=int)
+            for example in examples
+        ]
+        return words.gather(tags).astype(np.int64)
+
+    def _expect_trained(self) -> None:
+        if not self.labels:
+            raise StageError("crf: it is not trained yet")
+
+    def _read(self, metadata: dict[str, Any], arrays: dict[str, Any]) -> None:
+        table, weights = FeatureTable.from_arrays(arrays), CRFWeights.from_arrays(arrays)
+        self._set_labels(tuple(metadata["labels"]))
+        if weights.sparse.shape != (len(table) + 1, len(self._chain_labels)):
+            raise PipelineError(f"{ARRAYS} is damaged: its arrays do not fit the labels")
+        self._temperature = float(metadata["temperature"])
+        self._table, self._weights = table, weights
+        self._squares = CRFWeights.zeros(
+            features=len(table), width=len(weights.dense), labels=len(self._chain_labels)
+        )
+        self._model = None
+
+
+_NO_VECTORS = Vectors(space=VectorSpace(), values=[])
+
+
+def _sentences(words: Words, emissions: Floats) -> Iterator[tuple[WordSequences, Floats]]:
+    """Yield all sentences in batches of like length, with their emissions."""
+    starts = words.sentence_starts
+    for batch in bucket_by_length(words.lengths, _DECODE_WORDS):
+        sentences = WordSequences.between(starts[batch], starts[batch + 1])
+        yield sentences, emissions[sentences.positions]
+
+
+def _log_likelihood(
+    emissions: Floats,
+    lengths: NDArray[np.int32],
+    labels: NDArray[np.int64],
+    chain: Chain,
+    temperature: float,
+) -> float:
+    scaled, potentials = chain.divided_by(temperature), emissions / temperature
+    path = path_score(potentials, lengths, labels, *scaled)
+    return float((path - log_partition(potentials, lengths, *scaled)).sum())
+
+
+def _dense(words: Words, vectors: Vectors) -> Floats:
+    """Return the (words, width) vectors of each word and its neighbours; 0 beyond the ends of a sentence."""
+    count, width = len(words.positions), vectors.space.width
+    if not width:
+        return np.zeros((count, 0), dtype=np.float32)
+    rows = np.zeros((count + 1, width), dtype=np.float32)
+    rows[:count] = words.gather(vectors.values)
+    every = np.arange(count)
+    columns = [rows[neighbours(every, words.lengths, offset, fill=count)] for offset in _VECTOR_OFFSETS]
+    return np.concatenate(columns, axis=1)
+
+
+def _smallest(array: Floats) -> Any:
+    """Return the array in half precision if that loses nothing, as after `finish`."""
+    half = array.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), array) else array

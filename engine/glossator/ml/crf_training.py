@@ -1,0 +1,182 @@
+"""Trains a linear-chain CRF over sparse features: to convergence where data is small, else in steps.
+
+Small data is fitted by L-BFGS with an L1 and an L2 penalty, which keeps few features (Andrew & Gao 2007,
+as in CRFsuite). Large data is fitted by AdaGrad (Duchi et al. 2011), whose weights are averaged over the
+later epochs (Polyak & Juditsky 1992): it is as good after a tenth of the passes over the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glossator.ml.chain_gradient import ChainGradient, chain_gradient
+from glossator.ml.crf_weights import CRFWeights
+from glossator.ml.lbfgs import minimize
+from glossator.ml.sparse import sums_by_row
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from glossator.ml.crf_weights import Floats
+
+    Constraints = Sequence[NDArray[np.float64]]
+
+SMALL = 2_500  # words; below, L-BFGS is both faster and better
+
+# CRFsuite's documentation, and what most users of it set.
+L1, L2 = 0.1, 0.05
+MOST_ITERATIONS, TOLERANCE = 100, 1e-3
+
+RATE, DECAY = 0.1, 1e-4  # of AdaGrad, and the L2 penalty of each batch
+EPOCHS = 10
+_FIRST_SQUARES = 1e-8
+_BATCHES = 200  # in an epoch, but for batches of more than `_LARGEST_BATCH` sentences
+_LARGEST_BATCH = 16
+# The gradient of a word that the model is this sure of is left out: most words, after the first epoch.
+_NEGLIGIBLE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledWords:
+    """Sentences with the features and the gold labels of their words.
+
+    Example:
+        data = LabelledWords(tokens.rows(table), dense, gold, tokens.words.lengths)
+
+    Attributes:
+        rows: (words, slots) numbers of sparse features.
+        dense: (words, width) dense features.
+        gold: (words,) labels; `UNLABELLED` where there is none.
+        lengths: (sentences,) words of each.
+    """
+
+    rows: NDArray[np.int32]
+    dense: Floats
+    gold: NDArray[np.int64]
+    lengths: NDArray[np.int32]
+
+    def sentences(self, some: NDArray[np.intp]) -> LabelledWords:
+        """Return some of the sentences."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        lengths = self.lengths[some]
+        offsets = np.cumsum(lengths) - lengths
+        words = np.repeat(starts[some] - offsets, lengths) + np.arange(int(lengths.sum()))
+        return LabelledWords(self.rows[words], self.dense[words], self.gold[words], lengths)
+
+
+def fit_crf(data: LabelledWords, zeros: CRFWeights, constraints: Constraints) -> CRFWeights:
+    """Return the weights that fit the data; nothing depends on chance.
+
+    Example:
+        fit_crf(data, CRFWeights.zeros(features=len(table), width=0, labels=7), scheme.constraints())
+
+    Args:
+        data: The training data.
+        zeros: Where to start.
+        constraints: (transitions, start, end): -inf for what is forbidden, else 0.
+    """
+    small = len(data.gold) < SMALL
+    return _fit_at_once(data, zeros, constraints) if small else _fit_in_steps(data, zeros, constraints)
+
+
+class AdaGrad:
+    """Steps down the gradient, each weight at its own rate.
+
+    Example:
+        optimizer = AdaGrad(CRFWeights.zeros(features=1000, width=0, labels=7))
+        loss = optimizer.step(weights, data, constraints)
+
+    Attributes:
+        squares: The sum of the squared gradients of each weight so far.
+    """
+
+    def __init__(self, squares: CRFWeights) -> None:
+        self.squares = squares
+
+    def step(self, weights: CRFWeights, data: LabelledWords, constraints: Constraints) -> float:
+        """Change the weights by one step on a batch; return its mean loss per word, in nats."""
+        gradient = _gradient(weights, data, constraints)
+        for name in ("transitions", "start", "end"):
+            self._move(weights, name, slice(None), getattr(gradient, name))
+        if self.squares.dense.size:
+            self._move(weights, "dense", slice(None), data.dense.T @ gradient.emissions)
+
+        uncertain = np.flatnonzero(np.abs(gradient.emissions).max(axis=1) > _NEGLIGIBLE)
+        features, slopes = _sparse_gradient(data.rows[uncertain], gradient.emissions[uncertain])
+        known = features < len(weights.sparse) - 1
+        features, slopes = features[known], slopes[known]
+        self._move(weights, "sparse", features, slopes + np.float32(DECAY) * weights.sparse[features])
+        return gradient.loss / max(len(data.gold), 1)
+
+    def _move(self, weights: CRFWeights, name: str, where: Any, slopes: NDArray[Any]) -> None:
+        sums, values = getattr(self.squares, name), getattr(weights, name)
+        sums[where] += slopes**2
+        values[where] -= RATE * slopes / np.sqrt(_FIRST_SQUARES + sums[where])
+
+
+def _fit_in_steps(data: LabelledWords, zeros: CRFWeights, constraints: Constraints) -> CRFWeights:
+    weights = zeros.combined(zeros, lambda array, _: array.copy())
+    optimizer = AdaGrad(zeros.combined(zeros, lambda array, _: array.copy()))
+    generator = np.random.default_rng(0)  # a fixed order is as good as any
+    count = len(data.lengths)
+    size = int(np.clip(count // _BATCHES, 1, _LARGEST_BATCH))
+
+    total = zeros
+    for epoch in range(EPOCHS):
+        order = generator.permutation(count)
+        for start in range(0, count, size):
+            optimizer.step(weights, data.sentences(order[start : start + size]), constraints)
+        if epoch >= EPOCHS // 2:
+            total = total.combined(weights, np.add)
+    averaged = np.float32(EPOCHS - EPOCHS // 2)
+    return total.combined(total, lambda array, _: array / averaged)
+
+
+def _fit_at_once(data: LabelledWords, zeros: CRFWeights, constraints: Constraints) -> CRFWeights:
+    def function(vector: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        weights = _unpacked(vector, zeros)
+        gradient = _gradient(weights, data, constraints)
+        slots = data.rows.shape[1]
+        sparse = sums_by_row(
+            data.rows.reshape(-1), np.repeat(gradient.emissions, slots, axis=0), len(zeros.sparse)
+        )
+        sparse[-1] = 0
+        dense = data.dense.T @ gradient.emissions
+        slopes = (sparse, dense, gradient.transitions, gradient.start, gradient.end)
+        penalty = L2 * float(vector @ vector)
+        return gradient.loss + penalty, _packed(slopes) + 2 * L2 * vector
+
+    start = _packed(zeros.arrays().values())
+    return _unpacked(
+        minimize(function, start, l1=L1, max_iterations=MOST_ITERATIONS, tolerance=TOLERANCE), zeros
+    )
+
+
+def _gradient(weights: CRFWeights, data: LabelledWords, constraints: Constraints) -> ChainGradient:
+    emissions = weights.emissions(data.rows, data.dense)
+    return chain_gradient(emissions, data.lengths, data.gold, *weights.chain(constraints))
+
+
+def _sparse_gradient(
+    rows: NDArray[np.int32], slopes: NDArray[np.float64]
+) -> tuple[NDArray[np.int32], Floats]:
+    """Return the features of some words, rising, and the (features, labels) sums of the words' slopes."""
+    features, places = np.unique(rows, return_inverse=True)
+    repeated = np.repeat(slopes.astype(np.float32), rows.shape[1], axis=0)
+    return features, sums_by_row(places.reshape(-1), repeated, len(features))
+
+
+def _packed(arrays: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
+    return np.concatenate([array.reshape(-1) for array in arrays]).astype(np.float64)
+
+
+def _unpacked(vector: NDArray[Any], like: CRFWeights) -> CRFWeights:
+    shapes = [array.shape for array in like.arrays().values()]
+    cuts = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    parts = np.split(vector, cuts)
+    arrays = [part.reshape(shape).astype(np.float32) for part, shape in zip(parts, shapes, strict=True)]
+    return CRFWeights(*arrays)
