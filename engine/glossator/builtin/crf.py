@@ -323,8 +323,8 @@ def _dense(words: Words, vectors: Vectors) -> Floats:
     rows = np.zeros((count + 1, width), dtype=np.float32)
     rows[:count] = words.gather(vectors.values)
     every = np.arange(count)
-    columns = [rows[neighbours(every, words.lengths, offset, fill=count)] for offset in _VECTOR_OFFSETS]
-    return np.concatenate(columns, axis=1)
+    around = neighbours(every, words.lengths, _VECTOR_OFFSETS, fill=count)
+    return np.concatenate(rows[around], axis=1)
 
 
 def _smallest(array: Floats) -> Any:
