@@ -25,6 +25,7 @@ from glossator.ml.word_features import (
     SHAPE,
     SUFFIXES,
     WORD,
+    outline_of,
     word_features,
 )
 from glossator.ml.words import Words, strings_of, words_of
@@ -115,6 +116,8 @@ class TokenFeatures:
             return string[-AFFIX_SIZES[column - SUFFIXES[0]] :]
         if column == LOWER:
             return string.lower()
+        if column == OUTLINE:
+            return outline_of(self.shapes[word])
         return string if column == WORD else self.shapes[word]
 
     def _named_pairs(self) -> Iterator[tuple[int, str]]:
