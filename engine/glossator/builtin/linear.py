@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from glossator.ml.logistic_regression import Floats, Gold
     from glossator.stages import TrainingState
 
-MOST_WEIGHTS = 10_000_000  # while learning: L-BFGS keeps some 20 arrays of them, 0.8 GB
+MOST_WEIGHTS = 7_000_000  # while learning: L-BFGS keeps some 20 arrays of them, 0.6 GB
 ARRAYS, METADATA = "weights.npz", "linear.json"
 
 _RATE = 0.5  # of AdaGrad's steps
