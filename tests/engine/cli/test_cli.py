@@ -110,9 +110,9 @@ def test_a_plugins_command_is_run_and_what_it_returns_is_no_exit_code(cli, test_
             "no tagger 'windwo'",
         ),
         (
-            ("train", "--tagger", "bow", "--train", "x", "--dev", "y", "-o", "out"),
+            ("train", "--tagger", "linear", "--train", "x", "--dev", "y", "-o", "out"),
             2,
-            "no tagger 'bow' (it is a classifier)",
+            "no tagger 'linear' (it is a classifier)",
         ),
     ],
 )

@@ -91,7 +91,7 @@ CONFIG = """
 lang = "en"
 
 [classifiers.topic]
-stage = "bow"
+stage = "linear"
 exclusive = {exclusive}
 
 [data.topic]
@@ -105,7 +105,7 @@ max_epochs = 1
 
 TONE = """
 [classifiers.tone]
-stage = "bow"
+stage = "linear"
 prefix = "tone:"
 
 [data.tone]

@@ -113,7 +113,7 @@ def test_every_head_is_measured_for_calibration(pipeline):
 
 
 def test_several_categories_are_each_measured(samples_config, tmp_path):
-    several = samples_config.replace('stage = "bow"', 'stage = "bow"\nexclusive = false')
+    several = samples_config.replace('stage = "linear"', 'stage = "linear"\nexclusive = false')
     several = several.replace('["ner", "pos", "mood"]', '["mood"]')
     trained = train(parse_config(_without_taggers(several), folder=Path()), tmp_path / "several").pipeline
     examples = gold(trained, "mood")
@@ -363,7 +363,7 @@ def test_paths_in_the_pipelines_config_count_from_its_folder(cli, tmp_path, samp
     monkeypatch.chdir(home)
     train = ("--train", "reviews.train.jsonl", "--dev", "reviews.dev.jsonl")
     ended = cli(
-        "train", "--classifier", "bow", *train, "-o", tmp_path / "far" / "off",
+        "train", "--classifier", "linear", *train, "-o", tmp_path / "far" / "off",
         "--set", "data.cats.test=reviews.test.jsonl", "--set", "training.max_epochs=1",
     )  # fmt: skip
     assert ended.code == 0, ended.err

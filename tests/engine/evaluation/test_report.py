@@ -257,7 +257,7 @@ def test_the_scores_of_a_label_say_how_often_the_gold_has_it_and_when_it_holds()
     whole = Labelled(0, 5, "sea")
     matches = [Match(0, whole, whole, 0.9), Match(1, whole, None, None), Match(2, None, whole, 0.8)]
     console = Console(file=io.StringIO(), width=80)
-    config = HeadConfig(name="topic", kind="classifier", stage="bow", layer=CATS)
+    config = HeadConfig(name="topic", kind="classifier", stage="linear", layer=CATS)
     head = Head(config, None, Plugin("test", "", ""), thresholds={"sea": 0.125})
     print_scores(console, head, Evaluation(scores={"cats_f_per_type": rows}, matches=matches))
     shown = [line.split() for line in console.file.getvalue().splitlines()]

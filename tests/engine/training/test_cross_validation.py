@@ -86,8 +86,8 @@ def test_what_cannot_be_dealt_out_is_refused(tmp_path, test_stages):
 
 
 def test_the_command_prints_means_and_counts_what_failed(tmp_path, cli):
-    config = tmp_path / "bow.cfg"
-    config.write_text(CONFIG.replace("remembering", "bow"))
+    config = tmp_path / "linear.cfg"
+    config.write_text(CONFIG.replace("remembering", "linear"))
     write(tmp_path, 12, 6)
     with (tmp_path / "dev.jsonl").open("a") as file:
         file.write("no json\n")

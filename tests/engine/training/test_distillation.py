@@ -194,6 +194,11 @@ def with_sentiment_alone(epochs: int):
     return replace(config, heads=heads, data={"sentiment": config.data["sentiment"]})
 
 
+def in_steps(config):
+    """The same config with a stage that learns in epochs."""
+    return replace(config, heads=tuple(replace(head, stage="stepwise") for head in config.heads))
+
+
 class Certain(Teacher):
     """Finds every text bad."""
 
@@ -229,7 +234,7 @@ def test_a_run_that_was_cut_off_is_gone_on_with(tmp_path):
 
     stage = glossator.Stage(name="certain", factory=Certain)
     teacher = glossator.Pipeline("en").add_classifier("sentiment", stage)
-    config = with_sentiment_alone(2)
+    config = in_steps(with_sentiment_alone(2))
     texts = [Record("So.")]
     cut = distil(teacher, config, texts, tmp_path / "cut", progress=Stops())
     assert cut.interrupted

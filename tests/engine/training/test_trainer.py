@@ -162,8 +162,7 @@ lang = "en"
 [tokenizer]
 stage = "whitespace"
 [classifiers.topic]
-stage = "bow"
-rows = 100
+stage = "linear"
 [data.topic]
 corpus = "shared"
 [training]
@@ -190,8 +189,7 @@ def test_bad_training_data_are_reported_and_the_good_is_learned(tmp_path, sample
 [glossator]
 lang = "en"
 [classifiers.mood]
-stage = "bow"
-rows = 500
+stage = "linear"
 [data.mood]
 train = "train.jsonl"
 dev = "dev.jsonl"
@@ -220,8 +218,7 @@ lang = "en"
 [tokenizer]
 stage = "touchy"
 [classifiers.mood]
-stage = "bow"
-rows = 500
+stage = "linear"
 [data.mood]
 train = "train.jsonl"
 dev = "dev.jsonl"
@@ -266,10 +263,7 @@ def test_a_folder_of_the_users_is_never_taken_for_a_runs(tmp_path, resume):
 
 
 def test_colliding_labels_are_found_before_anything_is_learned(tmp_path):
-    text = (
-        TWO_HEADS
-        + '\n[classifiers.mood2]\nstage = "bow"\nrows = 100\n[data.mood2]\ncorpus = "samples_reviews"\n'
-    )
+    text = TWO_HEADS + '\n[classifiers.mood2]\nstage = "linear"\n[data.mood2]\ncorpus = "samples_reviews"\n'
     text = text.replace('heads = ["ner", "mood"]', 'heads = ["mood", "mood2", "ner"]')
     heard = Heard()
     with pytest.raises(ConfigError, match=r"'mood' and 'mood2' both write .* give one a prefix"):
