@@ -334,6 +334,8 @@ class Updatable(Protocol):
 class Fittable(Protocol):
     """A stage that learns from all examples in one call.
 
+    A stage may be `Updatable`, too: training a pipeline calls `fit`, and spaCy's `nlp.update` calls `update`.
+
     Example:
         class MajorityClassifier:
             def fit(self, examples, vectors, *, seed):

@@ -157,6 +157,8 @@ class InterruptedTagger(MajorityTagger):
 class DivergingTagger(MajorityTagger):
     """Learns in steps; its loss becomes what `losses` says, or it fails where that is empty."""
 
+    fit = None  # not at once
+
     def __init__(self, losses, write="tag"):
         super().__init__(write)
         self.losses = list(losses)

@@ -38,7 +38,8 @@ def _report(result: TrainingResult, output: Path, console: Console) -> None:
         scores = ", ".join(f"{seed.score:.4f}" for seed in seeds)
         head = result.pipeline.heads[name]
         metric = main_score(head.config.layer, exclusive=head.exclusive)
-        table.add_row(name, head.config.stage, metric, f"{best.score:.4f}", scores, str(len(best.epochs)))
+        epochs = str(len(best.epochs) or "–")  # a stage that is fitted at once has none
+        table.add_row(name, head.config.stage, metric, f"{best.score:.4f}", scores, epochs)
     if result.heads:
         console.print(table)
     if result.interrupted:

@@ -1,6 +1,8 @@
 """Checkpoints: a training run writes one per epoch, so that it can be resumed and its best epoch restored.
 
 epoch-0003/stage/...  epoch-0003/state.npz  progress.json
+
+A stage that was fitted at once has no epochs: fitted/stage/...  progress.json
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class TrainableStage(Saveable, Updatable, Protocol):
 
 
 PROGRESS, STATE, STAGE = "progress.json", "state.npz", "stage"
+FITTED = "fitted"  # in place of the folder of an epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +92,7 @@ class Checkpoints:
 
     def add(self, epoch: Epoch, stage: Saveable, state: TrainingState) -> None:
         """Write the weights and training state of an epoch; keep only the last and the best epoch."""
-        # Written under another name and renamed: a killed process leaves no half-written epoch.
-        temporary = self._folder / "next"
-        shutil.rmtree(temporary, ignore_errors=True)
-        (temporary / STAGE).mkdir(parents=True)
-        stage.to_disk(temporary / STAGE)
-        write_arrays(temporary / STATE, state)
-        final = self._epoch_folder(epoch)
-        shutil.rmtree(final, ignore_errors=True)
-        temporary.rename(final)
+        self._write_stage(stage, self._epoch_folder(epoch), state)
 
         # Only now, and before others are deleted: the list must never name an epoch without a folder.
         self.epochs.append(epoch)
@@ -106,6 +101,11 @@ class Checkpoints:
         for folder in self._folder.glob("epoch-*"):
             if folder not in kept:
                 shutil.rmtree(folder)
+
+    def add_fitted(self, stage: Saveable) -> None:
+        """Write a stage that was fitted at once, which finishes its training."""
+        self._write_stage(stage, self._folder / FITTED)
+        self.finish()
 
     def finish(self) -> None:
         """Record that training is finished."""
@@ -123,9 +123,22 @@ class Checkpoints:
         stage.restore(_read_state(folder / STATE))
 
     def restore_best(self, stage: Saveable) -> None:
-        """Restore a stage to its best epoch."""
+        """Restore a stage to its best epoch, or as it was fitted."""
         if self.best is not None:
             stage.from_disk(self._epoch_folder(self.best) / STAGE)
+        elif self.finished:
+            stage.from_disk(self._folder / FITTED / STAGE)
+
+    def _write_stage(self, stage: Saveable, folder: Path, state: TrainingState | None = None) -> None:
+        # Written under another name and renamed: a killed process leaves nothing half-written.
+        temporary = self._folder / "next"
+        shutil.rmtree(temporary, ignore_errors=True)
+        (temporary / STAGE).mkdir(parents=True)
+        stage.to_disk(temporary / STAGE)
+        if state is not None:
+            write_arrays(temporary / STATE, state)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
 
     def _epoch_folder(self, epoch: Epoch) -> Path:
         return self._folder / f"epoch-{epoch.number:04d}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from glossator.errors import GlossatorError, StageError
 from glossator.ml.batching import shuffled_batches
-from glossator.stages import Updatable
+from glossator.stages import Fittable
 from glossator.training.checkpoints import Checkpoints, Epoch
 from glossator.training.task import Task
 
@@ -30,7 +30,8 @@ def fit(
 ) -> bool:
     """Train a head until its dev score stops rising, and restore its best epoch.
 
-    Training continues from the last of `checkpoints`. The order of batches depends on the seed and the
+    A `Fittable` stage is fitted at once instead, also if it could learn in steps. Training continues from the
+    last of `checkpoints`. The order of batches depends on the seed and the
     number of the epoch alone, so that a resumed run ends like an uninterrupted one.
 
     Example:
@@ -53,7 +54,7 @@ def fit(
         StageError: The stage failed, or its loss is not finite.
     """
     sizes = [max(len(example.predicted), 1) for example in task.examples]
-    in_epochs = isinstance(task.stage, Updatable)
+    in_epochs = not isinstance(task.stage, Fittable)
     progress.head_started(task.name, seed, sum(sizes), training.max_epochs if in_epochs else 0)
     if checkpoints.epochs:
         progress.message(f"{task.name} seed {seed}: resuming after epoch {len(checkpoints.epochs)}")
@@ -63,6 +64,8 @@ def fit(
         return True
     if not in_epochs:
         _learn_at_once(task, seed)
+        progress.batch_done(sum(sizes))
+        checkpoints.add_fitted(task.stage)
         return True
 
     with _errors_of_stage(task):

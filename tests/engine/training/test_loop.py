@@ -57,6 +57,17 @@ class Diary:
         self.weight = np.load(path / "weight.npy")
 
 
+class Both(Diary):
+    """Can learn in steps, but would rather learn at once."""
+
+    fits = 0
+
+    def fit(self, examples, vectors, *, seed):
+        assert [len(values) for values in vectors.values] == [len(example.predicted) for example in examples]
+        self.fits += 1
+        self.weight = np.asarray([len(examples) + seed], dtype=float)
+
+
 def examples(count: int) -> list[Example]:
     docs = [Doc(VOCAB, words=[f"w{i}"] * (1 + i % 7)) for i in range(count)]
     return [Example(doc, doc.copy()) for doc in docs]
@@ -170,6 +181,25 @@ def test_a_finished_head_is_only_read_again(tmp_path):
     assert again.initialized == 0
     assert again.batches == []
     assert again.weight == first.weight
+
+
+def test_a_stage_that_can_do_both_is_fitted_at_once(tmp_path):
+    stage, words = Both(), []
+
+    class Counting(Silent):
+        def batch_done(self, number):
+            words.append(number)
+
+    checkpoints = Checkpoints(tmp_path)
+    fit(task(stage, []), TrainingConfig(), seed=3, checkpoints=checkpoints, progress=Counting())
+    assert (stage.fits, stage.initialized, stage.batches) == (1, 0, [])
+    assert words == [sum(len(example.predicted) for example in examples(20))]
+    assert checkpoints.epochs == []
+    # what was fitted is not fitted again by a run that is resumed
+    again = Both()
+    run(again, [], tmp_path, seed=3, max_epochs=1)
+    assert again.fits == 0
+    assert again.weight == stage.weight == 23
 
 
 def test_the_mean_loss_of_an_epoch_is_kept(tmp_path):
