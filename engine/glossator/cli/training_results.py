@@ -31,10 +31,11 @@ def _report(result: TrainingResult, output: Path, console: Console) -> None:
     from rich.text import Text
 
     from glossator.evaluation.scores import main_score
+    from glossator.training.trainer import best_seed
 
     table = Table("head", "stage", "score", "best on dev", "each seed", "epochs", title=Text(str(output)))
     for name, seeds in result.heads.items():
-        best = max(seeds, key=lambda seed: seed.score)
+        best = best_seed(seeds)
         scores = ", ".join(f"{seed.score:.4f}" for seed in seeds)
         head = result.pipeline.heads[name]
         metric = main_score(head.config.layer, exclusive=head.exclusive)

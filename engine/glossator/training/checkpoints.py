@@ -18,6 +18,7 @@ import numpy as np
 
 from glossator.errors import PipelineError
 from glossator.stages import Saveable, Updatable
+from glossator.training.dev_score import DevScore
 from glossator.util.arrays import read_arrays, write_arrays
 from glossator.util.files import replace_file
 
@@ -39,7 +40,7 @@ FITTED = "fitted"  # in place of the folder of an epoch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """One pass over the training data.
+    """A pass through the training data, or several if it is small, and the score on the dev set after it.
 
     Example:
         Epoch(number=1, loss=0.83, score=0.41, seconds=12.5)
@@ -49,12 +50,19 @@ class Epoch:
         loss: The mean loss of its batches.
         score: The dev score that training selects by, 0 to 1.
         seconds: Its duration, including the scoring.
+        dev_loss: The loss on the dev set; None if the head has none, see `DevScore`.
     """
 
     number: int
     loss: float
     score: float
     seconds: float
+    dev_loss: float | None = None
+
+    @property
+    def dev(self) -> DevScore:
+        """Its result on the dev set, with the loss of training if there is none of the dev set."""
+        return DevScore(self.score, self.loss if self.dev_loss is None else self.dev_loss)
 
 
 class Checkpoints:
@@ -81,14 +89,19 @@ class Checkpoints:
     def best(self) -> Epoch | None:
         """The epoch with the best dev score; None before the first.
 
-        The latest epoch wins ties: on a small dev set the score plateaus while the network still improves.
+        Of equal scores, the lowest loss is the best, then the latest epoch: on a small dev set, scores stand
+        still while the network improves.
         """
-        return max(self.epochs, key=lambda epoch: (epoch.score, epoch.number), default=None)
+        return max(self.epochs, key=lambda epoch: (epoch.dev.rank, epoch.number), default=None)
 
     @property
     def epochs_without_gain(self) -> int:
-        """The number of epochs since the best one."""
-        return len(self.epochs) - self.best.number if self.best else 0
+        """The number of epochs since the last one whose score was not below the best."""
+        # Not by the loss: that of a network that grows too sure rises while its score still does.
+        best = max((epoch.dev.rank[0] for epoch in self.epochs), default=0.0)
+        return next(
+            (gone for gone, epoch in enumerate(reversed(self.epochs)) if epoch.dev.rank[0] == best), 0
+        )
 
     def add(self, epoch: Epoch, stage: Saveable, state: TrainingState) -> None:
         """Write the weights and training state of an epoch; keep only the last and the best epoch."""

@@ -25,10 +25,11 @@ from glossator.pipeline.head import Head, check_labels_disjoint
 from glossator.pipeline.loading import load
 from glossator.pipeline.pipeline import Pipeline
 from glossator.training.checkpoints import PROGRESS, Checkpoints, Epoch
+from glossator.training.dev_score import DevScore, dev_score
 from glossator.training.frozen_vectors import frozen_vectors
 from glossator.training.loop import fit
 from glossator.training.progress import Silent, TrainingProgress
-from glossator.training.task import calibrate_head, dev_score, head_task, is_trainable
+from glossator.training.task import calibrate_head, head_task, is_trainable
 from glossator.util.files import replace_file
 
 if TYPE_CHECKING:
@@ -48,11 +49,30 @@ class SeedResult:
 
     Example:
         result.heads["ner"][0].score  # 0.87
+
+    Attributes:
+        seed: The seed.
+        dev: The result on the dev set.
+        epochs: Its epochs; none if the stage was fitted at once.
     """
 
     seed: int
-    score: float
+    dev: DevScore
     epochs: list[Epoch] = field(default_factory=list)
+
+    @property
+    def score(self) -> float:
+        """The dev score, 0 to 1."""
+        return self.dev.score
+
+
+def best_seed(results: Sequence[SeedResult]) -> SeedResult:
+    """Return the best result of a head: the best dev score or, of equal scores, the lowest loss.
+
+    Example:
+        best_seed(result.heads["ner"]).seed
+    """
+    return max(results, key=lambda result: result.dev.rank)
 
 
 @dataclass(slots=True)
@@ -345,17 +365,16 @@ class TrainingRun:
         self, head: Head, seed: int, checkpoints: Checkpoints, dev: GoldData, folder: Path
     ) -> SeedResult:
         best = checkpoints.best
-        score = best.score if best else dev_score(self.pipeline, head, dev.examples)
+        result = best.dev if best else dev_score(self.pipeline, head, dev.examples)
         # Outside the checkpoints, as a `Fittable` stage has none.
         saved = folder / f"best-of-seed-{seed}"
         shutil.rmtree(saved, ignore_errors=True)
         saved.mkdir()
         head.stage.to_disk(saved)
-        return SeedResult(seed=seed, score=score, epochs=list(checkpoints.epochs))
+        return SeedResult(seed=seed, dev=result, epochs=list(checkpoints.epochs))
 
     def _restore_best(self, head: Head, results: Sequence[SeedResult], folder: Path) -> None:
-        best = max(results, key=lambda result: result.score)
-        head.stage.from_disk(folder / f"best-of-seed-{best.seed}")
+        head.stage.from_disk(folder / f"best-of-seed-{best_seed(results).seed}")
 
     def _gold(self, head: Head, split: str) -> GoldData:
         source = self.source(head)

@@ -13,7 +13,7 @@ from glossator.data.categories import binarize, check_learnable, unknown_categor
 from glossator.errors import DataError
 from glossator.evaluation.evaluate import evaluate_head, own_categories
 from glossator.pipeline.loading import Foreign
-from glossator.training.task import dev_score
+from glossator.training.dev_score import dev_score
 from glossator.training.trainer import train
 
 POSITIVE_ONLY = [{"bill": 1.0}, {"praise": 1.0}, {"bill": 1.0, "praise": 1.0}]
@@ -81,7 +81,7 @@ def test_probabilities_as_gold_are_scored_as_what_they_say():
         examples = [Example(pipeline.tokenizer("Fine."), reference)]
         result = evaluate_head(pipeline, head, examples)
         scores.append((result.scores["cats_acc"], result.scores["cats_macro_auc"], result.scores["ece"]))
-        assert dev_score(pipeline, head, examples) == result.scores["cats_macro_f"]
+        assert dev_score(pipeline, head, examples).score == result.scores["cats_macro_f"]
         assert reference.cats == gold  # to be learned from as it is
     assert scores[0] == scores[1]
 

@@ -21,7 +21,7 @@ from glossator.data.source import DataSource
 from glossator.errors import ConfigError, DataError, PipelineError, StageError, UsageError
 from glossator.pipeline.pipeline import Pipeline
 from glossator.plugins.manager import PluginManager
-from glossator.training.task import dev_score
+from glossator.training.dev_score import dev_score
 from glossator.training.trainer import train
 from glossator.util.files import sha256_of
 
@@ -96,7 +96,7 @@ def test_patience_stops_and_the_best_epoch_comes_back(tmp_path):
     for head in pipeline.heads.values():
         source = DataSource(config.data[head.name], Path(), None, pipeline.plugins)
         dev = read_gold(source.records("dev"), head.config.layer, pipeline.tokenizer).examples
-        assert dev_score(pipeline, head, dev) == pytest.approx(result.heads[head.name][0].score)
+        assert dev_score(pipeline, head, dev).score == pytest.approx(result.heads[head.name][0].score)
 
 
 WATCHED = """
