@@ -197,7 +197,8 @@ class TableEmbedder(Embedder, Protocol):
 class Classifier(Protocol):
     """Gives every Doc a probability for each of its labels.
 
-    It receives whole documents of any length and combines the evidence of all their words.
+    It receives whole documents of any length, except those without any word, and combines the evidence of all
+    their words.
 
     Example:
         class LengthClassifier:
