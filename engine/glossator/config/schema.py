@@ -66,7 +66,8 @@ class DataConfig:
 
     Attributes:
         corpus: A corpus of the manifest; then no files are named.
-        train, dev, test: One file per split, relative to the config's folder.
+        train, dev, test: One file per split, relative to the config's folder. Without `dev`, training sets a
+            tenth of the training set aside, or uses cross-validation if that is too little.
         format: The files' format; "" to infer it from their suffixes.
         encoding: The files' encoding.
         options: Keyword arguments of the format's factory.

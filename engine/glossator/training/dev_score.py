@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from glossator.evaluation.evaluate import annotate_layer, binarized, layer_scores
-from glossator.evaluation.scores import main_score
+from glossator.evaluation.evaluate import annotate_layer, binarized
+from glossator.evaluation.scores import main_score, score_layer
 from glossator.ml.categories import category_matrix, log_likelihood
 from glossator.pipeline.head import Head
 from glossator.pipeline.pipeline import Pipeline
@@ -48,29 +48,34 @@ def dev_score(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> De
     Example:
         dev_score(pipeline, pipeline.heads["ner"], dev_examples).score  # 0.87
     """
-    examples = binarized(head, examples)
     annotate_layer(pipeline, head, [example.predicted for example in examples])
-    score = layer_scores(head, examples)[main_score(head.config.layer, exclusive=head.exclusive)]
-    return DevScore(float(score or 0.0), _loss(head, examples))
+    return score_predictions(head, examples, head.stage.labels)
 
 
-def _loss(head: Head, examples: Sequence[Example]) -> float | None:
-    if head.config.layer.is_categories:
-        return _category_loss(head, examples)
-    return None if head.config.layer.is_spans else _tag_loss(head, examples)
+def score_predictions(head: Head, examples: Sequence[Example], labels: Sequence[str]) -> DevScore:
+    """Score examples that are annotated already, with probabilities for all of these labels.
+
+    Example:
+        score_predictions(head, examples, head.stage.labels)
+    """
+    layer, examples = head.config.layer, binarized(head, examples)
+    scores = score_layer(examples, layer, labels=labels, exclusive=head.exclusive, thresholds=head.thresholds)
+    score = scores[main_score(layer, exclusive=head.exclusive)]
+    if layer.is_categories:
+        return DevScore(float(score or 0.0), _category_loss(head, examples, labels))
+    return DevScore(float(score or 0.0), None if layer.is_spans else _tag_loss(head, examples, len(labels)))
 
 
-def _category_loss(head: Head, examples: Sequence[Example]) -> float:
-    labels = head.stage.labels
+def _category_loss(head: Head, examples: Sequence[Example], labels: Sequence[str]) -> float:
     gold = category_matrix([example.reference.cats for example in examples], labels, exclusive=head.exclusive)
     predicted = category_matrix([example.predicted.cats for example in examples], labels)
     return -log_likelihood(predicted, gold, exclusive=head.exclusive) / max(len(examples), 1)
 
 
-def _tag_loss(head: Head, examples: Sequence[Example]) -> float:
+def _tag_loss(head: Head, examples: Sequence[Example], labels: int) -> float:
     """Return the mean loss of the gold tags; what a wrong tag leaves is divided evenly among all others."""
     layer = head.config.layer
-    others = max(len(head.stage.labels) - 1, 1)
+    others = max(labels - 1, 1)
     likelihoods = [
         score if layer.label_of(token) == gold else (1 - score) / others
         for example in examples

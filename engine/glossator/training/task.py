@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glossator.data.categories import check_learnable
+from glossator.data.faults import LEAST_TO_CALIBRATE
 from glossator.evaluation.evaluate import annotate_layer, binarized
 from glossator.ml.thresholds import choose_thresholds
 from glossator.pipeline.head import Head
@@ -88,12 +89,12 @@ def head_task(pipeline: Pipeline, head: Head, train: Sequence[Example], dev: Seq
 
 
 def calibrate_head(pipeline: Pipeline, head: Head, dev: Sequence[Example]) -> None:
-    """Fit a trained head's temperature and thresholds on dev examples.
+    """Fit a trained head's temperature and thresholds on dev examples; on too few, the thresholds alone.
 
     Example:
         calibrate_head(pipeline, pipeline.heads["mood"], dev_examples)
     """
-    if isinstance(head.stage, Calibratable):
+    if isinstance(head.stage, Calibratable) and len(dev) >= LEAST_TO_CALIBRATE:
         vectors = pipeline.vectors(head.config, [example.predicted for example in dev])
         head.stage.calibrate(dev, vectors)
     if head.config.kind == "classifier":

@@ -142,7 +142,7 @@ def test_training_and_scoring_say_what_labels_lack(tmp_path, cli):
     config.write_text(CONFIG.format(exclusive="false"))
     done = cli("train", config, "-o", tmp_path / "pipeline")
     assert done.code == 0, done.err
-    assert "topic, dev: the training set lacks rain (1): they are ignored" in done.err
+    assert "topic: labels of the dev set alone: rain (1); they are ignored" in done.err
     gold = written(tmp_path / "gold.jsonl", [{"bill": 1.0}, {"snow": 1.0}])
     done = cli("evaluate", tmp_path / "pipeline", gold)
     assert "categories of the gold that are not among its labels cannot be predicted: snow (1)" in done.err

@@ -243,8 +243,9 @@ def test_data_without_gold_and_missing_data_are_named(tmp_path):
         train(config_of(text + both.format("gone.jsonl"), tmp_path), tmp_path / "out")
     with pytest.raises(ConfigError, match=r"\[data\.ner\] is missing"):
         train(config_of(text, tmp_path), tmp_path / "out")
-    with pytest.raises(ConfigError, match="no dev set"):
-        train(config_of(text + '[data.ner]\ntrain = "empty.jsonl"\n', tmp_path), tmp_path / "out")
+    both = '[data.ner]\ndev = "empty.jsonl"\n[data.mood]\ndev = "empty.jsonl"\n'
+    with pytest.raises(ConfigError, match="no train set"):
+        train(config_of(text + both, tmp_path), tmp_path / "out")
 
 
 def test_an_output_that_is_no_pipeline_is_refused_before_anything_is_learned(tmp_path):
