@@ -45,7 +45,7 @@ def find_faults(
         _contradictions([*train, *dev], layer),
         _labels_of_one(train, layer),
         _labels_in_dev_only(train, dev, layer, exclusive),
-        _too_small_to_calibrate(dev),
+        _too_small_to_calibrate(with_words(dev)),
     ]
     return [fault for fault in faults if fault]
 

@@ -15,7 +15,7 @@ from glossator.config.schema import PipelineConfig
 from glossator.config.text import config_to_text
 from glossator.data.categories import named_categories
 from glossator.data.source import DataSource, data_source
-from glossator.errors import PipelineError, UsageError
+from glossator.errors import DataError, PipelineError, UsageError
 from glossator.evaluation.plots import training_curves
 from glossator.formats.record import Record
 from glossator.pipeline.folder import check_replaceable, is_pipeline, read_meta
@@ -152,7 +152,7 @@ def train(
     )
     heads = [head for head in run.pipeline.heads.values() if is_trainable(head)]
     run.find_data(heads)
-    run.check_data(heads)
+    run.check_data(heads, needs_dev=silver is not None)
     if silver is not None:
         # After everything that may be wrong with config and data is checked: labelling can take hours.
         run.silver = silver(heads)
@@ -242,13 +242,19 @@ class TrainingRun:
                 source.check(split)  # before other heads are trained for hours
         self._check_labels([head for head in heads if head.config.kind == "classifier"])
 
-    def check_data(self, heads: Sequence[Head]) -> None:
+    def check_data(self, heads: Sequence[Head], *, needs_dev: bool = False) -> None:
         """Read the data of all heads and report its faults, before any head learns from its own.
 
         The data is not kept: that of all heads may be more than memory holds.
         """
         for head in heads:
-            self.failed += self._data(head, self.progress).failed
+            data = self._data(head, self.progress)
+            self.failed += data.failed
+            if needs_dev and not data.dev:
+                raise DataError(
+                    f"{head.name!r} needs a dev set to learn from a teacher, whose labels cannot score it: "
+                    f"set dev = FILE in [data.{head.name}]"
+                )
 
     def _check_labels(self, classifiers: Sequence[Head]) -> None:
         if len(classifiers) < 2:
