@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -80,6 +81,8 @@ def read_head_data(
     train = train + read_gold(silver, layer, pipeline.tokenizer).examples
 
     _check_learnable(train, head)
+    if not dev:
+        _check_folds(with_words(train), head)
     for fault in find_faults(train, dev, layer, exclusive=head.exclusive):
         progress.message(f"{head.name}: {fault}")
     failed = sum(len(data.errors) for data in gold.values())
@@ -145,15 +148,33 @@ def _check_learnable(train: Sequence[Example], head: Head) -> None:
     if layer.is_categories:
         gold = [example.reference.cats for example in train]
         check_learnable(gold, head.name, exclusive=head.exclusive)
-        labels = {label for cats in gold for label in cats}
-    else:
-        labels = {label for example in train for label in labels_of(example.reference, layer)}
-    needed = 2 if layer.is_categories and head.exclusive else 1
-    if len(labels) < needed:
+    labels = {label for named in _named_labels(train, layer) for label in named}
+    if len(labels) < _labels_needed(head):
         raise DataError(
             f"the training set of {head.name!r} has {_labels(labels, layer)}: there is nothing to learn; "
             "check that the right column or field is read, and add examples"
         )
+
+
+def _check_folds(train: Sequence[Example], head: Head) -> None:
+    """Raise `DataError` if too few labels are left to learn when any document is held out."""
+    named = _named_labels(train, head.config.layer)
+    counts = Counter(label for labels in named for label in labels)
+    left = min(len(counts) - sum(counts[label] == 1 for label in labels) for labels in named)
+    if left < _labels_needed(head):
+        raise DataError(
+            f"the training set of {head.name!r} has too few documents ({len(train):,}) to hold any out for "
+            "cross-validation: add examples of each label, or name a dev set"
+        )
+
+
+def _named_labels(train: Sequence[Example], layer: Layer) -> list[set[str]]:
+    """Return the labels of each example, and the categories that it says do not hold."""
+    return [set(example.reference.cats) | labels_of(example.reference, layer) for example in train]
+
+
+def _labels_needed(head: Head) -> int:
+    return 2 if head.config.layer.is_categories and head.exclusive else 1
 
 
 def _labels(labels: set[str], layer: Layer) -> str:

@@ -13,7 +13,6 @@ from statistics import median_high
 from typing import TYPE_CHECKING
 
 from glossator.data.folds import assign_folds
-from glossator.errors import DataError
 from glossator.evaluation.evaluate import annotate_layer, binarized
 from glossator.ml.thresholds import choose_thresholds
 from glossator.pipeline.head import Head
@@ -75,14 +74,8 @@ def fit_without_dev(
         progress: Receives the progress.
 
     Raises:
-        DataError: There is only one example.
         KeyboardInterrupt: It came during cross-validation.
     """
-    if len(examples) < 2:
-        raise DataError(
-            f"the training set of {head.name!r} has a single document, which cannot be learned from and "
-            "chosen by: add examples"
-        )
     training = pipeline.config.training
     labels, best_epochs = _predict_folds(pipeline, head, examples, seed, folder, progress)
     dev = score_predictions(head, examples, labels)

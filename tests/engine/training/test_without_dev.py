@@ -129,10 +129,29 @@ def test_an_interrupted_run_ends_like_an_undisturbed_one(tmp_path, stop):
     assert meta[0]["scores"] == meta[1]["scores"]
 
 
-def test_a_single_document_is_too_little(tmp_path):
-    write(tmp_path, 1)
-    with pytest.raises(DataError, match="a single document"):
-        train(config_of(BOW, tmp_path), tmp_path / "out")
+@pytest.mark.parametrize(
+    ("cats", "message"),
+    [
+        ([{"good": 1.0, "bad": 0.0}], r"too few documents \(1\) to hold any out"),
+        ([{"good": 1.0}, {"good": 1.0}, {"bad": 1.0}], r"too few documents \(3\) to hold any out"),
+        ([{"good": 1.0}] * 3, "no other category than good: there is nothing to learn"),
+    ],
+)
+def test_what_is_too_little_is_said_before_anything_is_learned(tmp_path, cats, message):
+    rows = [{"text": f"text {i}", "cats": each} for i, each in enumerate(cats)]
+    (tmp_path / "train.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    heard = Heard()
+    with pytest.raises(DataError, match=message):
+        train(config_of(BOW, tmp_path), tmp_path / "out", progress=heard)
+    assert heard.started == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "train.jsonl"]
+
+
+def test_two_documents_of_each_category_are_enough(tmp_path):
+    rows = [{"text": f"{label} {i}", "cats": {label: 1.0}} for i in range(2) for label in ("good", "bad")]
+    (tmp_path / "train.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    train(config_of(BOW, tmp_path), tmp_path / "out")
+    assert set(glossator.load(tmp_path / "out").heads["mood"].labels) == {"good", "bad"}
 
 
 def test_the_command_line_needs_no_dev_set(tmp_path, cli):
