@@ -197,7 +197,8 @@ class TableEmbedder(Embedder, Protocol):
 class Classifier(Protocol):
     """Gives every Doc a probability for each of its labels.
 
-    It receives whole documents of any length and combines the evidence of all their words.
+    It receives whole documents of any length, except those without any word, and combines the evidence of all
+    their words.
 
     Example:
         class LengthClassifier:
@@ -333,6 +334,8 @@ class Updatable(Protocol):
 @runtime_checkable
 class Fittable(Protocol):
     """A stage that learns from all examples in one call.
+
+    A stage may be `Updatable`, too: training a pipeline calls `fit`, and spaCy's `nlp.update` calls `update`.
 
     Example:
         class MajorityClassifier:

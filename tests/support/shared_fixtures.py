@@ -155,7 +155,7 @@ class InterruptedTagger(MajorityTagger):
 class DivergingTagger(MajorityTagger):
     """Learns in steps; its loss becomes what `losses` says, or it fails where that is empty."""
 
-    fit = None
+    fit = None  # not at once
 
     def __init__(self, losses, write="tag"):
         super().__init__(write)

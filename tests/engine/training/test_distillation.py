@@ -9,6 +9,7 @@ import pytest
 
 import glossator
 from glossator.annotations.layer import CATS, ENTS, TAG
+from glossator.config.schema import DataConfig
 from glossator.config.sections import head_config
 from glossator.config.text import read_config
 from glossator.data.corpora import recipe
@@ -186,6 +187,19 @@ def test_without_text_there_is_nothing_to_label(teacher, tmp_path):
     config = with_sentiment_alone(1)
     with pytest.raises(DataError, match="no unlabelled text"):
         distil(teacher, config, [DataError("no text", file="x", line=1)], tmp_path / "student")
+
+
+def test_a_teacher_does_not_score_its_student(tmp_path):
+    rows = [
+        f'{{"text": "text {i}", "cats": {{"negative": {i % 2}, "positive": {1 - i % 2}}}}}\n'
+        for i in range(9)
+    ]
+    (tmp_path / "few.jsonl").write_text("".join(rows))
+    few = replace(with_sentiment_alone(1), data={"sentiment": DataConfig(train=str(tmp_path / "few.jsonl"))})
+    stage = glossator.Stage(name="certain", factory=Certain)
+    teacher = glossator.Pipeline("en").add_classifier("sentiment", stage)
+    with pytest.raises(DataError, match="'sentiment' needs a dev set to learn from a teacher"):
+        distil(teacher, few, [Record("So.")] * 50, tmp_path / "student")
 
 
 def with_sentiment_alone(epochs: int):

@@ -21,7 +21,7 @@ from glossator.data.source import DataSource
 from glossator.errors import ConfigError, DataError, PipelineError, StageError, UsageError
 from glossator.pipeline.pipeline import Pipeline
 from glossator.plugins.manager import PluginManager
-from glossator.training.task import dev_score
+from glossator.training.dev_score import dev_score
 from glossator.training.trainer import train
 from glossator.util.files import sha256_of
 
@@ -96,7 +96,7 @@ def test_patience_stops_and_the_best_epoch_comes_back(tmp_path):
     for head in pipeline.heads.values():
         source = DataSource(config.data[head.name], Path(), None, pipeline.plugins)
         dev = read_gold(source.records("dev"), head.config.layer, pipeline.tokenizer).examples
-        assert dev_score(pipeline, head, dev) == pytest.approx(result.heads[head.name][0].score)
+        assert dev_score(pipeline, head, dev).score == pytest.approx(result.heads[head.name][0].score)
 
 
 WATCHED = """
@@ -240,8 +240,9 @@ def test_data_without_gold_and_missing_data_are_named(tmp_path):
         train(config_of(text + both.format("gone.jsonl"), tmp_path), tmp_path / "out")
     with pytest.raises(ConfigError, match=r"\[data\.ner\] is missing"):
         train(config_of(text, tmp_path), tmp_path / "out")
-    with pytest.raises(ConfigError, match="no dev set"):
-        train(config_of(text + '[data.ner]\ntrain = "empty.jsonl"\n', tmp_path), tmp_path / "out")
+    both = '[data.ner]\ndev = "empty.jsonl"\n[data.mood]\ndev = "empty.jsonl"\n'
+    with pytest.raises(ConfigError, match="no train set"):
+        train(config_of(text + both, tmp_path), tmp_path / "out")
 
 
 def test_an_output_that_is_no_pipeline_is_refused_before_anything_is_learned(tmp_path):
