@@ -21,7 +21,7 @@ from glossator.ml.batching import bucket_by_length
 from glossator.ml.chain_decoding import Chain, decode_spans, decode_tags
 from glossator.ml.chain_gradient import UNLABELLED
 from glossator.ml.crf_emissions import CRFEmissions
-from glossator.ml.crf_training import AdaGrad, LabelledWords, fit_crf
+from glossator.ml.crf_training import AdaGrad, CRFSettings, LabelledWords, fit_crf
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.feature_table import FeatureTable
 from glossator.ml.linear_chain import log_partition, path_score
@@ -67,9 +67,17 @@ class CRFTagger:
         write: The layer to predict.
         gazetteer: A file of phrases as for the `gazetteer` tagger, relative to the config's folder: to be
             part of one is a feature.
+        strength: The strength of the regularization.
+        learn_rate: The rate of AdaGrad's steps: of `update`, and of `fit` where data is large.
     """
 
-    def __init__(self, write: str = "ents", gazetteer: str = "") -> None:
+    def __init__(
+        self, write: str = "ents", gazetteer: str = "", strength: float = 1.0, learn_rate: float = 0.1
+    ) -> None:
+        for name, value in (("strength", strength), ("learn_rate", learn_rate)):
+            if not value > 0:
+                raise ConfigError(f"crf: {name} must be more than 0, not {value}")
+        self._settings = CRFSettings(strength=strength, learn_rate=learn_rate)
         self._layer = Layer.for_tagger(write)
         self._phrases = Gazetteer(gazetteer) if gazetteer else None
         self._temperature = 1.0
@@ -89,7 +97,7 @@ class CRFTagger:
         """Learn from all examples; nothing is drawn at random, so that the seed changes nothing."""
         tokens = self._begin(examples, vectors.space)
         data = self._data(examples, tokens, vectors)
-        self._weights = fit_crf(data, self._weights, self._constraints)
+        self._weights = fit_crf(data, self._weights, self._constraints, self._settings)
         self.finish()
 
     def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
@@ -106,7 +114,7 @@ class CRFTagger:
         self._model = None
         if not (data.gold != UNLABELLED).any():
             return 0.0
-        return AdaGrad(self._squares).step(self._weights, data, self._constraints)
+        return AdaGrad(self._squares, self._settings).step(self._weights, data, self._constraints)
 
     @on_one_thread
     def predict(

@@ -459,6 +459,9 @@ def test_no_documents_no_answers():
 def test_misuse_is_named(tmp_path):
     with pytest.raises(ConfigError, match="'lemma': a tagger writes"):
         CRFTagger(write="lemma")
+    for name in ("strength", "learn_rate"):
+        with pytest.raises(ConfigError, match=f"crf: {name} must be more than 0, not 0"):
+            CRFTagger(**{name: 0})
     stage = CRFTagger(write="pos")
     with pytest.raises(StageError, match="no gold 'pos' to learn from"):
         stage.fit(examples(3), vectors([]), seed=0)
