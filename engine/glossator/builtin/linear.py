@@ -21,7 +21,7 @@ from glossator.ml.activations import sigmoid, softmax
 from glossator.ml.categories import category_matrix, log_likelihood
 from glossator.ml.logistic_regression import Choice, Weights, choose_strength, fit, loss_and_errors
 from glossator.ml.temperature import fit_temperature
-from glossator.stages import Vectors, VectorSpace
+from glossator.stages import Contribution, Vectors, VectorSpace
 from glossator.util.arrays import read_arrays, write_arrays
 
 if TYPE_CHECKING:
@@ -127,6 +127,27 @@ class LinearClassifier:
         self._weights = Weights(_rounded(self._weights.sparse[kept]), self._weights.dense)
         self._squares = Weights(self._squares.sparse[kept], self._squares.dense)
         self._model = None
+
+    def strongest(self, label: str, count: int) -> list[Contribution]:
+        """Return the features with the largest weights, times how much a rare feature counts."""
+        self._expect_trained()
+        values = self._weights.sparse[:, self.labels.index(label)] * self._features.idf
+        return _largest(self._features.names, values, count)
+
+    def explain(
+        self, doc: Doc, vectors: Vectors, label: str, start: int, end: int, count: int
+    ) -> list[Contribution]:
+        """Return what the features of a document add to the logit of a label."""
+        self._expect_trained()
+        bags, texts = _bags_and_texts([doc])
+        design = design_of(bags, self._features, texts, self._dense([doc], vectors))
+        column = self.labels.index(label)
+        amounts = design.gradient(np.ones((1, 1), dtype=np.float32))
+
+        dense = amounts.dense[:, 0] * self._weights.dense[:, column]
+        names = (*self._features.names, "(vectors)", "(any document)")
+        sparse = amounts.sparse[:, 0] * self._weights.sparse[:, column]
+        return _largest(names, np.concatenate([sparse, [dense[:-1].sum(), dense[-1]]]), count)
 
     def training_state(self) -> TrainingState:
         """Return AdaGrad's sums."""
@@ -246,6 +267,12 @@ class LinearClassifier:
         self._features, self._weights, self._center = features, weights, arrays["center"]
         self._squares = self._zeros(count)
         self._model = None
+
+
+def _largest(names: Sequence[str], values: Floats, count: int) -> list[Contribution]:
+    """Return the features whose values are farthest from 0, without those that are 0."""
+    order = np.argsort(-np.abs(values), kind="stable")[:count]
+    return [Contribution(names[i], float(values[i])) for i in order.tolist() if values[i] != 0]
 
 
 def _bags_and_texts(docs: Sequence[Doc]) -> tuple[Bags, list[str]]:

@@ -422,6 +422,17 @@ def test_info_finds_damage(cli, trained_samples, tmp_path):
     assert (ended.code, "damaged files: classifiers/mood/weights.npz" in ended.err) == (1, True)
 
 
+def test_info_lists_the_features_of_a_label(cli, trained_samples):
+    ended = cli("info", trained_samples, "--weights", "positive")
+    assert ended.code == 0, ended.err
+    assert "mood: positive" in ended.out
+    assert len([line for line in ended.out.splitlines() if line.endswith("│") and "." in line]) == 30
+    ended = cli("info", trained_samples, "--weights", "sideways")
+    assert ended.code == 2
+    assert "has the label 'sideways'; labels of such: " in ended.err
+    assert "negative" in ended.err
+
+
 def test_a_config_to_start_from_trains_once_it_names_data(cli, tmp_path, samples_folder):
     printed = cli("init-config")
     assert printed.code == 0
