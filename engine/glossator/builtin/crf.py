@@ -31,7 +31,7 @@ from glossator.ml.span_scheme import SpanScheme
 from glossator.ml.temperature import fit_temperature
 from glossator.ml.token_features import TokenFeatures, neighbours
 from glossator.ml.word_sequences import WordSequences
-from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
+from glossator.stages import Contribution, ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.util.arrays import read_arrays, write_arrays
 from glossator.util.threads import on_one_thread
 
@@ -155,6 +155,43 @@ class CRFTagger:
         )
         self._model = None
 
+    def strongest(self, label: str, count: int) -> list[Contribution]:
+        """Return the features with the largest weights; for spans, those of their first and later words."""
+        self._expect_trained()
+        found: list[tuple[str, float]] = []
+        for column in dict.fromkeys(self._columns(label, 2).tolist()):
+            ending = f" → {self._chain_labels[column]}" if self._scheme else ""
+            weights = self._weights.sparse[:-1, column]
+            names = (f"{self._table.names[i]}{ending}" for i in _largest(weights, count))
+            found += zip(names, weights[_largest(weights, count)].tolist(), strict=True)
+        return [Contribution(*pair) for pair in sorted(found, key=lambda pair: -abs(pair[1]))[:count]]
+
+    def explain(
+        self, doc: Doc, vectors: Vectors, label: str, start: int, end: int, count: int
+    ) -> list[Contribution]:
+        """Return what the features of the words of a span or tag add to the potential of their labels."""
+        self._expect_trained()
+        tokens = TokenFeatures.of([doc])
+        positions = tokens.words.positions
+        words = np.flatnonzero((positions >= start) & (positions < end))
+        if not len(words):
+            return []
+        columns = self._columns(label, len(words))
+        rows = self._rows([doc], tokens)[words]
+        dense = _dense(tokens.words, vectors)[words]
+
+        added: dict[str, float] = {}
+        for word, features, column in zip(words.tolist(), rows, columns.tolist(), strict=True):
+            place = f" ({tokens.strings[tokens.index[word]]})" if len(words) > 1 else ""
+            for feature in features[features < len(self._table)].tolist():
+                # Affixes of several sizes are the same text in a short word.
+                name = f"{self._table.names[feature]}{place}"
+                added[name] = added.get(name, 0.0) + float(self._weights.sparse[feature, column])
+        if dense.size:
+            added["(vectors)"] = float((dense * self._weights.dense[:, columns].T).sum())
+        ranked = sorted(added.items(), key=lambda pair: -abs(pair[1]))[:count]
+        return [Contribution(name, value) for name, value in ranked if value]
+
     def training_state(self) -> TrainingState:
         """Return AdaGrad's sums."""
         return dict(self._squares.arrays())
@@ -232,13 +269,23 @@ class CRFTagger:
 
     def _data(self, examples: Sequence[Example], tokens: TokenFeatures, vectors: Vectors) -> LabelledWords:
         docs = [example.predicted for example in examples]
-        rows = [tokens.rows(self._table), self._table.find(self._phrase_hashes(docs, tokens.words))]
         return LabelledWords(
-            rows=np.concatenate(rows, axis=1),
+            rows=self._rows(docs, tokens),
             dense=_dense(tokens.words, vectors),
             gold=self._gold(examples, tokens.words),
             lengths=tokens.words.lengths,
         )
+
+    def _rows(self, docs: Sequence[Doc], tokens: TokenFeatures) -> NDArray[np.int32]:
+        """Return the (words, slots) numbers of all sparse features."""
+        phrases = self._table.find(self._phrase_hashes(docs, tokens.words))
+        return np.concatenate([tokens.rows(self._table), phrases], axis=1)
+
+    def _columns(self, label: str, words: int) -> NDArray[np.intp]:
+        """Return the labels of the chain that so many words with a label have."""
+        if self._scheme is None:
+            return np.full(words, self.labels.index(label))
+        return self._scheme.encode([(0, words, label)], words)
 
     def _phrase_hashes(self, docs: Sequence[Doc], words: Words) -> Hashes:
         if self._phrases is None:
@@ -301,6 +348,11 @@ class CRFTagger:
 
 
 _NO_VECTORS = Vectors(space=VectorSpace(), values=[])
+
+
+def _largest(values: Floats, count: int) -> NDArray[np.intp]:
+    """Return the indices of the values farthest from 0."""
+    return np.argsort(-np.abs(values), kind="stable")[:count]
 
 
 def _sentences(words: Words, emissions: Floats) -> Iterator[tuple[WordSequences, Floats]]:

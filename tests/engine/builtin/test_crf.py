@@ -15,7 +15,16 @@ from glossator.builtin.crf import CRFTagger
 from glossator.errors import ConfigError, DataError, PipelineError, StageError
 from glossator.ml import crf_training
 from glossator.ml.token_features import TokenFeatures
-from glossator.stages import Calibratable, Finishable, Fittable, TokenTags, Updatable, Vectors, VectorSpace
+from glossator.stages import (
+    Calibratable,
+    Explainable,
+    Finishable,
+    Fittable,
+    TokenTags,
+    Updatable,
+    Vectors,
+    VectorSpace,
+)
 
 NLP = spacy.blank("en")
 NO_SPACE = VectorSpace()
@@ -407,6 +416,34 @@ def test_phrases_of_a_gazetteer_are_features(phrases, tmp_path):
     assert loaded.predict([doc], vectors([doc])) == [spans]
     with pytest.raises(DataError, match="cannot read the list"):
         CRFTagger(gazetteer="none.jsonl").prepare(phrases)
+
+
+def test_it_names_the_features_that_speak_for_a_label():
+    stage = fitted(examples(60))
+    assert isinstance(stage, Explainable)
+    names = [name for name, value in stage.strongest("PER", 10) if value > 0]
+    assert any(name.endswith("→ B-PER") for name in names)
+    assert any(name.endswith("=Berg → I-PER") for name in names)
+    values = [abs(value) for _, value in stage.strongest("PER", 10)]
+    assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("write", ["ents", "tag"])
+def test_what_the_features_of_words_add_is_their_emission(write):
+    stage = fitted(examples(60), write=write, width=2)
+    doc = Doc(NLP.vocab, words=["the", "Ana", "\n", "Berg", "saw"])
+    given_vectors = vectors([doc], 2)
+    _, emissions = stage._emissions([doc], given_vectors)
+    if write == "tag":
+        expected = emissions[1, stage.labels.index("PER")]
+        found = stage.explain(doc, given_vectors, "PER", 1, 2, 10**6)
+    else:
+        labels = stage._scheme.labels
+        expected = emissions[1, labels.index("B-PER")] + emissions[2, labels.index("I-PER")]
+        found = stage.explain(doc, given_vectors, "PER", 1, 4, 10**6)
+    assert sum(value for _, value in found) == pytest.approx(expected, abs=1e-3)
+    assert "(vectors)" in [name for name, _ in found]
+    assert stage.explain(doc, given_vectors, "PER", 2, 3, 5) == []
 
 
 def test_words_without_gold_teach_nothing():
