@@ -291,7 +291,7 @@ def test_an_interrupted_head_that_learns_at_once_is_left_out(tmp_path, test_stag
     heard = Heard()
     result = train(config_of(text, tmp_path), tmp_path / "out", progress=heard)
     assert result.interrupted
-    assert heard.messages == ["second was not trained before the interrupt and is not saved"]
+    assert heard.messages[-1] == "second was not trained before the interrupt and is not saved"
     assert list(glossator.load(tmp_path / "out").heads) == ["tags"]
 
 
