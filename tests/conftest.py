@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["shared_fixtures"]  # of tests/support
+pytest_plugins = ["shared_fixtures", "stepwise_stages"]  # of tests/support
 
 
 def pytest_configure() -> None:

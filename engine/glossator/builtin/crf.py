@@ -33,6 +33,7 @@ from glossator.ml.token_features import TokenFeatures, neighbours
 from glossator.ml.word_sequences import WordSequences
 from glossator.stages import Contribution, ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.util.arrays import read_arrays, write_arrays
+from glossator.util.json_files import read_json_object
 from glossator.util.threads import on_one_thread
 
 if TYPE_CHECKING:
@@ -216,13 +217,12 @@ class CRFTagger:
 
     def from_disk(self, path: Path) -> None:
         """Read what `to_disk` wrote."""
+        metadata = read_json_object(path / METADATA)
+        arrays = read_arrays(path / ARRAYS)
         try:
-            metadata = json.loads((path / METADATA).read_text(encoding="utf-8"))
-            self._read(metadata, read_arrays(path / ARRAYS))
-        except PipelineError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise PipelineError(f"{path}: the crf is missing or damaged: {error}") from error
+            self._read(metadata, arrays)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise PipelineError(f"{path}: {METADATA} or {ARRAYS} is damaged: {error}") from error
         if metadata.get("phrases"):
             self._phrases = self._phrases or Gazetteer()
             self._phrases.from_disk(path)
