@@ -126,6 +126,7 @@ class KerasClassifier(KerasStage):
             runtime=runtime,
             optimizer=optimizer,
             pretrained=pretrained,
+            wide=False,
         )
         self.exclusive = exclusive
         self._class_weights = class_weights
@@ -183,6 +184,7 @@ class KerasClassifier(KerasStage):
             settings=self._settings,
             tables=self._tables,
             temperature=self._temperature,
+            wide=self._wide is not None,
         )
         self._save(path, METADATA, metadata)
 

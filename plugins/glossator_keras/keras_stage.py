@@ -19,6 +19,7 @@ from glossator_keras.network import BuildNetwork, NetworkConfig, NetworkSettings
 from glossator_keras.saved_files import reading
 from glossator_keras.stage_network import MakeLoss, MakeOptimizer, StageNetwork
 from glossator_keras.training.tuned_vectors import WordVectors
+from glossator_keras.wide.model import WideModel
 
 if TYPE_CHECKING:
     import keras
@@ -64,6 +65,7 @@ class StageMetadata(TypedDict):
         settings: The settings the network was built from.
         tables: Rows of the encoder's hashed tables.
         temperature: The divisor of logits.
+        wide: Whether a linear model is part of it; folders of the first versions lack it.
 
     Example:
         A tagger's adds its scheme:
@@ -78,6 +80,7 @@ class StageMetadata(TypedDict):
     settings: NetworkSettings
     tables: Sequence[int]
     temperature: float
+    wide: bool
 
 
 class KerasStage:
@@ -91,6 +94,7 @@ class KerasStage:
         runtime: The runtime that annotates.
         optimizer: Returns another optimizer than Adam, from the network.
         pretrained: The checkpoint that the network starts from.
+        wide: Whether a linear model, fitted beforehand, is part of the network.
 
     Attributes:
         labels: Names of the labels; none before training.
@@ -108,6 +112,7 @@ class KerasStage:
     """
 
     prepare: Callable[[Path], object]
+    _wide: WideModel | None = None
 
     def __init__(
         self,
@@ -119,6 +124,7 @@ class KerasStage:
         runtime: Runtime,
         optimizer: MakeOptimizer | None,
         pretrained: Pretrained | None,
+        wide: bool,
     ) -> None:
         check_runtime(runtime)
         self.labels: tuple[str, ...] = ()
@@ -130,6 +136,7 @@ class KerasStage:
         self._runtime = runtime
         self._optimizer = optimizer
         self._pretrained = pretrained
+        self._is_wide = wide
         self._network: StageNetwork | None = None
         self._temperature = 1.0
         # The engine restores stages that have `prepare` before it trains them anew. Without a checkpoint
@@ -150,11 +157,13 @@ class KerasStage:
 
     def training_state(self) -> TrainingState:
         """Return weights under training, optimizer and random state."""
-        return self.network.training_state()
+        return {**self.network.training_state(), **(self._wide.state() if self._wide else {})}
 
     def restore(self, state: TrainingState) -> None:
         """Put a training state back."""
         self.network.restore(state)
+        if self._wide is not None:
+            self._wide.restore(state)
 
     def _make_network(
         self,
@@ -170,7 +179,11 @@ class KerasStage:
         if self._pretrained is not None:
             self._settings |= self._pretrained.settings
         config = NetworkConfig(
-            outputs=outputs, vector_width=vectors.width, scheme=scheme, settings=self._settings
+            outputs=outputs,
+            vector_width=vectors.width,
+            scheme=scheme,
+            wide=self._wide is not None,
+            settings=self._settings,
         )
         self._network = StageNetwork(
             self._build_network,
@@ -188,7 +201,12 @@ class KerasStage:
     def _start_training(self, seed: int) -> None:
         """Give the network its first weights."""
         self._temperature = 1.0
-        self.network.initialize(seed, self._pretrained.load_weights if self._pretrained else None)
+        self.network.initialize(seed, self._load_first_weights)
+
+    def _load_first_weights(self, network: keras.Model) -> None:
+        for source in (self._pretrained, self._wide):
+            if source is not None:
+                source.load_weights(network)
 
     def _save(self, path: Path, name: str, metadata: Mapping[str, object]) -> None:
         """Write the network, the checkpoint's files, and the metadata under a file name."""
@@ -196,6 +214,8 @@ class KerasStage:
         (path / name).write_text(json.dumps(metadata, ensure_ascii=False, indent=1), encoding="utf-8")
         if self._pretrained is not None:
             self._pretrained.to_disk(path)
+        if self._wide is not None:
+            self._wide.to_disk(path)
 
     def _load_shared(self, path: Path, metadata: StageMetadata) -> WordVectors:
         """Take over the metadata that all stages have; return the vectors, not loaded so far.

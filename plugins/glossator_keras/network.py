@@ -16,6 +16,8 @@ from glossator_keras.encoding.hashed_words import TABLE_ROWS
 if TYPE_CHECKING:
     import keras
 
+WIDE_INPUT = "wide"
+
 NetworkSettings: TypeAlias = Mapping[str, Any]
 """Settings by name, of JSON's types."""
 
@@ -29,6 +31,8 @@ class NetworkConfig:
         vector_width: Columns of the words' vectors; 0 for none.
         scheme: For spans, the meaning of the outputs and which may follow each other; None for tags.
         table_rows: Rows of all tables of word features together.
+        wide: Whether the logits of a linear model are an input of the network, as `add_logits` has it.
+        wide: Whether a linear model's logits are an input of the network: see `add_logits`.
         settings: The settings of the stage, e.g. {"width": 128}.
 
     Example:
@@ -41,6 +45,7 @@ class NetworkConfig:
     vector_width: int = 0
     scheme: SpanScheme | None = None
     table_rows: int = sum(TABLE_ROWS)
+    wide: bool = False
     settings: NetworkSettings = field(default_factory=dict)
 
 
@@ -118,3 +123,26 @@ def embed_words(
     if word_dropout:
         output = keras.layers.Dropout(word_dropout, noise_shape=(None, None, 1))(output)
     return EmbeddedWords(inputs=inputs, output=output, mask=mask)
+
+
+def add_logits(
+    config: NetworkConfig, inputs: dict[str, keras.KerasTensor], hidden: keras.KerasTensor
+) -> tuple[dict[str, keras.KerasTensor], keras.KerasTensor]:
+    """Return the inputs and the logits of a network that ends in a dense layer.
+
+    With `config.wide` there is one more input "wide", the logits of a linear model, which are added to those
+    of the dense layer. That layer then starts at 0, and so the network as the linear model.
+
+    Args:
+        config: What the network is built from.
+        inputs: The inputs so far, by name.
+        hidden: (batch, width), or (batch, time, width) for logits of words.
+    """
+    import keras
+
+    start = "zeros" if config.wide else "glorot_uniform"
+    logits = keras.layers.Dense(config.outputs, kernel_initializer=start, name="logits")(hidden)
+    if not config.wide:
+        return inputs, logits
+    wide = keras.Input(logits.shape[1:], name=WIDE_INPUT)
+    return {**inputs, WIDE_INPUT: wide}, logits + wide

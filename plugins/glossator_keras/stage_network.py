@@ -29,7 +29,7 @@ from glossator_keras.inference.runtime import (
     onnx_network,
     run_all,
 )
-from glossator_keras.network import BuildNetwork, NetworkConfig
+from glossator_keras.network import WIDE_INPUT, BuildNetwork, NetworkConfig
 from glossator_keras.saved_files import reading
 from glossator_keras.training.tuned_vectors import WordVectors
 
@@ -170,6 +170,8 @@ class StageNetwork:
         exported = to_onnx(averaged.model)
 
         inputs, mask = self._trial_inputs(self.config.vector_width)
+        if self.config.wide:
+            inputs = {**inputs, WIDE_INPUT: self._trial_wide(averaged.model)}
         one_row_each = len(averaged.model.outputs[0].shape) == 2
         check_agreement(onnx_network(exported), averaged.run, inputs, None if one_row_each else mask)
         self._snapshot = replace(snapshot, onnx=exported)
@@ -227,6 +229,12 @@ class StageNetwork:
         if snapshot.onnx is not None and self._runtime == "onnx":
             return onnx_network(file or bytes(snapshot.onnx))
         return self._with_weights(snapshot.weights).run
+
+    def _trial_wide(self, model: keras.Model) -> Floats:
+        """Return logits of a linear model that are the same for all rows and words."""
+        ones = [1] * (len(model.outputs[0].shape) - 1)
+        shape = (*ones, self.config.outputs)
+        return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
     def _with_weights(self, weights: Content) -> _Averaged:
         """Return the network that answers, with these weights, while another one learns."""

@@ -32,17 +32,18 @@ from glossator.ml.span_labels import span_labels
 from glossator.ml.span_scheme import SpanScheme
 from glossator.ml.temperature import fit_temperature, softmax_nll
 from glossator.ml.word_sequences import Layout
-from glossator.ml.words import Words
+from glossator.ml.words import Words, words_of
 from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator_keras.arrays import Floats, Ints
 from glossator_keras.encoding.hashed_words import HashedWords
 from glossator_keras.encoding.input_encoder import Encoded, SentenceEncoder
 from glossator_keras.inference.runtime import Runtime
 from glossator_keras.keras_stage import KerasStage, Pretrained, StageMetadata, read_metadata
-from glossator_keras.network import BuildNetwork, NetworkSettings
+from glossator_keras.network import WIDE_INPUT, BuildNetwork, NetworkSettings
 from glossator_keras.saved_files import reading
 from glossator_keras.stage_network import MakeOptimizer
 from glossator_keras.training.tuned_vectors import WordVectors
+from glossator_keras.wide.crf import WideCRF
 
 if TYPE_CHECKING:
     import keras
@@ -87,6 +88,8 @@ class KerasTagger(KerasStage):
         runtime: The runtime that annotates.
         optimizer: Returns another optimizer than Adam, from the network.
         pretrained: The checkpoint that the network starts from.
+        wide: Whether a sparse CRF, fitted beforehand, is part of the network, which then takes its emissions
+            as the input "wide": `network.add_logits` adds them to the network's own.
 
     Raises:
         ConfigError: For a layer that no tagger writes, an unknown scheme or runtime.
@@ -97,6 +100,8 @@ class KerasTagger(KerasStage):
             def make_tagger(write="ents", *, width=64):
                 return KerasTagger(build_network, write=write, settings={"width": width})
     """
+
+    _wide: WideCRF | None
 
     def __init__(
         self,
@@ -110,6 +115,7 @@ class KerasTagger(KerasStage):
         runtime: Runtime = "onnx",
         optimizer: MakeOptimizer | None = None,
         pretrained: Pretrained | None = None,
+        wide: bool = False,
     ) -> None:
         if scheme not in get_args(Scheme):
             raise ConfigError(f"scheme = {scheme!r}: use one of {', '.join(get_args(Scheme))}")
@@ -122,6 +128,7 @@ class KerasTagger(KerasStage):
             runtime=runtime,
             optimizer=optimizer,
             pretrained=pretrained,
+            wide=wide,
         )
         self._layer = Layer.for_tagger(write)
         self._prefixes: Scheme = scheme
@@ -131,16 +138,21 @@ class KerasTagger(KerasStage):
         labels = {label for example in examples for label in self._labels_of(example)}
         if not labels:
             raise StageError(f"the training data has no gold '{self._layer}' to learn from")
+        self._wide = WideCRF() if self._is_wide else None
         self._build(tuple(sorted(labels)), WordVectors.of_space(space, self._learn_rate))
+        if self._wide is not None:
+            self._fit_wide(self._wide, examples)
         self._start_training(seed)
 
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step down the mean loss of the batch's words."""
         network = self.network
-        encoded = self._encoder.encode([example.predicted for example in examples])
+        docs = [example.predicted for example in examples]
+        encoded = self._encoder.encode(docs)
         batches = list(self._encoder.sentence_batches(encoded, training=True))
         gold = self._gold_ids(examples, encoded.words, _sequence_lengths(batches))
         rows = network.vectors.of_words(encoded.words, vectors, training=True)
+        emissions = self._wide.unseen_emissions(docs) if self._wide else None
 
         losses, counts = [0.0], [0]
         # There are several batches only where documents are long or their sentences differ much in length.
@@ -149,7 +161,7 @@ class KerasTagger(KerasStage):
             count = int((labels != UNLABELLED).sum())
             if count:
                 inputs = self._encoder.inputs(batch, rows, network.generator())
-                losses.append(network.learn(inputs, labels))
+                losses.append(network.learn({**inputs, **_wide_input(emissions, batch)}, labels))
                 counts.append(count)
                 network.tune(encoded.words, vectors, batch)
         return float(np.dot(losses, counts) / max(sum(counts), 1))
@@ -159,7 +171,7 @@ class KerasTagger(KerasStage):
     ) -> Sequence[TokenTags] | Sequence[Sequence[ScoredSpan]]:
         """Return tags or spans, whichever the layer holds."""
         network, encoded = self.network, self._encoder.encode(docs)
-        answers, scheme = self._answers(encoded, vectors), network.config.scheme
+        answers, scheme = self._answers(docs, encoded, vectors), network.config.scheme
         if scheme is None:
             return decode_tags(answers, encoded.words, network.chain, self._temperature)
         chain = network.chain or Chain.of_scheme(scheme)
@@ -168,10 +180,12 @@ class KerasTagger(KerasStage):
     def calibrate(self, examples: Sequence[Example], vectors: Vectors) -> None:
         """Fit the temperature that all potentials are divided by (Guo et al. 2017)."""
         chain = self.network.chain
-        encoded = self._encoder.encode([example.predicted for example in examples])
+        docs = [example.predicted for example in examples]
+        encoded = self._encoder.encode(docs)
         gold = self._gold_ids(examples, encoded.words, encoded.words.lengths)
         batches = [
-            (batch, logits, _padded_labels(gold, batch)) for batch, logits in self._answers(encoded, vectors)
+            (batch, logits, _padded_labels(gold, batch))
+            for batch, logits in self._answers(docs, encoded, vectors)
         ]
         self._temperature = fit_temperature(
             lambda temperature: (
@@ -193,6 +207,7 @@ class KerasTagger(KerasStage):
             settings=self._settings,
             tables=self._tables,
             temperature=self._temperature,
+            wide=self._wide is not None,
         )
         self._save(path, METADATA, metadata)
 
@@ -202,8 +217,11 @@ class KerasTagger(KerasStage):
         with reading(path / METADATA):
             vectors = self._load_shared(path, metadata)
             self._prefixes = metadata["scheme"]
+            self._wide = WideCRF() if metadata.get("wide") else None
             self._build(tuple(metadata["labels"]), vectors)
         self.network.from_disk(path)
+        if self._wide is not None:
+            self._wide.from_disk(path, self.network.config.outputs)
 
     def _build(self, labels: tuple[str, ...], vectors: WordVectors) -> None:
         self.labels = labels
@@ -216,12 +234,23 @@ class KerasTagger(KerasStage):
             label_shape=(None, None),
         )
 
-    def _answers(self, encoded: Encoded, vectors: Vectors) -> Iterator[Answer]:
+    def _fit_wide(self, wide: WideCRF, examples: Sequence[Example]) -> None:
+        docs = [example.predicted for example in examples]
+        words, scheme = words_of(docs, ()), self.network.config.scheme
+        count = len(self.labels)
+        free = (np.zeros((count, count)), np.zeros(count), np.zeros(count))
+        gold = self._gold_ids(examples, words, words.lengths)
+        wide.fit(docs, gold, scheme.constraints() if scheme else free)
+
+    def _answers(self, docs: Sequence[Doc], encoded: Encoded, vectors: Vectors) -> Iterator[Answer]:
         """Return all sentences of the Docs with their logits, in batches."""
         network = self.network
         rows = network.vectors.of_words(encoded.words, vectors)
         batches = list(self._encoder.sentence_batches(encoded, training=False))
-        logits = network.predict([self._encoder.inputs(batch, rows) for batch in batches])
+        emissions = self._wide.emissions(docs) if self._wide else None
+        logits = network.predict(
+            [{**self._encoder.inputs(batch, rows), **_wide_input(emissions, batch)} for batch in batches]
+        )
         answers = zip(batches, logits, strict=True)
         if self._encoder.whole_sentences:
             return answers
@@ -267,6 +296,13 @@ def _loss(network: keras.Model) -> Loss:
     from glossator_keras.training.losses import sequence_loss
 
     return sequence_loss(network)
+
+
+def _wide_input(emissions: Floats | None, batch: Layout) -> dict[str, Floats]:
+    """Return (batch, time, labels) emissions as an input of the network; none without a linear model."""
+    if emissions is None:
+        return {}
+    return {WIDE_INPUT: np.where(batch.mask[:, :, None], emissions[batch.positions], np.float32(0))}
 
 
 def _padded_labels(gold: NDArray[np.int64], batch: Layout) -> Ints:

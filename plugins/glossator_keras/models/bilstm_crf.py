@@ -1,7 +1,9 @@
 """The `bilstm-crf` tagger: recurrent layers in both directions, with a CRF on top.
 
 Huang, Xu and Yu 2015, "Bidirectional LSTM-CRF models for sequence tagging", and Lample et al. 2016,
-"Neural architectures for named entity recognition", over hashed features instead of characters.
+"Neural architectures for named entity recognition", over hashed features instead of characters. Beside the
+layers stands a linear model of sparse features (Cheng et al. 2016, "Wide and deep learning"): it memorizes
+single words and pairs of words, for which a layer of a hundred units has no room.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from glossator_keras.encoding.hashed_words import HashedWords
 from glossator_keras.inference.runtime import Runtime
-from glossator_keras.network import NetworkConfig, NetworkSettings, embed_words
+from glossator_keras.network import NetworkConfig, NetworkSettings, add_logits, embed_words
 from glossator_keras.settings import SettingsCheck, StageFactory
 from glossator_keras.tagger import KerasTagger, Scheme
 
@@ -36,6 +38,8 @@ class BiLSTMCRFSettings:
         scheme: The labels that spans are spelt in.
         word_dropout: Share of words hidden in training, so that the network also learns from the other
             features of a word.
+        wide: Whether a sparse CRF, fitted beforehand, is part of the network: its emissions are added to
+            those of the layers.
         learn_rate: Adam's learning rate.
         runtime: The runtime that annotates.
 
@@ -56,6 +60,7 @@ class BiLSTMCRFSettings:
     decoder: Decoder = "crf"
     scheme: Scheme = "bioes"
     word_dropout: float = 0.1
+    wide: bool = True
     learn_rate: float = 0.002
     runtime: Runtime = "onnx"
 
@@ -90,6 +95,7 @@ def _build_stage(settings: BiLSTMCRFSettings) -> KerasTagger:
         write=settings.write,
         scheme=settings.scheme,
         settings=settings.of_network,
+        wide=settings.wide,
         learn_rate=settings.learn_rate,
         runtime=settings.runtime,
     )
@@ -113,7 +119,7 @@ def build_network(config: NetworkConfig) -> keras.Model:
         hidden = layer(hidden, mask=words.mask)
         hidden = keras.layers.Dropout(settings["dropout"])(hidden)
 
-    logits = keras.layers.Dense(config.outputs, name="logits")(hidden)
+    inputs, logits = add_logits(config, words.inputs, hidden)
     if settings["decoder"] == "crf":
         logits = CRF.over(config.scheme)(logits)
-    return keras.Model(words.inputs, logits)
+    return keras.Model(inputs, logits)

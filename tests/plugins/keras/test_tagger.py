@@ -15,13 +15,18 @@ from spacy.tokens import Doc, Span  # noqa: E402
 from spacy.training import Example  # noqa: E402
 
 from glossator.errors import ConfigError, PipelineError, StageError  # noqa: E402
+from glossator.ml.chain_decoding import Chain, decode_spans  # noqa: E402
 from glossator.ml.span_scheme import SpanScheme  # noqa: E402
+from glossator.ml.word_sequences import WordSequences  # noqa: E402
+from glossator.ml.words import words_of  # noqa: E402
 from glossator.stages import Vectors, VectorSpace  # noqa: E402
+from glossator.util.arrays import read_arrays  # noqa: E402
 from glossator_keras.crf import CRF  # noqa: E402
 from glossator_keras.encoding.hashed_words import HashedWords  # noqa: E402
 from glossator_keras.models.bilstm_crf import make_tagger  # noqa: E402
 from glossator_keras.network import NetworkConfig, embed_words  # noqa: E402
 from glossator_keras.tagger import KerasTagger  # noqa: E402
+from glossator_keras.wide.crf import WIDE, WideCRF  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +92,7 @@ def share_right(stage, answers, data, write: str) -> float:
         ("ents", {}, 0),
         ("spans:k", {"cell": "gru", "depth": 2, "scheme": "bio"}, 4),
         ("tag", {"cell": "gru"}, 0),
+        ("ents", {"wide": False}, 0),
     ],
     ids=str,
 )
@@ -309,6 +315,49 @@ def test_what_was_saved_is_what_is_loaded_whatever_the_settings_say(school, tmp_
     for one, other in zip(school.answers(loaded, data), school.answers(stage, data), strict=True):
         assert np.array_equal(one.ids, other.ids)
         assert np.array_equal(one.probabilities, other.probabilities)
+
+
+def test_a_network_starts_as_the_linear_model_that_it_contains(school, tmp_path):
+    data = school.examples(60)
+    stage = make_tagger(width=16)
+    stage.initialize(data, VectorSpace(), seed=0)
+    stage.to_disk(tmp_path)
+    scheme = SpanScheme.bioes(stage.labels)
+    wide, saved = WideCRF(), read_arrays(tmp_path / WIDE)
+    wide.from_disk(tmp_path, len(scheme.labels))
+    potentials = (saved[name] for name in ("transitions", "start", "end"))
+    chain = Chain(*(a + b for a, b in zip(potentials, scheme.constraints(), strict=True)))
+
+    docs = [example.predicted for example in school.examples(20, seed=1)]
+    words, emissions = words_of(docs, ()), wide.emissions(docs)
+    starts = words.sentence_starts
+    sentences = [WordSequences.between(starts[i : i + 1], starts[i + 1 : i + 2]) for i in range(len(docs))]
+    answers = [(sentence, emissions[sentence.positions]) for sentence in sentences]
+    wanted = decode_spans(answers, words, scheme, chain, temperature=1.0)
+    assert any(wanted)
+    for got, want in zip(school.answers(stage, docs), wanted, strict=True):
+        assert spans_of(got) == spans_of(want)
+        assert [span.score for span in got] == pytest.approx([span.score for span in want], abs=1e-4)
+
+
+def test_folders_of_the_first_versions_have_no_linear_model(school, tmp_path):
+    stage = school.trained(wide=False)
+    stage.to_disk(tmp_path)
+    file = tmp_path / "tagger.json"
+    metadata = json.loads(file.read_text())
+    del metadata["wide"]
+    file.write_text(json.dumps(metadata))
+    loaded = make_tagger()
+    loaded.from_disk(tmp_path)
+    data = school.examples(20, seed=4)
+    assert school.answers(loaded, data) == school.answers(stage, data)
+
+
+def test_a_linear_model_that_is_missing_is_named(school, tmp_path):
+    school.trained().to_disk(tmp_path)
+    (tmp_path / WIDE).unlink()
+    with pytest.raises(PipelineError, match=r"wide\.npz is missing"):
+        make_tagger().from_disk(tmp_path)
 
 
 def test_one_that_knows_words_by_other_features_is_refused(school, tmp_path):
