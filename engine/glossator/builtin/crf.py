@@ -52,8 +52,6 @@ ARRAYS, METADATA = "weights.npz", "crf.json"
 
 _DECODE_WORDS = 8192  # decoded at a time, padding included
 _VECTOR_OFFSETS = (-1, 0, 1)  # a word has the vectors of the words around it as features, too
-# Features whose weights all stay below this change no probability by much: some three quarters of them.
-_NEGLIGIBLE = 0.15
 
 
 class CRFTagger:
@@ -73,7 +71,7 @@ class CRFTagger:
     """
 
     def __init__(
-        self, write: str = "ents", gazetteer: str = "", strength: float = 1.0, learn_rate: float = 0.1
+        self, write: str = "ents", gazetteer: str = "", strength: float = 1.0, learn_rate: float = 0.2
     ) -> None:
         for name, value in (("strength", strength), ("learn_rate", learn_rate)):
             if not value > 0:
@@ -147,13 +145,10 @@ class CRFTagger:
     def finish(self) -> None:
         """Leave out features that add next to nothing, and round the weights to half precision."""
         self._expect_trained()
-        kept = np.flatnonzero(np.abs(self._weights.sparse[:-1]).max(axis=1, initial=0) > _NEGLIGIBLE)
+        kept = self._weights.influential()
         self._table = self._table.some(kept)
         self._squares = self._squares.some(kept)
-        weights = self._weights.some(kept)
-        self._weights = weights.combined(
-            weights, lambda array, _: array.astype(np.float16).astype(np.float32)
-        )
+        self._weights = self._weights.some(kept).rounded()
         self._model = None
 
     def strongest(self, label: str, count: int) -> list[Contribution]:

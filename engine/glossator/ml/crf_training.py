@@ -79,11 +79,14 @@ class CRFSettings:
     """
 
     strength: float = 1.0
-    learn_rate: float = 0.1
+    learn_rate: float = 0.2
+
+
+DEFAULTS = CRFSettings()
 
 
 def fit_crf(
-    data: LabelledWords, zeros: CRFWeights, constraints: Constraints, settings: CRFSettings
+    data: LabelledWords, zeros: CRFWeights, constraints: Constraints, settings: CRFSettings = DEFAULTS
 ) -> CRFWeights:
     """Return the weights that fit the data; nothing depends on chance.
 

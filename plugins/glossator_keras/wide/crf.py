@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 WIDE = "wide.npz"
 
-# Features whose weights all stay below this change no probability by much: some three quarters of them.
-_NEGLIGIBLE = 0.15
 _PREFIX = "wide."
 
 
@@ -164,10 +162,8 @@ class _SparseModel:
     @classmethod
     def pruned(cls, table: FeatureTable, weights: CRFWeights) -> _SparseModel:
         """Leave out features that add next to nothing, and round the weights to half precision."""
-        kept = np.flatnonzero(np.abs(weights.sparse[:-1]).max(axis=1, initial=0) > _NEGLIGIBLE)
-        some = weights.some(kept)
-        rounded = some.combined(some, lambda array, _: array.astype(np.float16).astype(np.float32))
-        return cls._of(table.some(kept), rounded)
+        kept = weights.influential()
+        return cls._of(table.some(kept), weights.some(kept).rounded())
 
     @classmethod
     def _of(cls, table: FeatureTable, weights: CRFWeights) -> _SparseModel:
