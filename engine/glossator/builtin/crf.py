@@ -71,7 +71,7 @@ class CRFTagger:
     """
 
     def __init__(
-        self, write: str = "ents", gazetteer: str = "", strength: float = 1.0, learn_rate: float = 0.2
+        self, write: str = "ents", gazetteer: str = "", strength: float = 1.0, learn_rate: float = 0.1
     ) -> None:
         for name, value in (("strength", strength), ("learn_rate", learn_rate)):
             if not value > 0:
