@@ -29,7 +29,7 @@ from glossator.ml.phrase_features import named_phrases, phrase_hashes
 from glossator.ml.span_labels import span_labels
 from glossator.ml.span_scheme import SpanScheme
 from glossator.ml.temperature import fit_temperature
-from glossator.ml.token_features import TokenFeatures, neighbours
+from glossator.ml.token_features import VECTOR_OFFSETS, TokenFeatures, vectors_around
 from glossator.ml.word_sequences import WordSequences
 from glossator.stages import Contribution, ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.util.arrays import read_arrays, write_arrays
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 ARRAYS, METADATA = "weights.npz", "crf.json"
 
 _DECODE_WORDS = 8192  # decoded at a time, padding included
-_VECTOR_OFFSETS = (-1, 0, 1)  # a word has the vectors of the words around it as features, too
 
 
 class CRFTagger:
@@ -174,7 +173,8 @@ class CRFTagger:
             return []
         columns = self._columns(label, len(words))
         rows = self._rows([doc], tokens)[words]
-        dense = _dense(tokens.words, vectors)[words]
+        given = _vectors_of(tokens.words, vectors)
+        dense = vectors_around(given, tokens.words.lengths)[words]
 
         added: dict[str, float] = {}
         for word, features, column in zip(words.tolist(), rows, columns.tolist(), strict=True):
@@ -235,7 +235,7 @@ class CRFTagger:
         self._weights, self._squares = (
             CRFWeights.zeros(
                 features=len(self._table),
-                width=space.width * len(_VECTOR_OFFSETS),
+                width=space.width * len(VECTOR_OFFSETS),
                 labels=len(self._chain_labels),
             )
             for _ in range(2)
@@ -266,7 +266,7 @@ class CRFTagger:
         docs = [example.predicted for example in examples]
         return LabelledWords(
             rows=self._rows(docs, tokens),
-            dense=_dense(tokens.words, vectors),
+            vectors=_vectors_of(tokens.words, vectors),
             gold=self._gold(examples, tokens.words),
             lengths=tokens.words.lengths,
         )
@@ -297,7 +297,8 @@ class CRFTagger:
             rows = self._table.find(self._phrase_hashes(docs, words))
             emissions += self._weights.sparse[rows].sum(axis=1)
         if self._weights.dense.size:
-            emissions += _dense(words, vectors) @ self._weights.dense
+            dense = vectors_around(_vectors_of(words, vectors), words.lengths)
+            emissions += dense @ self._weights.dense
         return words, emissions
 
     def _gold_labels(self, example: Example) -> set[str]:
@@ -370,16 +371,11 @@ def _log_likelihood(
     return float((path - log_partition(potentials, lengths, *scaled)).sum())
 
 
-def _dense(words: Words, vectors: Vectors) -> Floats:
-    """Return the (words, width) vectors of each word and its neighbours; 0 beyond the ends of a sentence."""
-    count, width = len(words.positions), vectors.space.width
-    if not width:
-        return np.zeros((count, 0), dtype=np.float32)
-    rows = np.zeros((count + 1, width), dtype=np.float32)
-    rows[:count] = words.gather(vectors.values)
-    every = np.arange(count)
-    around = neighbours(every, words.lengths, _VECTOR_OFFSETS, fill=count)
-    return np.concatenate(rows[around], axis=1)
+def _vectors_of(words: Words, vectors: Vectors) -> Floats:
+    """Return the (words, width) vectors of the words."""
+    if not vectors.space.width:
+        return np.zeros((len(words.positions), 0), dtype=np.float32)
+    return words.gather(vectors.values).astype(np.float32, copy=False)
 
 
 def _smallest(array: Floats) -> Any:

@@ -17,6 +17,7 @@ from glossator.ml.chain_gradient import ChainGradient, chain_gradient
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.lbfgs import minimize
 from glossator.ml.sparse import sums_by_row
+from glossator.ml.token_features import vectors_around
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,19 +45,27 @@ class LabelledWords:
     """Sentences with the features and the gold labels of their words.
 
     Example:
-        data = LabelledWords(tokens.rows(table), dense, gold, tokens.words.lengths)
+        data = LabelledWords(tokens.rows(table), vectors, gold, tokens.words.lengths)
 
     Attributes:
         rows: (words, slots) numbers of sparse features.
-        dense: (words, width) dense features.
+        vectors: (words, width) vectors of the words.
         gold: (words,) labels; `UNLABELLED` where there is none.
         lengths: (sentences,) words of each.
     """
 
     rows: NDArray[np.int32]
-    dense: Floats
+    vectors: Floats
     gold: NDArray[np.int64]
     lengths: NDArray[np.int32]
+
+    @property
+    def dense(self) -> Floats:
+        """(words, 3 * width) dense features: the vectors of each word and its neighbours.
+
+        They are made anew each time: of all training data at once they could need gigabytes.
+        """
+        return vectors_around(self.vectors, self.lengths)
 
     def sentences(self, some: NDArray[np.intp]) -> LabelledWords:
         """Return some of the sentences."""
@@ -64,7 +73,7 @@ class LabelledWords:
         lengths = self.lengths[some]
         offsets = np.cumsum(lengths) - lengths
         words = np.repeat(starts[some] - offsets, lengths) + np.arange(int(lengths.sum()))
-        return LabelledWords(self.rows[words], self.dense[words], self.gold[words], lengths)
+        return LabelledWords(self.rows[words], self.vectors[words], self.gold[words], lengths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +136,8 @@ class AdaGrad:
         for name in ("transitions", "start", "end"):
             self._move(weights, name, slice(None), getattr(gradient, name))
         if self.squares.dense.size:
-            self._move(weights, "dense", slice(None), data.dense.T @ gradient.emissions)
+            slopes = data.dense.T @ gradient.emissions.astype(np.float32)
+            self._move(weights, "dense", slice(None), slopes)
 
         uncertain = np.flatnonzero(np.abs(gradient.emissions).max(axis=1) > _NEGLIGIBLE)
         features, slopes = _sparse_gradient(data.rows[uncertain], gradient.emissions[uncertain])

@@ -63,7 +63,7 @@ class WideCRF:
         table = FeatureTable.of(tokens.named())
         data = LabelledWords(
             rows=tokens.rows(table),
-            dense=np.zeros((len(gold), 0), dtype=np.float32),
+            vectors=np.zeros((len(gold), 0), dtype=np.float32),
             gold=gold,
             lengths=tokens.words.lengths,
         )

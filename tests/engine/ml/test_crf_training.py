@@ -23,14 +23,14 @@ def data(seed: int, sentences: int = 12) -> LabelledWords:
     gold = np.concatenate([SCHEME.encode([(0, n, "PER")] if n % 2 else [], n) for n in lengths])
     return LabelledWords(
         rows=generator.integers(FEATURES + 1, size=(words, 3)).astype(np.int32),
-        dense=generator.normal(size=(words, WIDTH)).astype(np.float32),
+        vectors=generator.normal(size=(words, WIDTH)).astype(np.float32),
         gold=gold.astype(np.int64),
         lengths=lengths,
     )
 
 
 def zeros() -> CRFWeights:
-    return CRFWeights.zeros(features=FEATURES, width=WIDTH, labels=len(SCHEME.labels))
+    return CRFWeights.zeros(features=FEATURES, width=3 * WIDTH, labels=len(SCHEME.labels))
 
 
 def loss(weights: CRFWeights, words: LabelledWords) -> float:
@@ -112,7 +112,7 @@ def test_some_sentences():
     assert chosen.lengths.tolist() == words.lengths[some].tolist()
     np.testing.assert_array_equal(chosen.rows, words.rows[expected])
     np.testing.assert_array_equal(chosen.gold, words.gold[expected])
-    np.testing.assert_array_equal(chosen.dense, words.dense[expected])
+    np.testing.assert_array_equal(chosen.vectors, words.vectors[expected])
 
 
 def test_weights_that_do_not_fit_are_refused():

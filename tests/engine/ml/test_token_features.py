@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 
 from glossator.ml.feature_table import FeatureTable
 from glossator.ml.phrase_features import named_phrases, phrase_hashes
-from glossator.ml.token_features import OFFSETS, TokenFeatures, is_pair, neighbours
+from glossator.ml.token_features import OFFSETS, TokenFeatures, is_pair, neighbours, vectors_around
 from glossator.ml.word_features import affix_hashes, outline_of
 from glossator.ml.words import words_of
 
@@ -92,6 +92,12 @@ def test_affixes_are_equal_where_their_characters_are(strings):
                 assert (prefixes[i] == prefixes[j]) == same
                 ends = [string[::-1][:size].rstrip("\0") for string in (first, second)]
                 assert (suffixes[i] == suffixes[j]) == (ends[0] == ends[1])
+
+
+def test_vectors_around_stay_in_their_sentence():
+    vectors = np.array([[1.0], [2.0], [3.0]])
+    assert vectors_around(vectors, np.array([2, 1])).tolist() == [[0, 1, 2], [1, 2, 0], [0, 3, 0]]
+    assert vectors_around(np.zeros((0, 2)), np.array([], dtype=int)).shape == (0, 6)
 
 
 def test_outlines():
