@@ -58,7 +58,7 @@ def peer(tmp_path_factory):
 def pipelines(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pipelines")
     # The stages of the samples draw nothing at random: another strength stands for another draw.
-    for seed, strength in enumerate((1.0, 1000.0)):
+    for seed, strength in enumerate((1.0, 0.0001)):
         changes = {"glossator.seed": seed, "classifiers.sentiment.strength": strength}
         glossator.train(read_config(recipe("samples"), changes), folder / f"samples-seed{seed}")
     return folder

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _CHUNK = 4096  # words whose features are looked up at a time
 # Features whose weights all stay below this change no probability by much: some three quarters of them.
 _NEGLIGIBLE = 0.15
+# After a few steps all weights are as small as that: then what is small beside the largest is negligible.
+_NEGLIGIBLE_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class CRFWeights:
 
     def influential(self) -> NDArray[np.intp]:
         """Return the numbers of the features that add more than next to nothing."""
-        return np.flatnonzero(np.abs(self.sparse[:-1]).max(axis=1, initial=0) > _NEGLIGIBLE)
+        effects = np.abs(self.sparse[:-1]).max(axis=1, initial=0)
+        return np.flatnonzero(effects > min(_NEGLIGIBLE, _NEGLIGIBLE_SHARE * effects.max(initial=0)))
 
     def rounded(self) -> CRFWeights:
         """Return the weights in half precision, which files hold without loss."""
