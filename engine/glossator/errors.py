@@ -61,7 +61,7 @@ class StageError(GlossatorError):
     """A stage failed while it was built, trained or run.
 
     Example:
-        raise StageError("bow: it is not trained yet")
+        raise StageError("linear: it is not trained yet")
     """
 
 

@@ -145,7 +145,7 @@ class Specs:
         """Declare document classifiers: `glossator.stages.Classifier`.
 
         Example:
-            yield Stage(name="bow", factory="glossator.builtin.bow:BagOfWords")
+            yield Stage(name="linear", factory="glossator.builtin.linear:LinearClassifier")
         """
 
     @hookspec

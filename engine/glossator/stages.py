@@ -10,7 +10,7 @@ predict ("ents", "spans:KEY", "tag" or "pos"), tokenizers `lang`, and classifier
 sets it. A factory raises `ConfigError` for settings it does not support.
 
 No stage inherits from these protocols: it has the methods, and the engine asks with `isinstance` for the
-optional ones (`Preparable`, `Updatable`, `Fittable`, `Calibratable`, `Finishable`).
+optional ones (`Preparable`, `Updatable`, `Fittable`, `Calibratable`, `Finishable`, `Explainable`).
 """
 
 from __future__ import annotations
@@ -40,6 +40,17 @@ class ScoredSpan(NamedTuple):
     end: int
     label: str
     score: float
+
+
+class Contribution(NamedTuple):
+    """A feature of a linear model, and what it adds to the logit of a label.
+
+    Example:
+        Contribution("refund", 1.7)
+    """
+
+    feature: str
+    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +208,8 @@ class TableEmbedder(Embedder, Protocol):
 class Classifier(Protocol):
     """Gives every Doc a probability for each of its labels.
 
-    It receives whole documents of any length and combines the evidence of all their words.
+    It receives whole documents of any length, except those without any word, and combines the evidence of all
+    their words.
 
     Example:
         class LengthClassifier:
@@ -334,6 +346,8 @@ class Updatable(Protocol):
 class Fittable(Protocol):
     """A stage that learns from all examples in one call.
 
+    A stage may be `Updatable`, too: training a pipeline calls `fit`, and spaCy's `nlp.update` calls `update`.
+
     Example:
         class MajorityClassifier:
             def fit(self, examples, vectors, *, seed):
@@ -373,3 +387,33 @@ class Finishable(Protocol):
 
     def finish(self) -> None:
         """Make it, unless it exists. Called before a pipeline is saved, not at each checkpoint."""
+
+
+@runtime_checkable
+class Explainable(Protocol):
+    """A stage whose features have names, as those of linear models.
+
+    Example:
+        class WordListClassifier:
+            def strongest(self, label, count):
+                return [Contribution(word, 1.0) for word in self.words[label][:count]]
+
+            def explain(self, doc, vectors, label, start, end, count):
+                return [Contribution(t.text, 1.0) for t in doc if t.text in self.words[label]][:count]
+
+    Attributes:
+        labels: The labels that can be explained.
+    """
+
+    labels: tuple[str, ...]
+
+    def strongest(self, label: str, count: int) -> Sequence[Contribution]:
+        """Return the features with the largest weights for or against a label, the largest first."""
+
+    def explain(
+        self, doc: Doc, vectors: Vectors, label: str, start: int, end: int, count: int
+    ) -> Sequence[Contribution]:
+        """Return what speaks most for or against a label of the tokens [start, end), the most first.
+
+        A classifier always explains a label of the whole Doc. `vectors` are those of this Doc alone.
+        """

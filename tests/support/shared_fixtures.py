@@ -38,9 +38,7 @@ width = 32
 depth = 1
 
 [classifiers.mood]
-stage = "bow"
-width = 16
-rows = 2000
+stage = "linear"
 
 [data.ner]
 corpus = "samples"
@@ -157,12 +155,14 @@ class InterruptedTagger(MajorityTagger):
 class DivergingTagger(MajorityTagger):
     """Learns in steps; its loss becomes what `losses` says, or it fails where that is empty."""
 
+    fit = None  # not at once
+
     def __init__(self, losses, write="tag"):
         super().__init__(write)
         self.losses = list(losses)
 
     def initialize(self, examples, space, *, seed):
-        super().fit(examples, None, seed=seed)
+        MajorityTagger.fit(self, examples, None, seed=seed)
 
     def update(self, examples, vectors):
         return float(self.losses.pop(0))
@@ -316,15 +316,21 @@ def start_cli(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
+def install_plugin(folder: Path, name: str, code: str) -> None:
+    """Write a plugin of one module as if pip had installed it into a folder."""
+    module = f"glossator_{name.replace('-', '_')}"
+    (folder / f"{module}.py").write_text(textwrap.dedent(code), encoding="utf-8")
+    metadata = folder / f"{module}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: glossator-{name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[glossator]\n{name} = {module}\n")
+
+
 @pytest.fixture
 def test_stages(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Install the plugin `test-stages`; returns the folder to put on other processes' PYTHONPATH."""
     folder = tmp_path_factory.mktemp("site")
-    (folder / "glossator_test_stages.py").write_text(textwrap.dedent(STAGES_MODULE), encoding="utf-8")
-    metadata = folder / "glossator_test_stages-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: glossator-test-stages\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[glossator]\ntest-stages = glossator_test_stages\n")
+    install_plugin(folder, "test-stages", STAGES_MODULE)
     monkeypatch.syspath_prepend(folder)
     importlib.invalidate_caches()
     yield folder

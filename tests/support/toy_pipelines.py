@@ -65,7 +65,7 @@ def train(pipeline: Pipeline) -> Pipeline:
 def small(pipeline: Pipeline) -> Pipeline:
     pipeline.add_tagger("ner", "window", width=16, depth=1, learn_rate=0.02)
     pipeline.add_tagger("tags", "window", write="tag", width=16, depth=1)
-    return pipeline.add_classifier("topic", "bow", rows=500, width=8)
+    return pipeline.add_classifier("topic", "linear")
 
 
 def toy() -> Pipeline:

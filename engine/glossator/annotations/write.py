@@ -101,7 +101,7 @@ def write_tags(doc: Doc, head: str, layer: Layer, tags: TokenTags, labels: Seque
 
 
 def write_cats(doc: Doc, labels: Sequence[str], probabilities: Sequence[float]) -> None:
-    """Write the probability of each category."""
+    """Write the probability of each category; in a text without words each is 0."""
     values = np.asarray(probabilities, dtype=np.float64).tolist()
     doc.cats.update(zip(labels, values, strict=True))
 

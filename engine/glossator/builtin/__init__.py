@@ -37,11 +37,6 @@ def glossator_classifiers() -> Iterator[Stage]:
         factory="glossator.builtin.linear:LinearClassifier",
         summary="logistic regression on words, their character n-grams and word pairs",
     )
-    yield Stage(
-        name="bow",
-        factory="glossator.builtin.bow:BagOfWords",
-        summary="linear classifier on hashed words and word pairs",
-    )
 
 
 @hookimpl

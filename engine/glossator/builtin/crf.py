@@ -21,7 +21,7 @@ from glossator.ml.batching import bucket_by_length
 from glossator.ml.chain_decoding import Chain, decode_spans, decode_tags
 from glossator.ml.chain_gradient import UNLABELLED
 from glossator.ml.crf_emissions import CRFEmissions
-from glossator.ml.crf_training import AdaGrad, LabelledWords, fit_crf
+from glossator.ml.crf_training import AdaGrad, CRFSettings, LabelledWords, fit_crf
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.feature_table import FeatureTable
 from glossator.ml.linear_chain import log_partition, path_score
@@ -31,7 +31,7 @@ from glossator.ml.span_scheme import SpanScheme
 from glossator.ml.temperature import fit_temperature
 from glossator.ml.token_features import TokenFeatures, neighbours
 from glossator.ml.word_sequences import WordSequences
-from glossator.stages import ScoredSpan, TokenTags, Vectors, VectorSpace
+from glossator.stages import Contribution, ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.util.arrays import read_arrays, write_arrays
 from glossator.util.threads import on_one_thread
 
@@ -67,9 +67,17 @@ class CRFTagger:
         write: The layer to predict.
         gazetteer: A file of phrases as for the `gazetteer` tagger, relative to the config's folder: to be
             part of one is a feature.
+        strength: The strength of the regularization.
+        learn_rate: The rate of AdaGrad's steps: of `update`, and of `fit` where data is large.
     """
 
-    def __init__(self, write: str = "ents", gazetteer: str = "") -> None:
+    def __init__(
+        self, write: str = "ents", gazetteer: str = "", strength: float = 1.0, learn_rate: float = 0.1
+    ) -> None:
+        for name, value in (("strength", strength), ("learn_rate", learn_rate)):
+            if not value > 0:
+                raise ConfigError(f"crf: {name} must be more than 0, not {value}")
+        self._settings = CRFSettings(strength=strength, learn_rate=learn_rate)
         self._layer = Layer.for_tagger(write)
         self._phrases = Gazetteer(gazetteer) if gazetteer else None
         self._temperature = 1.0
@@ -89,7 +97,7 @@ class CRFTagger:
         """Learn from all examples; nothing is drawn at random, so that the seed changes nothing."""
         tokens = self._begin(examples, vectors.space)
         data = self._data(examples, tokens, vectors)
-        self._weights = fit_crf(data, self._weights, self._constraints)
+        self._weights = fit_crf(data, self._weights, self._constraints, self._settings)
         self.finish()
 
     def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
@@ -106,7 +114,7 @@ class CRFTagger:
         self._model = None
         if not (data.gold != UNLABELLED).any():
             return 0.0
-        return AdaGrad(self._squares).step(self._weights, data, self._constraints)
+        return AdaGrad(self._squares, self._settings).step(self._weights, data, self._constraints)
 
     @on_one_thread
     def predict(
@@ -146,6 +154,43 @@ class CRFTagger:
             weights, lambda array, _: array.astype(np.float16).astype(np.float32)
         )
         self._model = None
+
+    def strongest(self, label: str, count: int) -> list[Contribution]:
+        """Return the features with the largest weights; for spans, those of their first and later words."""
+        self._expect_trained()
+        found: list[tuple[str, float]] = []
+        for column in dict.fromkeys(self._columns(label, 2).tolist()):
+            ending = f" → {self._chain_labels[column]}" if self._scheme else ""
+            weights = self._weights.sparse[:-1, column]
+            names = (f"{self._table.names[i]}{ending}" for i in _largest(weights, count))
+            found += zip(names, weights[_largest(weights, count)].tolist(), strict=True)
+        return [Contribution(*pair) for pair in sorted(found, key=lambda pair: -abs(pair[1]))[:count]]
+
+    def explain(
+        self, doc: Doc, vectors: Vectors, label: str, start: int, end: int, count: int
+    ) -> list[Contribution]:
+        """Return what the features of the words of a span or tag add to the potential of their labels."""
+        self._expect_trained()
+        tokens = TokenFeatures.of([doc])
+        positions = tokens.words.positions
+        words = np.flatnonzero((positions >= start) & (positions < end))
+        if not len(words):
+            return []
+        columns = self._columns(label, len(words))
+        rows = self._rows([doc], tokens)[words]
+        dense = _dense(tokens.words, vectors)[words]
+
+        added: dict[str, float] = {}
+        for word, features, column in zip(words.tolist(), rows, columns.tolist(), strict=True):
+            place = f" ({tokens.strings[tokens.index[word]]})" if len(words) > 1 else ""
+            for feature in features[features < len(self._table)].tolist():
+                # Affixes of several sizes are the same text in a short word.
+                name = f"{self._table.names[feature]}{place}"
+                added[name] = added.get(name, 0.0) + float(self._weights.sparse[feature, column])
+        if dense.size:
+            added["(vectors)"] = float((dense * self._weights.dense[:, columns].T).sum())
+        ranked = sorted(added.items(), key=lambda pair: -abs(pair[1]))[:count]
+        return [Contribution(name, value) for name, value in ranked if value]
 
     def training_state(self) -> TrainingState:
         """Return AdaGrad's sums."""
@@ -224,13 +269,23 @@ class CRFTagger:
 
     def _data(self, examples: Sequence[Example], tokens: TokenFeatures, vectors: Vectors) -> LabelledWords:
         docs = [example.predicted for example in examples]
-        rows = [tokens.rows(self._table), self._table.find(self._phrase_hashes(docs, tokens.words))]
         return LabelledWords(
-            rows=np.concatenate(rows, axis=1),
+            rows=self._rows(docs, tokens),
             dense=_dense(tokens.words, vectors),
             gold=self._gold(examples, tokens.words),
             lengths=tokens.words.lengths,
         )
+
+    def _rows(self, docs: Sequence[Doc], tokens: TokenFeatures) -> NDArray[np.int32]:
+        """Return the (words, slots) numbers of all sparse features."""
+        phrases = self._table.find(self._phrase_hashes(docs, tokens.words))
+        return np.concatenate([tokens.rows(self._table), phrases], axis=1)
+
+    def _columns(self, label: str, words: int) -> NDArray[np.intp]:
+        """Return the labels of the chain that so many words with a label have."""
+        if self._scheme is None:
+            return np.full(words, self.labels.index(label))
+        return self._scheme.encode([(0, words, label)], words)
 
     def _phrase_hashes(self, docs: Sequence[Doc], words: Words) -> Hashes:
         if self._phrases is None:
@@ -295,6 +350,11 @@ class CRFTagger:
 _NO_VECTORS = Vectors(space=VectorSpace(), values=[])
 
 
+def _largest(values: Floats, count: int) -> NDArray[np.intp]:
+    """Return the indices of the values farthest from 0."""
+    return np.argsort(-np.abs(values), kind="stable")[:count]
+
+
 def _sentences(words: Words, emissions: Floats) -> Iterator[tuple[WordSequences, Floats]]:
     """Yield all sentences in batches of like length, with their emissions."""
     starts = words.sentence_starts
@@ -323,8 +383,8 @@ def _dense(words: Words, vectors: Vectors) -> Floats:
     rows = np.zeros((count + 1, width), dtype=np.float32)
     rows[:count] = words.gather(vectors.values)
     every = np.arange(count)
-    columns = [rows[neighbours(every, words.lengths, offset, fill=count)] for offset in _VECTOR_OFFSETS]
-    return np.concatenate(columns, axis=1)
+    around = neighbours(every, words.lengths, _VECTOR_OFFSETS, fill=count)
+    return np.concatenate(rows[around], axis=1)
 
 
 def _smallest(array: Floats) -> Any:

@@ -19,19 +19,20 @@ from glossator.builtin.linear_model import LinearModel, design_of, with_intercep
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.ml.activations import sigmoid, softmax
 from glossator.ml.categories import category_matrix, log_likelihood
-from glossator.ml.logistic_regression import Weights, choose_strength, fit, loss_and_errors
+from glossator.ml.logistic_regression import Choice, Weights, choose_strength, fit, loss_and_errors
 from glossator.ml.temperature import fit_temperature
-from glossator.stages import Vectors, VectorSpace
+from glossator.stages import Contribution, Vectors, VectorSpace
 from glossator.util.arrays import read_arrays, write_arrays
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from spacy.tokens import Doc
     from spacy.training import Example
 
     from glossator.ml.logistic_regression import Floats, Gold
     from glossator.stages import TrainingState
 
-MOST_WEIGHTS = 15_000_000  # while learning: L-BFGS keeps some 20 arrays of them, 1.2 GB
+MOST_WEIGHTS = 7_000_000  # while learning: L-BFGS keeps some 20 arrays of them, 0.6 GB
 ARRAYS, METADATA = "weights.npz", "linear.json"
 
 _RATE = 0.5  # of AdaGrad's steps
@@ -72,11 +73,14 @@ class LinearClassifier:
 
         design = design_of(bags, self._features, texts, self._dense(docs, vectors))
         gold = self._gold(examples)
-        strength = self._strength
-        if strength is None:
+        if self._strength is None:
             choice = choose_strength(design, gold, exclusive=self.exclusive)
-            strength, self._temperature = choice.strength, choice.temperature
-        self._weights = fit(design, gold, strength=strength, exclusive=self.exclusive)
+        else:
+            choice = Choice(self._strength)
+        self._temperature = choice.temperature
+        self._weights = fit(
+            design, gold, strength=choice.strength, exclusive=self.exclusive, start=choice.weights
+        )
 
     def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
         """Collect labels and features, and start from weights of 0."""
@@ -115,14 +119,35 @@ class LinearClassifier:
         )
 
     def finish(self) -> None:
-        """Leave out features that add next to nothing, and round the weights to half precision."""
+        """Leave out features that add next to nothing, and round the weights to a byte each."""
         self._expect_trained()
         effects = np.abs(self._weights.sparse * self._features.idf[:, None]).max(axis=1, initial=0)
         kept = np.flatnonzero(effects > _NEGLIGIBLE * effects.max(initial=0))
         self._features = self._features.some(kept)
-        self._weights = Weights(_rounded(self._weights.sparse[kept]), _rounded(self._weights.dense))
+        self._weights = Weights(_rounded(self._weights.sparse[kept]), self._weights.dense)
         self._squares = Weights(self._squares.sparse[kept], self._squares.dense)
         self._model = None
+
+    def strongest(self, label: str, count: int) -> list[Contribution]:
+        """Return the features with the largest weights, times how much a rare feature counts."""
+        self._expect_trained()
+        values = self._weights.sparse[:, self.labels.index(label)] * self._features.idf
+        return _largest(self._features.names, values, count)
+
+    def explain(
+        self, doc: Doc, vectors: Vectors, label: str, start: int, end: int, count: int
+    ) -> list[Contribution]:
+        """Return what the features of a document add to the logit of a label."""
+        self._expect_trained()
+        bags, texts = _bags_and_texts([doc])
+        design = design_of(bags, self._features, texts, self._dense([doc], vectors))
+        column = self.labels.index(label)
+        amounts = design.gradient(np.ones((1, 1), dtype=np.float32))
+
+        dense = amounts.dense[:, 0] * self._weights.dense[:, column]
+        names = (*self._features.names, "(vectors)", "(any document)")
+        sparse = amounts.sparse[:, 0] * self._weights.sparse[:, column]
+        return _largest(names, np.concatenate([sparse, [dense[:-1].sum(), dense[-1]]]), count)
 
     def training_state(self) -> TrainingState:
         """Return AdaGrad's sums."""
@@ -141,10 +166,14 @@ class LinearClassifier:
             "kinds": self._features.kinds,
             "idf": self._features.idf,
             "names": np.frombuffer(names, dtype=np.uint8),
-            "sparse": _smallest(self._weights.sparse),
-            "dense": _smallest(self._weights.dense),
+            "dense": self._weights.dense,
             "center": self._center,
         }
+        steps, scales = _as_bytes(self._weights.sparse)
+        if np.array_equal(steps * scales, self._weights.sparse):
+            arrays |= {"steps": steps, "scales": scales}
+        else:
+            arrays["sparse"] = self._weights.sparse
         write_arrays(path / ARRAYS, arrays)
         metadata = {"labels": self.labels, "exclusive": self.exclusive, "temperature": self._temperature}
         metadata["documents"] = self._documents
@@ -222,7 +251,8 @@ class LinearClassifier:
     def _read(self, metadata: dict[str, Any], arrays: dict[str, Any]) -> None:
         names = tuple(arrays["names"].tobytes().decode().split("\n")) if len(arrays["hashes"]) else ()
         features = Features(arrays["hashes"], arrays["kinds"], arrays["idf"], names)
-        weights = Weights(arrays["sparse"].astype(np.float32), arrays["dense"].astype(np.float32))
+        sparse = arrays["steps"] * arrays["scales"] if "steps" in arrays else arrays["sparse"]
+        weights = Weights(sparse, arrays["dense"])
         labels = tuple(metadata["labels"])
         count = len(features.hashes)
         shapes = {
@@ -237,6 +267,12 @@ class LinearClassifier:
         self._features, self._weights, self._center = features, weights, arrays["center"]
         self._squares = self._zeros(count)
         self._model = None
+
+
+def _largest(names: Sequence[str], values: Floats, count: int) -> list[Contribution]:
+    """Return the features whose values are farthest from 0, without those that are 0."""
+    order = np.argsort(-np.abs(values), kind="stable")[:count]
+    return [Contribution(names[i], float(values[i])) for i in order.tolist() if values[i] != 0]
 
 
 def _bags_and_texts(docs: Sequence[Doc]) -> tuple[Bags, list[str]]:
@@ -256,10 +292,14 @@ def _mean_vectors(docs: Sequence[Doc], vectors: Vectors) -> Floats:
 
 
 def _rounded(array: Floats) -> Floats:
-    return array.astype(np.float16).astype(np.float32)
+    """Return the nearest values that one byte each can hold, with a scale for each row."""
+    bytes_, scales = _as_bytes(array)
+    return bytes_ * scales
 
 
-def _smallest(array: Floats) -> Any:
-    """Return the array in half precision if that loses nothing, as after `finish`."""
-    half = array.astype(np.float16)
-    return half if np.array_equal(half.astype(np.float32), array) else array
+def _as_bytes(array: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """Return (rows, labels) bytes and (rows, 1) scales; of rounded values they are exact."""
+    # A scale of few digits times 127, and that divided by 127 again, are exact in single precision.
+    scales = (np.abs(array).max(axis=1, keepdims=True, initial=0) / 127).astype(np.float16).astype(np.float32)
+    steps = np.round(array / np.where(scales > 0, scales, 1))
+    return np.clip(steps, -127, 127).astype(np.int8), scales

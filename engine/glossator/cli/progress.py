@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TextColumn,
@@ -56,6 +55,8 @@ def annotating(console: Console) -> Iterator[Callable[[Tally], None]]:
 class TrainingView:
     """Shows a bar over the batches of an epoch, and prints one line per epoch.
 
+    A stage that is fitted at once cannot say how far it is: its bar moves to and fro, beside a clock.
+
     Example:
         with TrainingView(Console(stderr=True)) as view:
             glossator.train(config, "models/mine", progress=view)
@@ -67,16 +68,15 @@ class TrainingView:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("words"),
+            TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
 
-        self._task = self._progress.add_task("", total=None, visible=False)
-        self._words = 0
+        self._task = self._progress.add_task("", total=None, visible=False, amount="")
+        self._words = self._learned = 0
 
     def __enter__(self) -> TrainingView:
         self._progress.start()
@@ -88,16 +88,21 @@ class TrainingView:
     def head_started(self, head: str, seed: int, words: int, max_epochs: int) -> None:
         """Start the bar."""
         self._scores = []
-        self._words = words
+        self._words, self._learned = words, 0
         self._console.print(
             f"[bold]{head}[/bold] seed {seed}: {words:,} words"
             + (f" per epoch, at most {max_epochs} epochs" if max_epochs else ", trained in one step")
         )
-        self._progress.reset(self._task, total=words, description=head, visible=True)
+        # A new task, as rich does not take the total of an old one away again.
+        self._progress.remove_task(self._task)
+        total = words if max_epochs else None
+        self._task = self._progress.add_task(head, total=total, amount=f"{words:,} words")
 
     def batch_done(self, words: int) -> None:
         """Move the bar."""
-        self._progress.advance(self._task, words)
+        self._learned += words
+        amount = f"{self._learned:,}/{self._words:,} words"
+        self._progress.update(self._task, total=self._words, completed=self._learned, amount=amount)
 
     def epoch_done(self, epoch: Epoch, *, best: bool) -> None:
         """Print the epoch and restart the bar."""
@@ -108,6 +113,7 @@ class TrainingView:
             f"{epoch.seconds:6.1f} s  {sparkline(self._scores)[-MOST_SPARKS:]} {mark}",
             highlight=False,
         )
+        self._learned = 0
         self._progress.reset(self._task, total=self._words)
 
     def message(self, text: str) -> None:

@@ -35,7 +35,12 @@ FILE_OPTIONS = {
 @click.option("--tagger", metavar="STAGE", help="Instead of CONFIG: train this tagger ...")
 @click.option("--classifier", metavar="STAGE", help="... or this classifier ...")
 @click.option("--train", "train_file", type=click.Path(path_type=Path), help="... on this file,")
-@click.option("--dev", "dev_file", type=click.Path(path_type=Path), help="and choose the best on this one.")
+@click.option(
+    "--dev",
+    "dev_file",
+    type=click.Path(path_type=Path),
+    help="and choose the best on this one, or on a part of that.",
+)
 @click.option("--write", default="ents", show_default=True, help="Layer that the tagger writes.")
 @click.option("--lang", default="en", show_default=True, help="Language, for --tagger and --classifier.")
 @input_format_options
@@ -110,11 +115,11 @@ def _check_no_file_options(context: click.Context) -> None:
 
 
 def _data(train_file: Path | None, dev_file: Path | None, input_format: InputFormat) -> dict[str, Any]:
-    if train_file is None or dev_file is None:
-        raise UsageError("--tagger and --classifier need --train FILE and --dev FILE")
+    if train_file is None:
+        raise UsageError("--tagger and --classifier need --train FILE")
     return {
         "train": str(train_file),
-        "dev": str(dev_file),
+        "dev": str(dev_file or ""),
         "format": input_format.name,
         "options": input_format.options,
         "encoding": input_format.encoding,

@@ -31,14 +31,16 @@ def _report(result: TrainingResult, output: Path, console: Console) -> None:
     from rich.text import Text
 
     from glossator.evaluation.scores import main_score
+    from glossator.training.trainer import best_seed
 
     table = Table("head", "stage", "score", "best on dev", "each seed", "epochs", title=Text(str(output)))
     for name, seeds in result.heads.items():
-        best = max(seeds, key=lambda seed: seed.score)
+        best = best_seed(seeds)
         scores = ", ".join(f"{seed.score:.4f}" for seed in seeds)
         head = result.pipeline.heads[name]
         metric = main_score(head.config.layer, exclusive=head.exclusive)
-        table.add_row(name, head.config.stage, metric, f"{best.score:.4f}", scores, str(len(best.epochs)))
+        epochs = str(len(best.epochs) or "–")  # a stage that is fitted at once has none
+        table.add_row(name, head.config.stage, metric, f"{best.score:.4f}", scores, epochs)
     if result.heads:
         console.print(table)
     if result.interrupted:

@@ -66,7 +66,8 @@ class DataConfig:
 
     Attributes:
         corpus: A corpus of the manifest; then no files are named.
-        train, dev, test: One file per split, relative to the config's folder.
+        train, dev, test: One file per split, relative to the config's folder. Without `dev`, training sets a
+            tenth of the training set aside, or uses cross-validation if that is too little.
         format: The files' format; "" to infer it from their suffixes.
         encoding: The files' encoding.
         options: Keyword arguments of the format's factory.
@@ -89,10 +90,11 @@ class TrainingConfig:
         TrainingConfig(max_epochs=50, patience=10)
 
     Attributes:
-        max_epochs: The maximum number of passes over the training data.
+        max_epochs: The maximum number of epochs: of passes through the training data, or of as many passes as
+            make 20 batches if the data is small.
         patience: Stop after this many epochs in a row whose dev score is below the best.
         batch_words: The maximum number of words per batch (a longer document is a batch of its own). Small
-            data gets smaller batches, down to 200 words, so that an epoch has at least 20 batches.
+            data gets smaller batches, down to 200 words, so that a pass has 20 batches if it can.
     """
 
     max_epochs: int = 30

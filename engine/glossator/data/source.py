@@ -39,6 +39,11 @@ class DataSource:
     corpora: Path | None
     plugins: PluginManager
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """What there is to learn from: "train" and "dev", or "train" alone if no file is named for dev."""
+        return ("train", "dev") if self.config.corpus or self.config.dev else ("train",)
+
     def files(self, split: str) -> list[Path]:
         """Return the files of "train", "dev" or "test", or the folder that holds them.
 
@@ -99,5 +104,5 @@ def data_source(
     """
     data = config.data.get(head)
     if data is None:
-        raise ConfigError(f"[data.{head}] is missing: set corpus = NAME, or train = FILE and dev = FILE")
+        raise ConfigError(f"[data.{head}] is missing: set corpus = NAME, or train = FILE")
     return DataSource(config=data, folder=config.folder, corpora=corpora, plugins=plugins)

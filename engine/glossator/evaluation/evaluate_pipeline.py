@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -13,17 +13,23 @@ from glossator.data.files import as_paths
 from glossator.errors import DataError, UsageError
 from glossator.evaluation.evaluate import Evaluation, evaluate_from_raw_text, evaluate_head
 from glossator.evaluation.gold_sources import GoldFiles, GoldSource, OwnData, Split
+from glossator.evaluation.matching import Labelled
 from glossator.evaluation.plots import can_draw
-from glossator.evaluation.report import error_counts, write_report
+from glossator.evaluation.report import Explain, error_counts, write_report
 from glossator.pipeline.loading import load_if_named, plugins_of
+from glossator.stages import Contribution, Explainable
 from glossator.util.callbacks import ignore
 from glossator.util.messages import listed
 
 if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
     from glossator.formats.record import Record
     from glossator.pipeline.head import Head
     from glossator.pipeline.pipeline import Pipeline
     from glossator.plugins.manager import PluginManager
+
+FEATURES_SHOWN = 8  # in the report, for each label of an error
 
 Message = Callable[[str], None]
 
@@ -142,7 +148,7 @@ def evaluate(
         if data.examples:
             result.heads[head.name] = _evaluate(loaded, head, data, retokenize)
             if report is not None:
-                _write_report(Path(report), head, data, result.heads[head.name], on_message)
+                _write_report(loaded, Path(report), head, data, result.heads[head.name], on_message)
 
     _check_scored(result)
     if report is not None and not can_draw():
@@ -201,9 +207,29 @@ def _report_problems(head: Head, data: GoldData, on_message: Message) -> None:
         )
 
 
-def _write_report(folder: Path, head: Head, data: GoldData, result: Evaluation, on_message: Message) -> None:
+def _write_report(
+    pipeline: Pipeline, folder: Path, head: Head, data: GoldData, result: Evaluation, on_message: Message
+) -> None:
     gold = [example.reference for example in data.examples]
-    written = write_report(folder, head.name, head.config.layer, result, gold)
+    explain = _explainer(pipeline, head)
+    written = write_report(folder, head.name, head.config.layer, result, gold, explain)
     errors = ", ".join(f"{count:,} {kind}" for kind, count in error_counts(result.matches).items())
     files = ", ".join(path.name for path in written)
     on_message(f"{head.name}: {errors or 'no errors'}; {folder}: {files}")
+
+
+def _explainer(pipeline: Pipeline, head: Head) -> Explain | None:
+    """Return what finds the features behind a label, None if the head's stage cannot tell."""
+    stage = head.stage
+    if not isinstance(stage, Explainable):
+        return None
+
+    def explain(doc: Doc, labelled: Labelled) -> Sequence[Contribution]:
+        span = doc.char_span(labelled.start, labelled.end, alignment_mode="expand")
+        # The gold may have labels that the stage does not know.
+        if span is None or labelled.label not in stage.labels:
+            return ()
+        vectors = pipeline.vectors(head.config, [doc])
+        return stage.explain(doc, vectors, labelled.label, span.start, span.end, FEATURES_SHOWN)
+
+    return explain

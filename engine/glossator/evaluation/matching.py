@@ -51,8 +51,8 @@ class Match(NamedTuple):
         gold: The gold annotation; None if there is none.
         predicted: The prediction; None if there is none.
         score: The probability of `predicted` or, if categories are not exclusive and this one was not
-            predicted, of this category; None for a missed span and for a document that is predicted to be
-            out of scope.
+            predicted, of this category; None for a missed span and for a document that got no category:
+            because it is out of scope, or has no words.
     """
 
     document: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from glossator.annotations.layer import Layer
 from glossator.data.examples import SOURCE
 from glossator.evaluation.matching import ERROR_KINDS, Kind, Labelled, Match
 from glossator.evaluation.plots import confusion_picture, reliability_diagram
+from glossator.stages import Contribution
 from glossator.util.ranking import RANKING_DIGITS
 
 if TYPE_CHECKING:
@@ -20,8 +21,17 @@ if TYPE_CHECKING:
     from glossator.evaluation.evaluate import Evaluation
 
 
+# Returns the features that speak for or against a span or category of a Doc.
+Explain = Callable[["Doc", Labelled], Sequence[Contribution]]
+
+
 def write_report(
-    folder: Path, head: str, layer: Layer, evaluation: Evaluation, gold: Sequence[Doc]
+    folder: Path,
+    head: str,
+    layer: Layer,
+    evaluation: Evaluation,
+    gold: Sequence[Doc],
+    explain: Explain | None = None,
 ) -> list[Path]:
     """Write the files of a head, replacing older ones: HEAD.json, HEAD.errors.jsonl and pictures.
 
@@ -38,13 +48,15 @@ def write_report(
         layer: The layer that the head writes.
         evaluation: The head's evaluation.
         gold: The gold Docs that the head was scored on.
+        explain: Returns the features that decided, if the head's stage can tell.
 
     Returns:
         The written files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     errors = "".join(
-        f"{json.dumps(row, ensure_ascii=False)}\n" for row in error_rows(evaluation.matches, layer, gold)
+        f"{json.dumps(row, ensure_ascii=False)}\n"
+        for row in error_rows(evaluation.matches, layer, gold, explain)
     )
     contents = {
         f"{head}.json": (json.dumps(summary(head, layer, evaluation), indent=2) + "\n").encode(),
@@ -87,12 +99,15 @@ def error_counts(matches: Sequence[Match]) -> dict[Kind, int]:
     return {kind: counts[kind] for kind in ERROR_KINDS if counts[kind]}
 
 
-def error_rows(matches: Sequence[Match], layer: Layer, gold: Sequence[Doc]) -> Iterator[dict[str, Any]]:
+def error_rows(
+    matches: Sequence[Match], layer: Layer, gold: Sequence[Doc], explain: Explain | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield every error in descending order of confidence; missed spans come last.
 
     A row has `document` (counted from 1), its `file` and `line`, `kind`, `score`, `predicted`, `gold` and
     their `text`: the sentence or, for categories, the whole document. `predicted` and `gold` have
-    a `label` and, except for categories, their own `text` with `start` and `end` in the row's text.
+    a `label` and, except for categories, their own `text` with `start` and `end` in the row's text; with
+    `explain`, also `features`, pairs of a name and what the feature adds to the label's logit.
 
     Example:
         for row in error_rows(evaluation.matches, Layer.parse("ents"), gold_docs):
@@ -108,8 +123,8 @@ def error_rows(matches: Sequence[Match], layer: Layer, gold: Sequence[Doc]) -> I
             "line": line,
             "kind": match.kind,
             "score": match.score,
-            "predicted": _side(match.predicted, doc, start, layer),
-            "gold": _side(match.gold, doc, start, layer),
+            "predicted": _side(match.predicted, doc, start, layer, explain),
+            "gold": _side(match.gold, doc, start, layer, explain),
             "text": doc.text[start:end],
         }
 
@@ -132,10 +147,15 @@ def _sentences(doc: Doc, match: Match) -> tuple[int, int]:
     return span[0].sent.start_char, span[-1].sent.end_char
 
 
-def _side(labelled: Labelled | None, doc: Doc, offset: int, layer: Layer) -> dict[str, Any] | None:
+def _side(
+    labelled: Labelled | None, doc: Doc, offset: int, layer: Layer, explain: Explain | None
+) -> dict[str, Any] | None:
     if labelled is None:
         return None
     start, end, label = labelled
-    if layer.is_categories:
-        return {"label": label}
-    return {"label": label, "text": doc.text[start:end], "start": start - offset, "end": end - offset}
+    side: dict[str, Any] = {"label": label}
+    if not layer.is_categories:
+        side |= {"text": doc.text[start:end], "start": start - offset, "end": end - offset}
+    if explain is not None:
+        side["features"] = [[feature, round(value, 4)] for feature, value in explain(doc, labelled)]
+    return side

@@ -124,15 +124,21 @@ def _score_cats(
 ) -> dict[str, Any]:
     if exclusive:
         _check_all_classified(examples, labels)
+    classified = [example for example in examples if any(map(example.predicted.cats.get, labels))]
     scores = Scorer.score_cats(
-        examples, "cats", labels=labels, multi_label=not exclusive, getter=_positive if exclusive else getattr
+        classified if exclusive else examples,
+        "cats",
+        labels=labels,
+        multi_label=not exclusive,
+        getter=_positive if exclusive else getattr,
     )
     gold, predicted = [example.reference for example in examples], [example.predicted for example in examples]
     match = functools.partial(match_categories, gold, predicted, labels, exclusive=exclusive)
     matches = match(thresholds=thresholds)
-    if not exclusive:
-        scores |= _by_thresholds(matches, labels)
-    elif thresholds:
+    if not exclusive or len(classified) < len(examples):
+        # spaCy's Scorer has one threshold for all labels, and fails on documents without a prediction.
+        scores |= _from_matches(matches, labels)
+    if exclusive and thresholds:
         # Without thresholds the most probable category is always the prediction.
         in_scope = [one for one in match() if one.gold and one.gold.label in labels]
         scores |= {"cats_in_scope_acc": _accuracy(in_scope), **_out_of_scope(matches, predicted, labels)}
@@ -145,16 +151,18 @@ def _positive(doc: Doc, attribute: str) -> dict[str, float]:
     return {label: value for label, value in getattr(doc, attribute).items() if value > 0}
 
 
-def _by_thresholds(matches: Sequence[Match], labels: Sequence[str]) -> dict[str, Any]:
-    """Return spaCy's scores of categories that are not exclusive, each with its own threshold."""
+def _from_matches(matches: Sequence[Match], labels: Sequence[str]) -> dict[str, Any]:
+    """Return spaCy's precision, recall and F1 of categories, by label and on average."""
     by_label = {label: PRFScore() for label in labels}
     micro = PRFScore()
     for match in matches:
-        side = match.gold or match.predicted
-        if side:
-            documents = [{match.document} if each else set() for each in (match.predicted, match.gold)]
-            by_label[side.label].score_set(*documents)
-            micro.score_set(*documents)
+        for label in {side.label for side in (match.gold, match.predicted) if side}.intersection(labels):
+            sides = [
+                {match.document} if side and side.label == label else set()
+                for side in (match.predicted, match.gold)
+            ]
+            by_label[label].score_set(*sides)
+            micro.score_set(*sides)
     if not matches:
         return {}
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from glossator.ml.row_cache import RowCache
 from glossator.ml.token_features import (
+    NO_WORDS,
     OFFSETS,
     DistinctWords,
     is_pair,
@@ -43,6 +44,7 @@ class CRFEmissions:
         self._table = table
         self._sparse = weights.sparse
         self._cache = RowCache(MOST_CACHED)
+        self._edge = self._sums(NO_WORDS, edge=True)
         pairs = np.flatnonzero([is_pair(name) for name in table.names])
         self._pairs = table.some(pairs)
         self._pair_rows = np.concatenate([weights.sparse[pairs], weights.sparse[-1:]])
@@ -50,11 +52,12 @@ class CRFEmissions:
     def of(self, docs: Sequence[Doc]) -> tuple[Words, Floats]:
         """Return the words of Docs, and their (words, labels) emissions."""
         found = DistinctWords.of(docs)
-        lengths, fill = found.words.lengths, len(found.keys)
+        lengths = found.words.lengths
         contributions = self._contributions(found)
         emissions = np.zeros((len(found.index), self._sparse.shape[1]), dtype=np.float32)
-        for place, offset in enumerate(OFFSETS):
-            emissions += contributions[place][neighbours(found.index, lengths, offset, fill)]
+        around = neighbours(found.index, lengths, OFFSETS, fill=len(found.keys))
+        for each, words in zip(contributions, around, strict=True):
+            emissions += each[words]
         for hashes in pair_hashes(found.lower, lengths):
             self._add_pairs(emissions, hashes)
         return found.words, emissions
@@ -71,8 +74,7 @@ class CRFEmissions:
             return self._sums(found.describe(new)[0])
 
         rows = self._cache.rows(found.keys, compute)
-        edge = self._sums(np.zeros((0, found.columns), dtype=np.uint64), edge=True)
-        return np.concatenate([rows, edge]).transpose(1, 0, 2)
+        return np.concatenate([rows, self._edge]).transpose(1, 0, 2)
 
     def _sums(self, values: Hashes, *, edge: bool = False) -> Floats:
         """Return the (words, offsets, labels) sums over the features of words, or of the edge alone."""

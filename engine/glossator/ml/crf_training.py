@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 
 SMALL = 2_500  # words; below, L-BFGS is both faster and better
 
-# CRFsuite's documentation, and what most users of it set.
-L1, L2 = 0.1, 0.05
 MOST_ITERATIONS, TOLERANCE = 100, 1e-3
-
-RATE, DECAY = 0.1, 1e-4  # of AdaGrad, and the L2 penalty of each batch
 EPOCHS = 10
+# Regularization of strength 1: of L-BFGS as most users of CRFsuite set it, and of each batch of AdaGrad.
+_L1, _L2, _DECAY = 0.1, 0.05, 1e-4
 _FIRST_SQUARES = 1e-8
 _BATCHES = 200  # in an epoch, but for batches of more than `_LARGEST_BATCH` sentences
 _LARGEST_BATCH = 16
@@ -68,34 +66,56 @@ class LabelledWords:
         return LabelledWords(self.rows[words], self.dense[words], self.gold[words], lengths)
 
 
-def fit_crf(data: LabelledWords, zeros: CRFWeights, constraints: Constraints) -> CRFWeights:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CRFSettings:
+    """How a CRF is trained.
+
+    Example:
+        fit_crf(data, zeros, constraints, CRFSettings(strength=3.0))
+
+    Attributes:
+        strength: The strength of the regularization, more than 0.
+        learn_rate: The rate of AdaGrad's steps, where data is large.
+    """
+
+    strength: float = 1.0
+    learn_rate: float = 0.1
+
+
+def fit_crf(
+    data: LabelledWords, zeros: CRFWeights, constraints: Constraints, settings: CRFSettings
+) -> CRFWeights:
     """Return the weights that fit the data; nothing depends on chance.
 
     Example:
-        fit_crf(data, CRFWeights.zeros(features=len(table), width=0, labels=7), scheme.constraints())
+        zeros = CRFWeights.zeros(features=len(table), width=0, labels=7)
+        fit_crf(data, zeros, scheme.constraints(), CRFSettings())
 
     Args:
         data: The training data.
         zeros: Where to start.
         constraints: (transitions, start, end): -inf for what is forbidden, else 0.
+        settings: How to train.
     """
-    small = len(data.gold) < SMALL
-    return _fit_at_once(data, zeros, constraints) if small else _fit_in_steps(data, zeros, constraints)
+    fit = _fit_at_once if len(data.gold) < SMALL else _fit_in_steps
+    return fit(data, zeros, constraints, settings)
 
 
 class AdaGrad:
     """Steps down the gradient, each weight at its own rate.
 
     Example:
-        optimizer = AdaGrad(CRFWeights.zeros(features=1000, width=0, labels=7))
+        optimizer = AdaGrad(CRFWeights.zeros(features=1000, width=0, labels=7), CRFSettings())
         loss = optimizer.step(weights, data, constraints)
 
     Attributes:
         squares: The sum of the squared gradients of each weight so far.
     """
 
-    def __init__(self, squares: CRFWeights) -> None:
+    def __init__(self, squares: CRFWeights, settings: CRFSettings) -> None:
         self.squares = squares
+        self._decay = np.float32(_DECAY * settings.strength)
+        self._learn_rate = settings.learn_rate
 
     def step(self, weights: CRFWeights, data: LabelledWords, constraints: Constraints) -> float:
         """Change the weights by one step on a batch; return its mean loss per word, in nats."""
@@ -109,18 +129,20 @@ class AdaGrad:
         features, slopes = _sparse_gradient(data.rows[uncertain], gradient.emissions[uncertain])
         known = features < len(weights.sparse) - 1
         features, slopes = features[known], slopes[known]
-        self._move(weights, "sparse", features, slopes + np.float32(DECAY) * weights.sparse[features])
+        self._move(weights, "sparse", features, slopes + self._decay * weights.sparse[features])
         return gradient.loss / max(len(data.gold), 1)
 
     def _move(self, weights: CRFWeights, name: str, where: Any, slopes: NDArray[Any]) -> None:
         sums, values = getattr(self.squares, name), getattr(weights, name)
         sums[where] += slopes**2
-        values[where] -= RATE * slopes / np.sqrt(_FIRST_SQUARES + sums[where])
+        values[where] -= self._learn_rate * slopes / np.sqrt(_FIRST_SQUARES + sums[where])
 
 
-def _fit_in_steps(data: LabelledWords, zeros: CRFWeights, constraints: Constraints) -> CRFWeights:
+def _fit_in_steps(
+    data: LabelledWords, zeros: CRFWeights, constraints: Constraints, settings: CRFSettings
+) -> CRFWeights:
     weights = zeros.combined(zeros, lambda array, _: array.copy())
-    optimizer = AdaGrad(zeros.combined(zeros, lambda array, _: array.copy()))
+    optimizer = AdaGrad(zeros.combined(zeros, lambda array, _: array.copy()), settings)
     generator = np.random.default_rng(0)  # a fixed order is as good as any
     count = len(data.lengths)
     size = int(np.clip(count // _BATCHES, 1, _LARGEST_BATCH))
@@ -136,7 +158,11 @@ def _fit_in_steps(data: LabelledWords, zeros: CRFWeights, constraints: Constrain
     return total.combined(total, lambda array, _: array / averaged)
 
 
-def _fit_at_once(data: LabelledWords, zeros: CRFWeights, constraints: Constraints) -> CRFWeights:
+def _fit_at_once(
+    data: LabelledWords, zeros: CRFWeights, constraints: Constraints, settings: CRFSettings
+) -> CRFWeights:
+    l1, l2 = _L1 * settings.strength, _L2 * settings.strength
+
     def function(vector: NDArray[Any]) -> tuple[float, NDArray[Any]]:
         weights = _unpacked(vector, zeros)
         gradient = _gradient(weights, data, constraints)
@@ -147,13 +173,12 @@ def _fit_at_once(data: LabelledWords, zeros: CRFWeights, constraints: Constraint
         sparse[-1] = 0
         dense = data.dense.T @ gradient.emissions
         slopes = (sparse, dense, gradient.transitions, gradient.start, gradient.end)
-        penalty = L2 * float(vector @ vector)
-        return gradient.loss + penalty, _packed(slopes) + 2 * L2 * vector
+        penalty = l2 * float(vector @ vector)
+        return gradient.loss + penalty, _packed(slopes) + 2 * l2 * vector
 
     start = _packed(zeros.arrays().values())
-    return _unpacked(
-        minimize(function, start, l1=L1, max_iterations=MOST_ITERATIONS, tolerance=TOLERANCE), zeros
-    )
+    best = minimize(function, start, l1=l1, max_iterations=MOST_ITERATIONS, tolerance=TOLERANCE)
+    return _unpacked(best, zeros)
 
 
 def _gradient(weights: CRFWeights, data: LabelledWords, constraints: Constraints) -> ChainGradient:

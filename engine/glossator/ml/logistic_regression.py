@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Gold = NDArray[np.float64]
 
-STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # tried in this order: each starts from the one before
-USUAL_STRENGTH = 0.01  # where too few documents are labelled to choose one
+STRENGTHS = (1.0, 0.25, 0.06, 0.015, 0.004)  # tried in this order: each starts from the one before
+USUAL_STRENGTH = 0.015  # where too few documents are labelled to choose one
 
 _FOLDS = 5
 _FEW_DOCUMENTS = 1000  # of fewer, each is held out once; of more, one fold says enough
@@ -121,15 +121,18 @@ class Choice:
 
     Example:
         choice = choose_strength(design, gold, exclusive=True)
-        fit(design, gold, strength=choice.strength, exclusive=True)
+        fit(design, gold, strength=choice.strength, exclusive=True, start=choice.weights)
 
     Attributes:
         strength: The weight of the penalty.
         temperature: Calibrates the probabilities of documents that were held out.
+        weights: Weights learned on a part of the documents, from which fitting to all is short; None if no
+            choice was made.
     """
 
     strength: float
-    temperature: float
+    temperature: float = 1.0
+    weights: Weights | None = None
 
 
 def fit(
@@ -160,18 +163,19 @@ def choose_strength(design: Design, gold: Gold, *, exclusive: bool) -> Choice:
         choose_strength(design, gold, exclusive=True).strength  # 0.1
     """
     if len(gold) < _FEWEST_DOCUMENTS:
-        return Choice(USUAL_STRENGTH, 1.0)
+        return Choice(USUAL_STRENGTH)
 
     folds = _folds(gold)
     held_out = range(_FOLDS if len(gold) < _FEW_DOCUMENTS else 1)
-    paths = [_logits_along_path(design, gold, folds == fold, exclusive) for fold in held_out]
+    paths = [_along_path(design, gold, folds == fold, exclusive) for fold in held_out]
     tested = gold[np.concatenate([np.flatnonzero(folds == fold) for fold in held_out])]
 
-    best, best_score, misses = Choice(USUAL_STRENGTH, 1.0), -np.inf, 0
-    for strength, logits in zip(STRENGTHS, zip(*paths, strict=True), strict=False):
-        temperature, score = _calibrated(np.concatenate(logits), tested, exclusive)
+    best, best_score, misses = Choice(USUAL_STRENGTH), -np.inf, 0
+    for strength, results in zip(STRENGTHS, zip(*paths, strict=True), strict=False):
+        logits = np.concatenate([of_fold for _, of_fold in results])
+        temperature, score = _calibrated(logits, tested, exclusive)
         if score > best_score:
-            best, best_score, misses = Choice(strength, temperature), score, 0
+            best, best_score, misses = Choice(strength, temperature, results[0][0]), score, 0
         else:
             misses += 1
         # The likelihood has one maximum along the path, but for noise.
@@ -229,15 +233,15 @@ def _fit(
     return Weights.of_vector(found, features, labels)
 
 
-def _logits_along_path(
+def _along_path(
     design: Design, gold: Gold, held_out: NDArray[np.bool_], exclusive: bool
-) -> Iterator[Floats]:
-    """Yield the logits of held-out documents at each strength."""
+) -> Iterator[tuple[Weights, Floats]]:
+    """Yield the weights learned at each strength, and the logits of the held-out documents."""
     learnt, test = design.some(np.flatnonzero(~held_out)), design.some(np.flatnonzero(held_out))
     weights: Weights | None = None
     for strength in STRENGTHS:
         weights = _fit(learnt, gold[~held_out], strength, exclusive, weights, effort=_SEARCH)
-        yield test.logits(weights)
+        yield weights, test.logits(weights)
 
 
 def _calibrated(logits: Floats, gold: Gold, exclusive: bool) -> tuple[float, float]:

@@ -33,7 +33,7 @@ Thresholds = Mapping[str, float]
 def apply_thresholds(
     probabilities: Floats, labels: Sequence[str], thresholds: Thresholds, *, exclusive: bool
 ) -> list[list[str]]:
-    """Return the categories of each document, the most probable first.
+    """Return the categories of each document, the most probable first; none if all probabilities are 0.
 
     Example:
         apply_thresholds(np.array([[0.7, 0.4]]), ["food", "travel"], {}, exclusive=False)  # [["food"]]
@@ -48,7 +48,9 @@ def apply_thresholds(
     least = [thresholds.get(label, 0.0 if exclusive else THRESHOLD) for label in labels]
     likeliest = probabilities if exclusive else np.round(probabilities, RANKING_DIGITS)
     ranked = np.argsort(-likeliest, axis=1, kind="stable")[:, : 1 if exclusive else None]
-    passed = np.take_along_axis(probabilities >= np.asarray(least), ranked, axis=1)
+    # The engine gives a document without words probabilities of 0.
+    reached = (probabilities >= np.asarray(least)) & probabilities.any(axis=1, keepdims=True)
+    passed = np.take_along_axis(reached, ranked, axis=1)
     return [[labels[column] for column in row[ok].tolist()] for row, ok in zip(ranked, passed, strict=True)]
 
 

@@ -25,6 +25,7 @@ from glossator.ml.word_features import (
     SHAPE,
     SUFFIXES,
     WORD,
+    outline_of,
     word_features,
 )
 from glossator.ml.words import Words, strings_of, words_of
@@ -51,6 +52,7 @@ _NAMES = ("word", "lower", "shape", "outline", *(["prefix"] * len(PREFIXES)), *(
 _EDGE, _PAIR = len(_NAMES), len(_NAMES) + 1  # kinds of features beside the columns of `word_features`
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _NO_WORD = np.uint64(0)
+NO_WORDS = np.zeros((0, len(_NAMES)), dtype=np.uint64)  # for the features of the edge alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +88,11 @@ class TokenFeatures:
         values, strings, shapes = found.describe(every)
         return cls(found.words, found.keys, found.index, values, strings, shapes)
 
-    def neighbours(self, offset: int) -> NDArray[np.intp]:
-        """Return the (words,) distinct word at an offset, `len(keys)` beyond the ends of the sentence."""
-        return neighbours(self.index, self.words.lengths, offset, fill=len(self.keys))
-
     def rows(self, table: FeatureTable) -> NDArray[np.int32]:
         """Return the (words, slots) numbers of each word's features; `len(table)` for what is unknown."""
-        columns = [
-            table.find(hashes)[self.neighbours(offset)] for offset, hashes in word_hashes(self.values).items()
-        ]
+        around = neighbours(self.index, self.words.lengths, OFFSETS, fill=len(self.keys))
+        found = [table.find(hashes) for hashes in word_hashes(self.values).values()]
+        columns = [numbers[words] for numbers, words in zip(found, around, strict=True)]
         pairs = pair_hashes(self.values[self.index, LOWER], self.words.lengths)
         columns += [table.find(hashes)[:, None] for hashes in pairs]
         return np.concatenate(columns, axis=1)
@@ -118,6 +116,8 @@ class TokenFeatures:
             return string[-AFFIX_SIZES[column - SUFFIXES[0]] :]
         if column == LOWER:
             return string.lower()
+        if column == OUTLINE:
+            return outline_of(self.shapes[word])
         return string if column == WORD else self.shapes[word]
 
     def _named_pairs(self) -> Iterator[tuple[int, str]]:
@@ -159,11 +159,6 @@ class DistinctWords:
         words = words_of(docs, (ORTH_ATTRIBUTE, LOWER_ATTRIBUTE, SHAPE_ATTRIBUTE))
         keys, first, index = np.unique(words.features[:, 0], return_index=True, return_inverse=True)
         return cls(docs, words, keys, first, index.reshape(-1))
-
-    @property
-    def columns(self) -> int:
-        """The number of columns of `word_features`."""
-        return len(_NAMES)
 
     @property
     def lower(self) -> Hashes:
@@ -214,24 +209,20 @@ def pair_hashes(lower: Hashes, lengths: NDArray[np.int32]) -> tuple[Hashes, Hash
 
 
 def neighbours(
-    index: NDArray[np.intp], lengths: NDArray[np.int32], offset: int, fill: int
+    index: NDArray[np.intp], lengths: NDArray[np.int32], offsets: Sequence[int], fill: int
 ) -> NDArray[np.intp]:
-    """Return for each word the index of the word at an offset, `fill` beyond the ends of its sentence.
+    """Return (offsets, words): the index of the word at each offset, `fill` beyond the ends of its sentence.
 
     Example:
-        neighbours(np.array([5, 6, 7]), np.array([2, 1]), 1, fill=9)  # [6, 9, 9]
+        neighbours(np.array([5, 6, 7]), np.array([2, 1]), [-1, 1], fill=9)  # [[9, 5, 9], [6, 9, 9]]
     """
-    if not offset:
-        return index
-    result = np.full_like(index, fill)
-    if abs(offset) < len(index):
-        source, target = (slice(offset, None), slice(None, -offset))
-        if offset < 0:
-            source, target = (slice(None, offset), slice(-offset, None))
-        sentences = np.repeat(np.arange(len(lengths)), lengths)
-        same = sentences[source] == sentences[target]
-        result[target] = np.where(same, index[source], fill)
-    return result
+    # Fill values between the sentences, as many as the widest offset reaches.
+    reach = max(abs(offset) for offset in offsets)
+    sentences = np.repeat(np.arange(1, len(lengths) + 1), lengths)
+    places = np.arange(len(index)) + reach * sentences
+    spread = np.full(len(index) + reach * (len(lengths) + 1), fill, dtype=np.intp)
+    spread[places] = index
+    return np.stack([spread[places + offset] for offset in offsets])
 
 
 def is_pair(name: str) -> bool:

@@ -49,6 +49,15 @@ def word_features(
     return np.stack(columns, axis=1).astype(np.uint64)
 
 
+def outline_of(shape: str) -> str:
+    """Return a shape without repetitions.
+
+    Example:
+        outline_of("dddd-dd")  # "d-d"
+    """
+    return _RUN.sub(r"\1", shape)
+
+
 def affix_hashes(strings: Sequence[str]) -> list[Hashes]:
     """Return (strings,) hashes of each prefix and then of each suffix, of 1 to 4 characters.
 
@@ -64,7 +73,7 @@ def affix_hashes(strings: Sequence[str]) -> list[Hashes]:
 
 def _outlines(shapes: Hashes, strings: Sequence[str]) -> Hashes:
     _, first, inverse = np.unique(shapes, return_index=True, return_inverse=True)
-    outlines = [get_string_id(_RUN.sub(r"\1", strings[word])) for word in first.tolist()]
+    outlines = [get_string_id(outline_of(strings[word])) for word in first.tolist()]
     return np.asarray(outlines, dtype=np.uint64)[inverse.reshape(-1)]
 
 

@@ -91,6 +91,15 @@ class Words:
         return per_doc
 
 
+def has_words(doc: Doc) -> bool:
+    """Whether a Doc has any word beside white space.
+
+    Example:
+        has_words(nlp("  "))  # False
+    """
+    return any(not token.is_space for token in doc)
+
+
 def words_of(docs: Sequence[Doc], attributes: Sequence[int]) -> Words:
     """Return the words of some Docs with lexical attributes.
 

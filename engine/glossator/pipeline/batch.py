@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 
 from glossator.errors import GlossatorError, StageError
 from glossator.ml.batching import batch_by_words, chunk_bounds
+from glossator.ml.words import has_words
 from glossator.stages import Embedder, ScoredSpan, TableEmbedder, TokenTags, Vectors, VectorSpace
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Batch:
     """Docs that are predicted together, with the vectors of each embedder made at most once.
 
     Taggers and embedders get no Doc longer than `CHUNK_WORDS` tokens: long ones are cut into chunks of
-    whole sentences. Classifiers get every Doc whole.
+    whole sentences. Classifiers get every Doc whole, and none without words.
 
     Example:
         batch = Batch(docs, pipeline.embedders)
@@ -41,11 +42,28 @@ class Batch:
     def run(self, stage: Any, head: HeadConfig) -> Any:
         """Return the prediction of a head's stage for each Doc."""
         if head.kind == "classifier":
-            return stage.predict(self.docs, self.vectors(head))
+            return self._categories(stage, self.vectors(head))
         chunks = self._groups(self.vectors(head))
         predictions = iter([one for docs, vectors in chunks for one in _checked(stage, docs, vectors)])
         merge = _merged_spans if head.layer.is_spans else _merged_tags
         return [merge([next(predictions) for _ in bounds], bounds) for bounds in self._bounds]
+
+    def _categories(self, stage: Any, vectors: Vectors) -> Any:
+        """Return the (docs, labels) probabilities; all are 0 for a Doc without words."""
+        # Of a text that says nothing, a stage could only repeat which labels are frequent.
+        with_words = [i for i, doc in enumerate(self.docs) if has_words(doc)]
+        if len(with_words) == len(self.docs):
+            return stage.predict(self.docs, vectors)
+        if not with_words:
+            return np.zeros((len(self.docs), len(stage.labels)))
+
+        docs = [self.docs[i] for i in with_words]
+        values = [vectors.values[i] for i in with_words]
+        rows = tuple([table[i] for i in with_words] for table in vectors.rows)
+        predicted = np.asarray(_checked(stage, docs, Vectors(space=vectors.space, values=values, rows=rows)))
+        probabilities = np.zeros((len(self.docs), *predicted.shape[1:]), dtype=predicted.dtype)
+        probabilities[with_words] = predicted
+        return probabilities
 
     def vectors(self, head: HeadConfig) -> Vectors:
         """Return the vectors that a head uses, for its whole Docs."""

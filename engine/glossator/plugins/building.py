@@ -24,7 +24,7 @@ def build(record: Stage | Format, settings: Mapping[str, Any], *, plugin: str) -
     """Import the record's factory and call it with `settings`.
 
     Example:
-        build(Stage(name="bow", factory="glossator.builtin.bow:BagOfWords"), {"width": 64}, plugin="builtin")
+        build(Stage(name="linear", factory="glossator.builtin.linear:LinearClassifier"), {}, plugin="builtin")
 
     Args:
         record: The stage or format to build.

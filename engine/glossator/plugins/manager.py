@@ -33,6 +33,7 @@ from glossator.plugins.declared import (
     name_and_plugin,
     traceback_text,
 )
+from glossator.plugins.replaced import REPLACED, replaced
 from glossator.util.messages import did_you_mean, listed, one_line
 
 GROUP = "glossator"
@@ -110,6 +111,8 @@ class PluginManager:
         if matches:
             raise PluginError(f"several plugins have a {kind} {plain!r}; write one of: {_listed(matches)}")
 
+        if owner in ("", _BUILTIN.name) and (kind, plain) in REPLACED:
+            raise UnknownNameError(replaced(kind, plain))
         nearest = did_you_mean(plain, [each.record.name for each in candidates])
         scope = f" in plugin {owner!r}" if owner else ""
         others = [k for k in KINDS if k != kind and any(d.record.name == plain for d in self._collect(k))]
@@ -131,7 +134,7 @@ class PluginManager:
         """Build the stage or format called `name`, or "plugin/name".
 
         Example:
-            manager.make("classifier", "bow", {"exclusive": False})
+            manager.make("classifier", "linear", {"exclusive": False})
 
         Raises:
             ConfigError: See `building.build`.

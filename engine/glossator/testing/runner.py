@@ -130,7 +130,7 @@ def variants(
     without, unless `settings` decide.
 
     Example:
-        variants("classifier", "bow", settings={}, plugins=PluginManager())
+        variants("classifier", "linear", settings={}, plugins=PluginManager())
         # [{"exclusive": True}, {"exclusive": False}]
     """
     choices: dict[str, tuple[str, tuple[Any, ...]]] = {

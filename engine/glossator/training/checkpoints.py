@@ -1,6 +1,8 @@
 """Checkpoints: a training run writes one per epoch, so that it can be resumed and its best epoch restored.
 
 epoch-0003/stage/...  epoch-0003/state.npz  progress.json
+
+A stage that was fitted at once has no epochs: fitted/stage/...  progress.json
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 
 from glossator.errors import PipelineError
 from glossator.stages import Saveable, Updatable
+from glossator.training.dev_score import DevScore
 from glossator.util.arrays import read_arrays, write_arrays
 from glossator.util.files import replace_file
 
@@ -32,11 +35,12 @@ class TrainableStage(Saveable, Updatable, Protocol):
 
 
 PROGRESS, STATE, STAGE = "progress.json", "state.npz", "stage"
+FITTED = "fitted"  # in place of the folder of an epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """One pass over the training data.
+    """A pass through the training data, or several if it is small, and the score on the dev set after it.
 
     Example:
         Epoch(number=1, loss=0.83, score=0.41, seconds=12.5)
@@ -46,12 +50,19 @@ class Epoch:
         loss: The mean loss of its batches.
         score: The dev score that training selects by, 0 to 1.
         seconds: Its duration, including the scoring.
+        dev_loss: The loss on the dev set; None if the head has none, see `DevScore`.
     """
 
     number: int
     loss: float
     score: float
     seconds: float
+    dev_loss: float | None = None
+
+    @property
+    def dev(self) -> DevScore:
+        """Its result on the dev set, with the loss of training if there is none of the dev set."""
+        return DevScore(self.score, self.loss if self.dev_loss is None else self.dev_loss)
 
 
 class Checkpoints:
@@ -78,26 +89,23 @@ class Checkpoints:
     def best(self) -> Epoch | None:
         """The epoch with the best dev score; None before the first.
 
-        The latest epoch wins ties: on a small dev set the score plateaus while the network still improves.
+        Of equal scores, the lowest loss is the best, then the latest epoch: on a small dev set, scores stand
+        still while the network improves.
         """
-        return max(self.epochs, key=lambda epoch: (epoch.score, epoch.number), default=None)
+        return max(self.epochs, key=lambda epoch: (epoch.dev.rank, epoch.number), default=None)
 
     @property
     def epochs_without_gain(self) -> int:
-        """The number of epochs since the best one."""
-        return len(self.epochs) - self.best.number if self.best else 0
+        """The number of epochs since the last one whose score was not below the best."""
+        # Not by the loss: that of a network that grows too sure rises while its score still does.
+        best = max((epoch.dev.rank[0] for epoch in self.epochs), default=0.0)
+        return next(
+            (gone for gone, epoch in enumerate(reversed(self.epochs)) if epoch.dev.rank[0] == best), 0
+        )
 
     def add(self, epoch: Epoch, stage: Saveable, state: TrainingState) -> None:
         """Write the weights and training state of an epoch; keep only the last and the best epoch."""
-        # Written under another name and renamed: a killed process leaves no half-written epoch.
-        temporary = self._folder / "next"
-        shutil.rmtree(temporary, ignore_errors=True)
-        (temporary / STAGE).mkdir(parents=True)
-        stage.to_disk(temporary / STAGE)
-        write_arrays(temporary / STATE, state)
-        final = self._epoch_folder(epoch)
-        shutil.rmtree(final, ignore_errors=True)
-        temporary.rename(final)
+        self._write_stage(stage, self._epoch_folder(epoch), state)
 
         # Only now, and before others are deleted: the list must never name an epoch without a folder.
         self.epochs.append(epoch)
@@ -106,6 +114,11 @@ class Checkpoints:
         for folder in self._folder.glob("epoch-*"):
             if folder not in kept:
                 shutil.rmtree(folder)
+
+    def add_fitted(self, stage: Saveable) -> None:
+        """Write a stage that was fitted at once, which finishes its training."""
+        self._write_stage(stage, self._folder / FITTED)
+        self.finish()
 
     def finish(self) -> None:
         """Record that training is finished."""
@@ -123,9 +136,22 @@ class Checkpoints:
         stage.restore(_read_state(folder / STATE))
 
     def restore_best(self, stage: Saveable) -> None:
-        """Restore a stage to its best epoch."""
+        """Restore a stage to its best epoch, or as it was fitted."""
         if self.best is not None:
             stage.from_disk(self._epoch_folder(self.best) / STAGE)
+        elif self.finished:
+            stage.from_disk(self._folder / FITTED / STAGE)
+
+    def _write_stage(self, stage: Saveable, folder: Path, state: TrainingState | None = None) -> None:
+        # Written under another name and renamed: a killed process leaves nothing half-written.
+        temporary = self._folder / "next"
+        shutil.rmtree(temporary, ignore_errors=True)
+        (temporary / STAGE).mkdir(parents=True)
+        stage.to_disk(temporary / STAGE)
+        if state is not None:
+            write_arrays(temporary / STATE, state)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
 
     def _epoch_folder(self, epoch: Epoch) -> Path:
         return self._folder / f"epoch-{epoch.number:04d}"

@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from glossator.config.schema import PipelineConfig
 from glossator.data.examples import read_gold
+from glossator.data.faults import with_words
+from glossator.data.folds import assign_folds
 from glossator.data.source import data_source
 from glossator.errors import DataError, UsageError
 from glossator.evaluation.evaluate import evaluate_head
@@ -32,6 +32,7 @@ from glossator.training.progress import Silent, TrainingProgress
 from glossator.training.task import calibrate_head, head_task, is_trainable
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from spacy.training import Example
 
@@ -121,29 +122,11 @@ def cross_validate(
     return result
 
 
-def assign_folds(examples: Sequence[Example], folds: int, seed: int) -> NDArray[np.intp]:
-    """Return the (examples,) fold of each; folds are equal in size, and in each category, to within one.
-
-    Example:
-        assign_folds(examples, 10, seed=0)  # [3, 9, 0, ...]
-    """
-    # Shuffled, then sorted by category, which is stable, and numbered in turn: that spreads each category.
-    shuffled = np.random.default_rng(seed).permutation(len(examples))
-    ranked = sorted(shuffled.tolist(), key=lambda number: _categories(examples[number]))
-    fold = np.empty(len(examples), dtype=np.intp)
-    fold[ranked] = np.arange(len(examples)) % folds
-    return fold
-
-
-def _categories(example: Example) -> list[str]:
-    return sorted(label for label, value in example.reference.cats.items() if value > 0)
-
-
 def _examples(
     pipeline: Pipeline, head: Head, corpora: Path | None, result: CrossValidation, progress: TrainingProgress
 ) -> list[Example]:
     source = data_source(pipeline.config, head.name, corpora=corpora, plugins=pipeline.plugins)
-    records = chain.from_iterable(source.records(split) for split in ("train", "dev"))
+    records = chain.from_iterable(source.records(split) for split in source.splits)
     data = read_gold(records, head.config.layer, pipeline.tokenizer)
     result.failed += len(data.errors)
     for error in data.errors:
@@ -160,7 +143,7 @@ def _scores(
     progress: TrainingProgress,
 ) -> list[dict[str, Any]]:
     docs = [example.predicted for example in examples]
-    fold_of = assign_folds(examples, folds, pipeline.config.seed)
+    fold_of = assign_folds(examples, folds, head.config.layer, seed=pipeline.config.seed)
     scores = []
     with frozen_vectors(pipeline, head.config.vectors, docs, folder):
         for fold in range(folds):
@@ -181,7 +164,8 @@ def _scores_on(
     """Train a head and score it; the role of an example is 0 for test, 1 for dev and more for training."""
     pairs = list(zip(roles.tolist(), examples, strict=True))
     test, dev = ([example for role, example in pairs if role == wanted] for wanted in (0, 1))
-    train = [example for role, example in pairs if role > 1]
+    train = with_words([example for role, example in pairs if role > 1])
+    dev = with_words(dev)
 
     config = pipeline.config
     finished = fit(

@@ -22,8 +22,9 @@ from glossator.annotations.layer import Layer
 from glossator.config.schema import PipelineConfig
 from glossator.errors import ConfigError, DataError
 from glossator.formats.record import CharSpan, GoldTokens, Record
+from glossator.training.head_data import report_errors
 from glossator.training.progress import Silent
-from glossator.training.trainer import TrainingResult, report_errors, train
+from glossator.training.trainer import TrainingResult, train
 from glossator.util.messages import join_first
 
 if TYPE_CHECKING:

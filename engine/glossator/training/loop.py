@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from glossator.training.checkpoints import Checkpoints, Epoch
 from glossator.training.task import Task
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from glossator.config.schema import TrainingConfig
     from glossator.training.progress import TrainingProgress
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 # Small data has small batches: an epoch at least BATCHES of them, but none of fewer words than SMALL_BATCH.
 BATCHES = 20
 SMALL_BATCH = 200
+# Where that is fewer than STEPS batches, an epoch goes through the data several times: a network learns by
+# steps, and patience for five epochs of two steps would end its training before it learned anything.
+STEPS = 20
 
 
 def fit(
@@ -30,7 +36,8 @@ def fit(
 ) -> bool:
     """Fit a head at once, or train it until its dev score stops rising and restore its best epoch.
 
-    Training continues from the last of `checkpoints`. The order of batches depends on the seed and the
+    A `Fittable` stage is fitted at once instead, also if it could learn in steps. Training continues from the
+    last of `checkpoints`. The order of batches depends on the seed and the
     number of the epoch alone, so that a resumed run ends like an uninterrupted one.
 
     Example:
@@ -55,7 +62,8 @@ def fit(
     sizes = [max(len(example.predicted), 1) for example in task.examples]
     # A stage that can do both is fitted at once: its steps are for those who run a loop of their own.
     in_epochs = not isinstance(task.stage, Fittable)
-    progress.head_started(task.name, seed, sum(sizes), training.max_epochs if in_epochs else 0)
+    passes = _passes(training, sum(sizes)) if in_epochs else 1
+    progress.head_started(task.name, seed, passes * sum(sizes), training.max_epochs if in_epochs else 0)
     if checkpoints.epochs:
         progress.message(f"{task.name} seed {seed}: resuming after epoch {len(checkpoints.epochs)}")
 
@@ -64,6 +72,8 @@ def fit(
         return True
     if not in_epochs:
         _learn_at_once(task, seed)
+        progress.batch_done(sum(sizes))
+        checkpoints.add_fitted(task.stage)
         return True
 
     with _errors_of_stage(task):
@@ -86,14 +96,20 @@ def _learn_in_epochs(
 ) -> None:
     if checkpoints.epochs:
         checkpoints.restore_last(task.stage)
-    max_words = _batch_words(training, sum(sizes))
 
     while not _is_over(checkpoints, training):
         started = time.monotonic()
         number = len(checkpoints.epochs) + 1
-        batches = shuffled_batches(sizes, max_words, np.random.default_rng([seed, number]))
+        batches = _batches(training, sizes, np.random.default_rng([seed, number]))
         loss = _learn(task, batches, sizes, progress)
-        epoch = Epoch(number=number, loss=loss, score=task.score(), seconds=time.monotonic() - started)
+        dev = task.score()
+        epoch = Epoch(
+            number=number,
+            loss=loss,
+            score=dev.score,
+            dev_loss=dev.loss,
+            seconds=time.monotonic() - started,
+        )
         checkpoints.add(epoch, task.stage, task.stage.training_state())
         progress.epoch_done(epoch, best=checkpoints.best == epoch)
 
@@ -104,6 +120,21 @@ def _learn_in_epochs(
 def _batch_words(training: TrainingConfig, words: int) -> int:
     """Return the maximum number of words per batch: small data has small batches, or an epoch is one step."""
     return min(training.batch_words, max(words // BATCHES, SMALL_BATCH))
+
+
+def _passes(training: TrainingConfig, words: int) -> int:
+    """Return how often an epoch goes through the training data."""
+    batches = math.ceil(words / _batch_words(training, words))  # of a pass, or a few more
+    return math.ceil(STEPS / batches)
+
+
+def _batches(
+    training: TrainingConfig, sizes: Sequence[int], generator: np.random.Generator
+) -> list[NDArray[np.intp]]:
+    """Return the batches of one epoch, each pass through the data in an order of its own."""
+    max_words = _batch_words(training, sum(sizes))
+    passes = _passes(training, sum(sizes))
+    return [batch for _ in range(passes) for batch in shuffled_batches(sizes, max_words, generator)]
 
 
 def _learn_at_once(task: Task, seed: int) -> None:

@@ -20,10 +20,10 @@ class TrainingProgress(Protocol):
     """
 
     def head_started(self, head: str, seed: int, words: int, max_epochs: int) -> None:
-        """A head starts; an epoch has `words` words, and `max_epochs` is 0 for a `Fittable` stage."""
+        """A head starts; an epoch has `words` words, and `max_epochs` is 0 for a stage fitted at once."""
 
     def batch_done(self, words: int) -> None:
-        """A batch of `words` words was learned."""
+        """A batch of `words` words was learned; a stage that is fitted at once has a single one."""
 
     def epoch_done(self, epoch: Epoch, *, best: bool) -> None:
         """An epoch was scored; `best` says whether it is the best so far."""

@@ -1,4 +1,4 @@
-"""The training task of one head, its score on the dev set, and what is fitted there after training."""
+"""The training task of one head, and what is fitted on the dev set after training."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glossator.data.categories import check_learnable
-from glossator.evaluation.evaluate import annotate_layer, binarized, layer_scores
-from glossator.evaluation.scores import main_score
+from glossator.data.faults import LEAST_TO_CALIBRATE
+from glossator.evaluation.evaluate import annotate_layer, binarized
 from glossator.ml.thresholds import choose_thresholds
 from glossator.pipeline.head import Head
 from glossator.pipeline.pipeline import Pipeline
 from glossator.stages import Calibratable, Fittable, Updatable
+from glossator.training.dev_score import DevScore, dev_score
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -28,7 +29,7 @@ class Task:
     Example:
         task = head_task(pipeline, head, train_examples, dev_examples)
         task.stage.initialize(task.examples, task.space, seed=0)
-        task.score()  # 0.0
+        task.score().score  # 0.0
 
     Attributes:
         name: The head's name.
@@ -37,7 +38,7 @@ class Task:
         space: The space of the vectors it receives.
         vectors: Returns the vectors of some Docs.
         examples: The training examples.
-        score: Annotates the dev set and returns the score to select by, 0 to 1.
+        score: Annotates the dev set and returns the score to select by.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Task:
     space: VectorSpace
     vectors: Callable[[Sequence[Doc]], Vectors]
     examples: Sequence[Example]
-    score: Callable[[], float]
+    score: Callable[[], DevScore]
 
 
 def is_trainable(head: Head) -> bool:
@@ -71,7 +72,7 @@ def head_task(pipeline: Pipeline, head: Head, train: Sequence[Example], dev: Seq
         gold = [example.reference.cats for example in train]
         check_learnable(gold, head.name, exclusive=head.exclusive)
 
-    def score() -> float:
+    def score() -> DevScore:
         # Checked here, so that labels of two heads that collide are an error after one epoch, not at the end.
         pipeline.check_labels()
         return dev_score(pipeline, head, dev)
@@ -88,27 +89,16 @@ def head_task(pipeline: Pipeline, head: Head, train: Sequence[Example], dev: Seq
 
 
 def calibrate_head(pipeline: Pipeline, head: Head, dev: Sequence[Example]) -> None:
-    """Fit a trained head's temperature and thresholds on dev examples.
+    """Fit a trained head's temperature and thresholds on dev examples; on too few, the thresholds alone.
 
     Example:
         calibrate_head(pipeline, pipeline.heads["mood"], dev_examples)
     """
-    if isinstance(head.stage, Calibratable):
+    if isinstance(head.stage, Calibratable) and len(dev) >= LEAST_TO_CALIBRATE:
         vectors = pipeline.vectors(head.config, [example.predicted for example in dev])
         head.stage.calibrate(dev, vectors)
     if head.config.kind == "classifier":
         fit_thresholds(pipeline, head, dev)
-
-
-def dev_score(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> float:
-    """Return the score that training selects by, 0 to 1.
-
-    Example:
-        dev_score(pipeline, pipeline.heads["ner"], dev_examples)  # 0.87
-    """
-    examples = binarized(head, examples)
-    annotate_layer(pipeline, head, [example.predicted for example in examples])
-    return float(layer_scores(head, examples)[main_score(head.config.layer, exclusive=head.exclusive)] or 0.0)
 
 
 def fit_thresholds(pipeline: Pipeline, head: Head, examples: Sequence[Example]) -> None:

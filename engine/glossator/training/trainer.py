@@ -7,15 +7,13 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from glossator.config.schema import PipelineConfig
 from glossator.config.text import config_to_text
-from glossator.data.categories import named_categories, unknown_categories
-from glossator.data.examples import GoldData, read_gold
+from glossator.data.categories import named_categories
 from glossator.data.source import DataSource, data_source
 from glossator.errors import DataError, PipelineError, UsageError
 from glossator.evaluation.plots import training_curves
@@ -25,16 +23,19 @@ from glossator.pipeline.head import Head, check_labels_disjoint
 from glossator.pipeline.loading import load
 from glossator.pipeline.pipeline import Pipeline
 from glossator.training.checkpoints import PROGRESS, Checkpoints, Epoch
+from glossator.training.dev_score import DevScore, dev_score
 from glossator.training.frozen_vectors import frozen_vectors
+from glossator.training.guessing import guessing_warning
+from glossator.training.head_data import HeadData, read_head_data
 from glossator.training.loop import fit
 from glossator.training.progress import Silent, TrainingProgress
-from glossator.training.task import calibrate_head, dev_score, head_task, is_trainable
+from glossator.training.task import calibrate_head, head_task, is_trainable
+from glossator.training.without_dev import fit_without_dev
 from glossator.util.files import replace_file
 
 if TYPE_CHECKING:
     from glossator.plugins.manager import PluginManager
 
-MOST_ERRORS_SHOWN = 5
 FINGERPRINT = "fingerprint"  # a file in the folder of every run
 
 Checksums = dict[str, dict[str, dict[str, str]]]  # SHA-256 by head, split and file name
@@ -48,11 +49,32 @@ class SeedResult:
 
     Example:
         result.heads["ner"][0].score  # 0.87
+
+    Attributes:
+        seed: The seed.
+        dev: The result on the dev set.
+        epochs: Its epochs; none if the stage was fitted at once.
+        thresholds: A classifier's thresholds, if there was no dev set to choose them on in the end.
     """
 
     seed: int
-    score: float
+    dev: DevScore
     epochs: list[Epoch] = field(default_factory=list)
+    thresholds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def score(self) -> float:
+        """The dev score, 0 to 1."""
+        return self.dev.score
+
+
+def best_seed(results: Sequence[SeedResult]) -> SeedResult:
+    """Return the best result of a head: the best dev score or, of equal scores, the lowest loss.
+
+    Example:
+        best_seed(result.heads["ner"]).seed
+    """
+    return max(results, key=lambda result: result.dev.rank)
 
 
 @dataclass(slots=True)
@@ -91,8 +113,9 @@ def train(
 
     Each trainable head is trained separately, on its own training and dev sets; the test set is
     never opened. Everything is chosen on the dev set: the best epoch, the best of `seeds`, the
-    calibration. A folder beside `output` holds what is needed to resume, until the end. A keyboard
-    interrupt ends the run early; what is trained by then is saved.
+    calibration. If none is named, a tenth of the training set is set aside or, if that is too little,
+    cross-validation chooses. A folder beside `output` holds what is needed to resume, until the end. A
+    keyboard interrupt ends the run early; what is trained by then is saved.
 
     Example:
         result = train(read_config("corpora/recipes/samples.cfg"), "models/samples")
@@ -129,6 +152,7 @@ def train(
     )
     heads = [head for head in run.pipeline.heads.values() if is_trainable(head)]
     run.find_data(heads)
+    run.check_data(heads, needs_dev=silver is not None)
     if silver is not None:
         # After everything that may be wrong with config and data is checked: labelling can take hours.
         run.silver = silver(heads)
@@ -180,6 +204,7 @@ class TrainingRun:
     Example:
         run = TrainingRun(pipeline=pipeline, folder=folder, corpora=None, progress=Silent())
         run.find_data(heads)
+        run.check_data(heads)
         run.train(heads, seeds=1)
 
     Attributes:
@@ -212,10 +237,24 @@ class TrainingRun:
         """Find the training and dev sets of all heads, and record their checksums."""
         for head in heads:
             source = self.source(head)
-            self.checksums[head.name] = {split: source.checksums(split) for split in ("train", "dev")}
-            for split in ("train", "dev"):
+            self.checksums[head.name] = {split: source.checksums(split) for split in source.splits}
+            for split in source.splits:
                 source.check(split)  # before other heads are trained for hours
         self._check_labels([head for head in heads if head.config.kind == "classifier"])
+
+    def check_data(self, heads: Sequence[Head], *, needs_dev: bool = False) -> None:
+        """Read the data of all heads and report its faults, before any head learns from its own.
+
+        The data is not kept: that of all heads may be more than memory holds.
+        """
+        for head in heads:
+            data = self._data(head, self.progress)
+            self.failed += data.failed
+            if needs_dev and not data.dev:
+                raise DataError(
+                    f"{head.name!r} needs a dev set to learn from a teacher, whose labels cannot score it: "
+                    f"set dev = FILE in [data.{head.name}]"
+                )
 
     def _check_labels(self, classifiers: Sequence[Head]) -> None:
         if len(classifiers) < 2:
@@ -293,103 +332,73 @@ class TrainingRun:
 
     def train_head(self, head: Head, seeds: int) -> tuple[list[SeedResult], bool]:
         """Train a head with each seed and restore the best; also return whether all seeds were finished."""
-        train, dev = self._gold(head, "train"), self._gold(head, "dev")
-        if head.config.kind == "classifier":
-            self._report_unknown_categories(head, train, dev)
-        docs = [example.predicted for example in (*train.examples, *dev.examples)]
+        data = self._data(head, Silent())
+        docs = [example.predicted for example in (*data.train, *data.dev)]
         folder = self.folder / head.name
         folder.mkdir(exist_ok=True)
         with frozen_vectors(self.pipeline, head.config.vectors, docs, folder):
-            return self._try_seeds(head, train, dev, seeds, folder)
+            results, finished = self._try_seeds(head, data, seeds, folder)
+            self._restore_best(head, data, best_seed(results), folder)
+        return results, finished
 
-    def _report_unknown_categories(self, head: Head, train: GoldData, dev: GoldData) -> None:
-        learned = {label for example in train.examples for label in example.reference.cats}
-        unknown = unknown_categories([example.reference.cats for example in dev.examples], learned)
-        if unknown:
-            effect = "their documents count as out of scope" if head.exclusive else "they are ignored"
-            self.progress.message(f"{head.name}, dev: the training set lacks {unknown}: {effect}")
+    def _data(self, head: Head, progress: TrainingProgress) -> HeadData:
+        silver = self.silver.get(head.name, ())
+        return read_head_data(self.pipeline, head, self.source(head), silver=silver, progress=progress)
 
     def _try_seeds(
-        self, head: Head, train: GoldData, dev: GoldData, seeds: int, folder: Path
+        self, head: Head, data: HeadData, seeds: int, folder: Path
     ) -> tuple[list[SeedResult], bool]:
-        pipeline = self.pipeline
-        task = head_task(pipeline, head, train.examples, dev.examples)
+        train_seed = self._train_seed if data.dev else self._train_seed_without_dev
         results: list[SeedResult] = []
         finished = True
-        first = pipeline.config.seed
-
+        first = self.pipeline.config.seed
         for seed in range(first, first + seeds):
-            checkpoints = Checkpoints(folder / f"seed-{seed}")
             try:
-                finished = fit(
-                    task,
-                    pipeline.config.training,
-                    seed=seed,
-                    checkpoints=checkpoints,
-                    progress=self.progress,
-                )
+                result, finished = train_seed(head, data, seed, folder / f"seed-{seed}")
             except KeyboardInterrupt:
                 if not results:
                     raise
-                finished = False
-                break
-            results.append(self._result(head, seed, checkpoints, dev, folder))
+                return results, False
+            _save_stage(head, folder / f"best-of-seed-{seed}")
+            results.append(result)
             if not finished:
                 break
-
-        self._restore_best(head, results, folder)
-        calibrate_head(pipeline, head, dev.examples)
         return results, finished
 
-    def _result(
-        self, head: Head, seed: int, checkpoints: Checkpoints, dev: GoldData, folder: Path
-    ) -> SeedResult:
+    def _train_seed(self, head: Head, data: HeadData, seed: int, folder: Path) -> tuple[SeedResult, bool]:
+        pipeline, checkpoints = self.pipeline, Checkpoints(folder)
+        task = head_task(pipeline, head, data.train, data.dev)
+        training = pipeline.config.training
+        finished = fit(task, training, seed=seed, checkpoints=checkpoints, progress=self.progress)
         best = checkpoints.best
-        score = best.score if best else dev_score(self.pipeline, head, dev.examples)
-        # Outside the checkpoints, as a `Fittable` stage has none.
-        saved = folder / f"best-of-seed-{seed}"
-        shutil.rmtree(saved, ignore_errors=True)
-        saved.mkdir()
-        head.stage.to_disk(saved)
-        return SeedResult(seed=seed, score=score, epochs=list(checkpoints.epochs))
+        dev = best.dev if best else dev_score(pipeline, head, data.dev)
+        return SeedResult(seed=seed, dev=dev, epochs=list(checkpoints.epochs)), finished
 
-    def _restore_best(self, head: Head, results: Sequence[SeedResult], folder: Path) -> None:
-        best = max(results, key=lambda result: result.score)
+    def _train_seed_without_dev(
+        self, head: Head, data: HeadData, seed: int, folder: Path
+    ) -> tuple[SeedResult, bool]:
+        fitted = fit_without_dev(
+            self.pipeline, head, data.train, seed=seed, folder=folder, progress=self.progress
+        )
+        result = SeedResult(seed=seed, dev=fitted.dev, epochs=fitted.epochs, thresholds=fitted.thresholds)
+        return result, fitted.finished
+
+    def _restore_best(self, head: Head, data: HeadData, best: SeedResult, folder: Path) -> None:
+        """Restore the best seed, calibrate it, and warn if it is no better than guessing."""
         head.stage.from_disk(folder / f"best-of-seed-{best.seed}")
-
-    def _gold(self, head: Head, split: str) -> GoldData:
-        source = self.source(head)
-        more = self.silver.get(head.name, ()) if split == "train" else ()
-        data = read_gold(chain(source.records(split), more), head.config.layer, self.pipeline.tokenizer)
-        self.failed += len(data.errors)
-        report_errors(data.errors, f"{head.name}, {split}", self.progress)
-
-        if data.unannotated and data.examples:
-            self.progress.message(
-                f"{head.name}, {split}: {len(data.examples):,} documents have gold {head.config.layer!r}, "
-                f"{data.unannotated:,} have none and are skipped"
-            )
-        if data.alignment.repaired or data.alignment.impossible:
-            self.progress.message(f"{head.name}, {split}: {data.alignment.summary()}")
-
-        if not data.examples:
-            files = ", ".join(str(file) for file in source.files(split))
-            raise DataError(
-                f"the {split} set of {head.name!r} ({files}) has no document with gold '{head.config.layer}'"
-            )
-        return data
+        if data.dev:
+            calibrate_head(self.pipeline, head, data.dev)
+        else:
+            head.thresholds = best.thresholds
+        if warning := guessing_warning(head, best.score, data.dev or data.train):
+            self.progress.message(warning)
 
 
-def report_errors(errors: Sequence[DataError], where: str, progress: TrainingProgress) -> None:
-    """Report documents that cannot be read: the first errors one by one, and the number of all.
-
-    Example:
-        report_errors(data.errors, "ner, train", Silent())
-    """
-    for error in errors[:MOST_ERRORS_SHOWN]:
-        progress.message(f"failed: {error}")
-    if errors:
-        progress.message(f"{where}: {len(errors):,} documents cannot be read and are skipped")
+def _save_stage(head: Head, folder: Path) -> None:
+    # Outside the checkpoints, as a `Fittable` stage has none.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    head.stage.to_disk(folder)
 
 
 def _run_folder(output: Path) -> Path:

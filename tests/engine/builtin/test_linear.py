@@ -13,7 +13,7 @@ from glossator.builtin.linear import LinearClassifier
 from glossator.builtin.linear_features import NGRAM, PAIR, WORD, bags_of, collect_features
 from glossator.builtin.linear_model import design_of, with_intercept
 from glossator.errors import ConfigError, PipelineError, StageError
-from glossator.stages import Calibratable, Finishable, Fittable, Updatable, Vectors, VectorSpace
+from glossator.stages import Calibratable, Explainable, Finishable, Fittable, Updatable, Vectors, VectorSpace
 
 NLP = spacy.blank("en")
 TOPICS = {
@@ -101,7 +101,7 @@ def logits_by_hand(stage, doc) -> np.ndarray:
 
 def test_it_keeps_the_protocols():
     stage = LinearClassifier()
-    for protocol in (Updatable, Fittable, Calibratable, Finishable):
+    for protocol in (Updatable, Fittable, Calibratable, Finishable, Explainable):
         assert isinstance(stage, protocol)
 
 
@@ -423,3 +423,35 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path):
         (tmp_path / "linear.json").write_text(broken)
         with pytest.raises(PipelineError, match="damaged"):
             LinearClassifier().from_disk(tmp_path)
+
+
+@pytest.mark.parametrize("width", [0, 2])
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_an_explanation_adds_up_to_the_logit(width, exclusive):
+    stage = fitted(examples(60), width=width, exclusive=exclusive)
+    doc = Doc(NLP.vocab, words=["The", "sailing", "soup", "of", "soup"])
+    for column, label in enumerate(stage.labels):
+        whole = stage.explain(doc, vectors([doc], width), label, 0, len(doc), 10_000)
+        logit = stage._logits([doc], vectors([doc], width))[0, column]
+        assert sum(value for _, value in whole) == pytest.approx(float(logit), abs=1e-3)
+        values = [abs(value) for _, value in whole]
+        assert values == sorted(values, reverse=True)
+        assert stage.explain(doc, vectors([doc], width), label, 0, len(doc), 3) == whole[:3]
+    for_food = {
+        feature for feature, value in stage.explain(doc, vectors([doc], width), "food", 0, 5, 9) if value > 0
+    }
+    assert "soup" in for_food
+
+
+def test_the_strongest_features_of_a_label_are_its_words():
+    names = [feature for feature, value in SHARED.strongest("boats", 12) if value > 0]
+    assert {"sail", "mast", "keel"} & set(names)
+    assert not {"soup", "bread", "plum", "wet", "cloud", "drip"} & set(names)
+    assert len(SHARED.strongest("boats", 5)) == 5
+
+
+def test_a_document_without_words_is_explained_by_no_word():
+    doc = Doc(NLP.vocab)
+    assert {feature for feature, _ in SHARED.explain(doc, vectors([doc]), "food", 0, 0, 9)} <= {
+        "(any document)"
+    }

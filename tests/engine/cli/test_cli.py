@@ -96,7 +96,7 @@ def test_a_plugins_command_is_run_and_what_it_returns_is_no_exit_code(cli, test_
         (("train", "samples", "--train", "x", "-o", "out"), 2, "--train goes with --tagger"),
         (("train", "samples", "--lang", "de", "-o", "out"), 2, "--lang goes with --tagger"),
         (("train", "samples", "--write", "pos", "-o", "out"), 2, "--write goes with --tagger"),
-        (("train", "--tagger", "window", "-o", "out"), 2, "need --train FILE and --dev FILE"),
+        (("train", "--tagger", "window", "-o", "out"), 2, "need --train FILE"),
         (("train", "samples", "-o", "out", "--set", "nonsense"), 2, "write it as SECTION.NAME=VALUE"),
         (("train", "samples", "-o", "out", "--seeds", "0"), 2, "seeds must be at least 1"),
         (
@@ -110,9 +110,9 @@ def test_a_plugins_command_is_run_and_what_it_returns_is_no_exit_code(cli, test_
             "no tagger 'windwo'",
         ),
         (
-            ("train", "--tagger", "bow", "--train", "x", "--dev", "y", "-o", "out"),
+            ("train", "--tagger", "linear", "--train", "x", "--dev", "y", "-o", "out"),
             2,
-            "no tagger 'bow' (it is a classifier)",
+            "no tagger 'linear' (it is a classifier)",
         ),
     ],
 )
@@ -400,7 +400,7 @@ def test_training_from_labelled_files(cli, tmp_path, samples_folder):
         sizes = ("--set", f"taggers.{head}.width=16", "--set", f"taggers.{head}.depth=1")
         ended = cli("train", "--tagger", "window", *arguments, "--write", write, *small, *sizes, "-o", output)
         assert ended.code == 0, ended.err
-        assert f"{head} seed 0: 1,142 words per epoch, at most 1 epochs" in ended.err
+        assert f"{head} seed 0: 4,568 words per epoch, at most 1 epochs" in ended.err
         assert "  epoch   1  loss" in ended.err
         assert list(glossator.load(output).heads) == [head]
         ended = cli("info", output, "--check")
@@ -420,6 +420,17 @@ def test_info_finds_damage(cli, trained_samples, tmp_path):
     file.write_bytes(content)
     ended = cli("info", own, "--check")
     assert (ended.code, "damaged files: classifiers/mood/weights.npz" in ended.err) == (1, True)
+
+
+def test_info_lists_the_features_of_a_label(cli, trained_samples):
+    ended = cli("info", trained_samples, "--weights", "positive")
+    assert ended.code == 0, ended.err
+    assert "mood: positive" in ended.out
+    assert len([line for line in ended.out.splitlines() if line.endswith("│") and "." in line]) == 30
+    ended = cli("info", trained_samples, "--weights", "sideways")
+    assert ended.code == 2
+    assert "has the label 'sideways'; labels of such: " in ended.err
+    assert "negative" in ended.err
 
 
 def test_a_config_to_start_from_trains_once_it_names_data(cli, tmp_path, samples_folder):

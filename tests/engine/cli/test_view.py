@@ -11,7 +11,7 @@ from toy_pipelines import fixed
 
 import glossator
 from glossator.annotations.read import categories_of
-from glossator.cli.progress import sparkline
+from glossator.cli.progress import TrainingView, sparkline
 from glossator.cli.view import ReadableWriter
 from glossator.formats import Record
 from glossator.pipeline.pipeline import Pipeline
@@ -41,6 +41,20 @@ def test_the_view_shows_entities_tags_and_categories(trained_samples):
         [line] = [line for line in out.splitlines() if label in line and line.endswith(f"{score:.2f}")]
         assert ("✓" in line) == (label == likeliest)
     assert "\x1b" not in out
+
+
+def test_a_stage_that_is_fitted_at_once_has_a_bar_without_end():
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, color_system=None)
+    with TrainingView(console) as view:
+        view.head_started("topic", 0, 1200, 0)
+        view.batch_done(1200)
+        view.head_started("ner", 0, 300, 5)
+        view.batch_done(100)
+    shown = stream.getvalue()
+    assert "topic seed 0: 1,200 words, trained in one step" in shown
+    assert "ner seed 0: 300 words per epoch, at most 5 epochs" in shown
+    assert "100/300 words" in shown
 
 
 def test_the_text_comes_first_and_whole(trained_samples, tmp_path):

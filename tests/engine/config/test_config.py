@@ -36,7 +36,7 @@ vectors = ["words"]
 width = 128
 
 [classifiers.topic]
-stage = "bow"
+stage = "linear"
 widths = [3,4,5]
 
 [data.ner]

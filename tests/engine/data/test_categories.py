@@ -13,7 +13,7 @@ from glossator.data.categories import binarize, check_learnable, unknown_categor
 from glossator.errors import DataError
 from glossator.evaluation.evaluate import evaluate_head, own_categories
 from glossator.pipeline.loading import Foreign
-from glossator.training.task import dev_score
+from glossator.training.dev_score import dev_score
 from glossator.training.trainer import train
 
 POSITIVE_ONLY = [{"bill": 1.0}, {"praise": 1.0}, {"bill": 1.0, "praise": 1.0}]
@@ -81,7 +81,7 @@ def test_probabilities_as_gold_are_scored_as_what_they_say():
         examples = [Example(pipeline.tokenizer("Fine."), reference)]
         result = evaluate_head(pipeline, head, examples)
         scores.append((result.scores["cats_acc"], result.scores["cats_macro_auc"], result.scores["ece"]))
-        assert dev_score(pipeline, head, examples) == result.scores["cats_macro_f"]
+        assert dev_score(pipeline, head, examples).score == result.scores["cats_macro_f"]
         assert reference.cats == gold  # to be learned from as it is
     assert scores[0] == scores[1]
 
@@ -91,7 +91,7 @@ CONFIG = """
 lang = "en"
 
 [classifiers.topic]
-stage = "bow"
+stage = "linear"
 exclusive = {exclusive}
 
 [data.topic]
@@ -105,7 +105,7 @@ max_epochs = 1
 
 TONE = """
 [classifiers.tone]
-stage = "bow"
+stage = "linear"
 prefix = "tone:"
 
 [data.tone]
@@ -142,7 +142,7 @@ def test_training_and_scoring_say_what_labels_lack(tmp_path, cli):
     config.write_text(CONFIG.format(exclusive="false"))
     done = cli("train", config, "-o", tmp_path / "pipeline")
     assert done.code == 0, done.err
-    assert "topic, dev: the training set lacks rain (1): they are ignored" in done.err
+    assert "topic: labels of the dev set alone: rain (1); they are ignored" in done.err
     gold = written(tmp_path / "gold.jsonl", [{"bill": 1.0}, {"snow": 1.0}])
     done = cli("evaluate", tmp_path / "pipeline", gold)
     assert "categories of the gold that are not among its labels cannot be predicted: snow (1)" in done.err

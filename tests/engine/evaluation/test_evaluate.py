@@ -21,7 +21,7 @@ from glossator.data.source import DataSource
 from glossator.evaluation.evaluate import Evaluation, evaluate_from_raw_text, evaluate_head
 from glossator.evaluation.matching import Match
 from glossator.pipeline.pipeline import Pipeline
-from glossator.training.task import dev_score
+from glossator.training.dev_score import dev_score
 from glossator.training.trainer import train
 
 
@@ -113,7 +113,7 @@ def test_every_head_is_measured_for_calibration(pipeline):
 
 
 def test_several_categories_are_each_measured(samples_config, tmp_path):
-    several = samples_config.replace('stage = "bow"', 'stage = "bow"\nexclusive = false')
+    several = samples_config.replace('stage = "linear"', 'stage = "linear"\nexclusive = false')
     several = several.replace('["ner", "pos", "mood"]', '["mood"]')
     trained = train(parse_config(_without_taggers(several), folder=Path()), tmp_path / "several").pipeline
     examples = gold(trained, "mood")
@@ -186,7 +186,9 @@ def place(match) -> tuple[int, int]:
 
 
 def test_the_score_training_selects_by(pipeline):
-    scores = {name: dev_score(pipeline, head, gold(pipeline, name)) for name, head in pipeline.heads.items()}
+    scores = {
+        name: dev_score(pipeline, head, gold(pipeline, name)).score for name, head in pipeline.heads.items()
+    }
     full = {
         name: evaluate_head(pipeline, head, gold(pipeline, name)).scores
         for name, head in pipeline.heads.items()
@@ -202,7 +204,7 @@ def test_the_dev_scores_in_the_meta_are_found_again(pipeline):
     """Calibration comes after them, and changes no label."""
     for name, head in pipeline.heads.items():
         dev = pipeline.meta["scores"][name]["dev"]
-        assert dev_score(pipeline, head, gold(pipeline, name, "dev")) == pytest.approx(dev)
+        assert dev_score(pipeline, head, gold(pipeline, name, "dev")).score == pytest.approx(dev)
 
 
 def test_raw_text_tokenized_alike_scores_as_gold_tokens_do(pipeline):
@@ -363,7 +365,7 @@ def test_paths_in_the_pipelines_config_count_from_its_folder(cli, tmp_path, samp
     monkeypatch.chdir(home)
     train = ("--train", "reviews.train.jsonl", "--dev", "reviews.dev.jsonl")
     ended = cli(
-        "train", "--classifier", "bow", *train, "-o", tmp_path / "far" / "off",
+        "train", "--classifier", "linear", *train, "-o", tmp_path / "far" / "off",
         "--set", "data.cats.test=reviews.test.jsonl", "--set", "training.max_epochs=1",
     )  # fmt: skip
     assert ended.code == 0, ended.err

@@ -105,7 +105,7 @@ def test_errors_are_typed(trained_samples, tmp_path):
     with pytest.raises(UsageError, match="leave out GOLD"):
         glossator.evaluate("nowhere", tmp_path / "raw.jsonl", split="dev")
     with pytest.raises(UsageError, match="the pipeline's config names no test set"):
-        glossator.evaluate(glossator.Pipeline("en").add_classifier("mood", "bow"))
+        glossator.evaluate(glossator.Pipeline("en").add_classifier("mood", "linear"))
     with pytest.raises(PipelineError, match="there is no such pipeline folder"):
         glossator.evaluate("nowhere")
     with pytest.raises(ConfigError, match="no head 'nre'"):

@@ -229,6 +229,22 @@ def test_a_report_goes_with_json_and_replaces_an_older_one(cli, trained_samples,
     assert ended.err.splitlines()[-1] == "pictures need matplotlib: pip install 'glossator[plots]'"
 
 
+def test_the_errors_of_a_linear_stage_show_the_features_that_decided(cli, trained_samples, tmp_path):
+    texts = ["A wonderful evening.", "A dreadful evening."]
+    gold = [{"text": text, "cats": {label: 1.0}} for text in texts for label in ("positive", "negative")]
+    (tmp_path / "gold.jsonl").write_text("".join(json.dumps(row) + "\n" for row in gold))
+    ended = cli("evaluate", trained_samples, tmp_path / "gold.jsonl", "--only", "mood", "--report", tmp_path)
+    assert ended.code == 0, ended.err
+    rows = lines_of(tmp_path / "mood.errors.jsonl")
+    assert len(rows) == 2
+    for row in rows:
+        predicted, missed = (dict(row[side]["features"]) for side in ("predicted", "gold"))
+        assert predicted.keys() & missed.keys()
+        # Of two labels that exclude each other, what speaks for one speaks against the other.
+        assert all(predicted[name] * missed[name] < 0 for name in predicted.keys() & missed.keys())
+        assert sum(predicted.values()) > sum(missed.values())
+
+
 def test_a_report_of_raw_text(cli, trained_samples, tmp_path):
     gold = {"text": "Mara left. She saw Lisbon.", "spans": [{"start": 0, "end": 4, "label": "LOC"}]}
     (tmp_path / "gold.jsonl").write_text(json.dumps(gold) + "\n")
@@ -257,7 +273,7 @@ def test_the_scores_of_a_label_say_how_often_the_gold_has_it_and_when_it_holds()
     whole = Labelled(0, 5, "sea")
     matches = [Match(0, whole, whole, 0.9), Match(1, whole, None, None), Match(2, None, whole, 0.8)]
     console = Console(file=io.StringIO(), width=80)
-    config = HeadConfig(name="topic", kind="classifier", stage="bow", layer=CATS)
+    config = HeadConfig(name="topic", kind="classifier", stage="linear", layer=CATS)
     head = Head(config, None, Plugin("test", "", ""), thresholds={"sea": 0.125})
     print_scores(console, head, Evaluation(scores={"cats_f_per_type": rows}, matches=matches))
     shown = [line.split() for line in console.file.getvalue().splitlines()]

@@ -202,6 +202,22 @@ def test_what_does_not_hold_is_never_taken_for_right():
     assert scores[0]["cats_micro_p"] == pytest.approx(1 / 2)
 
 
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_document_that_got_no_category_counts_as_missed(exclusive):
+    """As one without words does: its categories all have a probability of 0."""
+    rows = [({"a": 1.0, "b": 0.0}, {"a": 0.9, "b": 0.1}), ({"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 0.0})]
+    made = []
+    for gold, predicted in rows:
+        reference, doc = NLP.make_doc("x"), NLP.make_doc("x")
+        reference.cats, doc.cats = gold, predicted
+        made.append(Example(doc, reference))
+    scores = score_layer(made, CATS, labels=["a", "b"], exclusive=exclusive)
+    assert scores["cats_acc"] == 0.5
+    assert scores["cats_f_per_type"]["a"] == {"p": 1.0, "r": 0.5, "f": pytest.approx(2 / 3)}
+    assert scores["cats_macro_f"] == pytest.approx(1 / 3)
+    assert scores["cats_micro_r"] == 0.5
+
+
 def test_a_document_that_was_not_classified_is_named():
     examples = classified([{"A": 1.0}, {}], [{"A": 1.0}, {"B": 1.0}])
     with pytest.raises(DataError, match="document 2 of 2"):

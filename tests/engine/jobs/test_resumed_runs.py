@@ -27,9 +27,7 @@ lang = "en"
 stage = "whitespace"
 
 [classifiers.mood]
-stage = "bow"
-width = 8
-rows = 500
+stage = "linear"
 
 [data.mood]
 corpus = "samples_reviews"

@@ -126,9 +126,19 @@ def test_noisy_labels_ask_for_stronger_regularization():
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_choosing_again_chooses_the_same(docs, exclusive):
     design, gold = separable(docs, noise=0.3)
-    assert choose_strength(design, gold, exclusive=exclusive) == choose_strength(
-        design, gold, exclusive=exclusive
+    first, second = (choose_strength(design, gold, exclusive=exclusive) for _ in range(2))
+    assert (first.strength, first.temperature) == (second.strength, second.temperature)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_where_fitting_starts_changes_the_time_and_not_the_result(exclusive):
+    design, gold = separable(300, noise=0.3)
+    choice = choose_strength(design, gold, exclusive=exclusive)
+    fresh, warm = (
+        fit(design, gold, strength=choice.strength, exclusive=exclusive, start=start)
+        for start in (None, choice.weights)
     )
+    assert design.logits(warm) == pytest.approx(design.logits(fresh), abs=0.1)
 
 
 def test_too_few_documents_get_the_usual_strength():

@@ -11,6 +11,7 @@ from spacy.training import Example
 
 from glossator.ml.thresholds import (
     THRESHOLD,
+    apply_thresholds,
     best_f1_threshold,
     best_rejection_threshold,
     choose_thresholds,
@@ -94,6 +95,15 @@ def annotated(guesses, truths):
     for each, guess, truth in zip(examples, guesses, truths, strict=True):
         each.predicted.cats, each.reference.cats = guess, truth
     return examples
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_nothing_holds_where_all_probabilities_are_0(exclusive):
+    probabilities = np.asarray([[0.0, 0.0], [0.0, 1.0]])
+    thresholds = {"a": 0.0, "b": 0.0}
+    holding = apply_thresholds(probabilities, ["a", "b"], thresholds, exclusive=exclusive)
+    assert holding[0] == []
+    assert holding[1][0] == "b"
 
 
 def test_labels_that_the_gold_does_not_speak_of_are_left_out():

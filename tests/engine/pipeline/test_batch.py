@@ -10,6 +10,7 @@ from spacy.training import Example
 
 from glossator import Stage
 from glossator.annotations.layer import ENTS
+from glossator.annotations.read import categories_of
 from glossator.config.schema import HeadConfig
 from glossator.errors import StageError
 from glossator.pipeline.batch import Batch
@@ -111,6 +112,34 @@ def trained(write: str) -> Pipeline:
     for _ in range(20):
         head.stage.update(examples, pipeline.vectors(head.config, [e.predicted for e in examples]))
     return pipeline
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_text_without_words_gets_no_category_and_the_classifier_never_sees_it(exclusive):
+    class Classifier:
+        labels = ("a", "b")
+
+        def __init__(self):
+            self.exclusive = exclusive
+
+        def predict(self, docs, vectors):
+            assert all(doc.text.strip() for doc in docs)
+            assert [len(values) for values in vectors.values] == [len(doc) for doc in docs]
+            return np.asarray([[0.9, 0.1] if doc[-1].text == "a" else [0.2, 0.8] for doc in docs])
+
+    pipeline = Pipeline("en").add_embedder("lengths", record("lengths", Lengths))
+    pipeline.add_classifier("topic", record("topic", Classifier), vectors=["lengths"])
+    docs = list(pipeline.pipe(["", "one a", " \n\t ", "one b", "a"]))
+    nothing = {"a": 0.0, "b": 0.0}
+    assert [doc.cats for doc in docs] == [
+        nothing,
+        {"a": 0.9, "b": 0.1},
+        nothing,
+        {"a": 0.2, "b": 0.8},
+        {"a": 0.9, "b": 0.1},
+    ]
+    assert [categories_of(doc)["topic"] for doc in docs] == [[], ["a"], [], ["b"], ["a"]]
+    assert [doc.cats for doc in pipeline.pipe(["", "  "])] == [nothing] * 2
 
 
 @pytest.mark.parametrize("write", ["ents", "tag"])

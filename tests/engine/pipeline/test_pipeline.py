@@ -49,9 +49,7 @@ depth = 1
 learn_rate = 0.02
 
 [classifiers.topic]
-stage = "bow"
-rows = 500
-width = 8
+stage = "linear"
 
 [training]
 patience = 2
@@ -71,10 +69,10 @@ def test_composing_in_python_and_from_a_config_is_the_same(trained, tmp_path):
 
 def test_config_is_kept_while_composing():
     pipeline = Pipeline("en", tokenizer="whitespace", sentences="none").add_classifier(
-        "a", "bow", prefix="a:"
+        "a", "linear", prefix="a:"
     )
     assert pipeline.config.tokenizer.settings == {"sentences": "none"}
-    pipeline.add_classifier("b", "bow", exclusive=False)
+    pipeline.add_classifier("b", "linear", exclusive=False)
     assert [head.name for head in pipeline.config.heads] == ["a", "b"]
     assert pipeline.heads["b"].stage.exclusive is False
     assert pipeline.config.heads[0].prefix == "a:"
@@ -118,7 +116,7 @@ def test_unknown_names_list_what_there_is():
 def test_names_that_clash_or_leave_the_folder_are_refused():
     pipeline = Pipeline("en").add_tagger("ner", first_words("A", 1.0))
     with pytest.raises(ConfigError, match="a head 'ner' already exists"):
-        pipeline.add_classifier("ner", "bow")
+        pipeline.add_classifier("ner", "linear")
     for name in ("../x", "a/b", ".."):
         with pytest.raises(ConfigError, match="a name consists of letters"):
             pipeline.add_tagger(name, "window")

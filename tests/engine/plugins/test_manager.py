@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 import glossator
 from glossator.cli.plugins import plugins as plugins_command
 from glossator.commands import Settings
-from glossator.errors import PluginError, UsageError
+from glossator.errors import PluginError, UnknownNameError, UsageError
 from glossator.hookspecs import KINDS, Specs
 from glossator.plugins.declared import PluginWarning
 from glossator.plugins.manager import PluginManager
+from glossator.plugins.replaced import REPLACED
 
 GOOD = """
     import glossator
@@ -444,3 +445,18 @@ def test_the_json_list_has_what_the_manager_knows(site):
     found = {entry["name"]: entry for entry in json.loads(listing("--json"))}
     assert found["good"]["provides"] == {"tagger": ["good"]}
     assert found["builtin"]["version"] == glossator.__version__
+
+
+def test_a_built_in_stage_that_is_gone_is_said_to_be_replaced():
+    manager = PluginManager()
+    for name in ("bow", "builtin/bow"):
+        with pytest.raises(UnknownNameError, match="the classifier 'bow' was replaced by 'linear'"):
+            manager.make("classifier", name, {})
+    for (kind, name), new in REPLACED.items():
+        assert manager.find(kind, new)
+        assert name not in [each.record.name for each in manager.stages(kind)]
+
+
+def test_a_plugin_may_have_a_stage_with_a_name_that_is_gone(site):
+    site.add("old", GOOD.replace("taggers", "classifiers").replace('"good"', '"bow"'))
+    assert PluginManager().find("classifier", "bow").plugin.name == "old"

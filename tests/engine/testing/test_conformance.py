@@ -69,9 +69,11 @@ def test_window_conforms_on_its_other_layers(manager, layer):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exclusive", [True, False])
-def test_bow_conforms(manager, exclusive):
+def test_linear_conforms(manager, exclusive):
     only = () if exclusive else IN_PROCESS
-    results = check_stage("classifier", "bow", settings={"exclusive": exclusive}, plugins=manager, only=only)
+    results = check_stage(
+        "classifier", "linear", settings={"exclusive": exclusive}, plugins=manager, only=only
+    )
     assert [result for result in results if result.outcome != "passed"] == []
 
 
@@ -98,9 +100,9 @@ def test_a_stage_is_checked_for_everything_it_can_predict(manager, phrases):
     assert tried("tagger", "window") == layers
     assert tried("tagger", "window", write="pos") == [{"write": "pos"}]
     assert tried("tagger", "gazetteer", **phrases) == [phrases | layer for layer in layers[:2]]
-    assert tried("classifier", "bow", width=8) == [
-        {"width": 8, "exclusive": True},
-        {"width": 8, "exclusive": False},
+    assert tried("classifier", "linear", strength=0.5) == [
+        {"strength": 0.5, "exclusive": True},
+        {"strength": 0.5, "exclusive": False},
     ]
     assert tried("tokenizer", "spacy") == [{}]
 

@@ -9,6 +9,7 @@ import pytest
 
 import glossator
 from glossator.annotations.layer import CATS, ENTS, TAG
+from glossator.config.schema import DataConfig
 from glossator.config.sections import head_config
 from glossator.config.text import read_config
 from glossator.data.corpora import recipe
@@ -188,10 +189,28 @@ def test_without_text_there_is_nothing_to_label(teacher, tmp_path):
         distil(teacher, config, [DataError("no text", file="x", line=1)], tmp_path / "student")
 
 
+def test_a_teacher_does_not_score_its_student(tmp_path):
+    rows = [
+        f'{{"text": "text {i}", "cats": {{"negative": {i % 2}, "positive": {1 - i % 2}}}}}\n'
+        for i in range(9)
+    ]
+    (tmp_path / "few.jsonl").write_text("".join(rows))
+    few = replace(with_sentiment_alone(1), data={"sentiment": DataConfig(train=str(tmp_path / "few.jsonl"))})
+    stage = glossator.Stage(name="certain", factory=Certain)
+    teacher = glossator.Pipeline("en").add_classifier("sentiment", stage)
+    with pytest.raises(DataError, match="'sentiment' needs a dev set to learn from a teacher"):
+        distil(teacher, few, [Record("So.")] * 50, tmp_path / "student")
+
+
 def with_sentiment_alone(epochs: int):
     config = read_config(recipe("samples"), {"training.max_epochs": epochs, "training.patience": epochs})
     heads = tuple(head for head in config.heads if head.name == "sentiment")
     return replace(config, heads=heads, data={"sentiment": config.data["sentiment"]})
+
+
+def in_steps(config):
+    """The same config with a stage that learns in epochs."""
+    return replace(config, heads=tuple(replace(head, stage="stepwise") for head in config.heads))
 
 
 class Certain(Teacher):
@@ -229,7 +248,7 @@ def test_a_run_that_was_cut_off_is_gone_on_with(tmp_path):
 
     stage = glossator.Stage(name="certain", factory=Certain)
     teacher = glossator.Pipeline("en").add_classifier("sentiment", stage)
-    config = with_sentiment_alone(2)
+    config = in_steps(with_sentiment_alone(2))
     texts = [Record("So.")]
     cut = distil(teacher, config, texts, tmp_path / "cut", progress=Stops())
     assert cut.interrupted

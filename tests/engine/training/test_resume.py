@@ -181,8 +181,7 @@ def test_other_data_is_not_resumed(tmp_path, samples_folder, split):
 [glossator]
 lang = "en"
 [classifiers.mood]
-stage = "bow"
-rows = 100
+stage = "stepwise"
 [data.mood]
 train = "train/reviews.jsonl"
 dev = "dev/reviews.jsonl"

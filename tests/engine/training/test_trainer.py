@@ -21,7 +21,7 @@ from glossator.data.source import DataSource
 from glossator.errors import ConfigError, DataError, PipelineError, StageError, UsageError
 from glossator.pipeline.pipeline import Pipeline
 from glossator.plugins.manager import PluginManager
-from glossator.training.task import dev_score
+from glossator.training.dev_score import dev_score
 from glossator.training.trainer import train
 from glossator.util.files import sha256_of
 
@@ -96,7 +96,7 @@ def test_patience_stops_and_the_best_epoch_comes_back(tmp_path):
     for head in pipeline.heads.values():
         source = DataSource(config.data[head.name], Path(), None, pipeline.plugins)
         dev = read_gold(source.records("dev"), head.config.layer, pipeline.tokenizer).examples
-        assert dev_score(pipeline, head, dev) == pytest.approx(result.heads[head.name][0].score)
+        assert dev_score(pipeline, head, dev).score == pytest.approx(result.heads[head.name][0].score)
 
 
 WATCHED = """
@@ -162,8 +162,7 @@ lang = "en"
 [tokenizer]
 stage = "whitespace"
 [classifiers.topic]
-stage = "bow"
-rows = 100
+stage = "linear"
 [data.topic]
 corpus = "shared"
 [training]
@@ -190,8 +189,7 @@ def test_bad_training_data_are_reported_and_the_good_is_learned(tmp_path, sample
 [glossator]
 lang = "en"
 [classifiers.mood]
-stage = "bow"
-rows = 500
+stage = "linear"
 [data.mood]
 train = "train.jsonl"
 dev = "dev.jsonl"
@@ -220,8 +218,7 @@ lang = "en"
 [tokenizer]
 stage = "touchy"
 [classifiers.mood]
-stage = "bow"
-rows = 500
+stage = "linear"
 [data.mood]
 train = "train.jsonl"
 dev = "dev.jsonl"
@@ -243,8 +240,9 @@ def test_data_without_gold_and_missing_data_are_named(tmp_path):
         train(config_of(text + both.format("gone.jsonl"), tmp_path), tmp_path / "out")
     with pytest.raises(ConfigError, match=r"\[data\.ner\] is missing"):
         train(config_of(text, tmp_path), tmp_path / "out")
-    with pytest.raises(ConfigError, match="no dev set"):
-        train(config_of(text + '[data.ner]\ntrain = "empty.jsonl"\n', tmp_path), tmp_path / "out")
+    both = '[data.ner]\ndev = "empty.jsonl"\n[data.mood]\ndev = "empty.jsonl"\n'
+    with pytest.raises(ConfigError, match="no train set"):
+        train(config_of(text + both, tmp_path), tmp_path / "out")
 
 
 def test_an_output_that_is_no_pipeline_is_refused_before_anything_is_learned(tmp_path):
@@ -266,10 +264,7 @@ def test_a_folder_of_the_users_is_never_taken_for_a_runs(tmp_path, resume):
 
 
 def test_colliding_labels_are_found_before_anything_is_learned(tmp_path):
-    text = (
-        TWO_HEADS
-        + '\n[classifiers.mood2]\nstage = "bow"\nrows = 100\n[data.mood2]\ncorpus = "samples_reviews"\n'
-    )
+    text = TWO_HEADS + '\n[classifiers.mood2]\nstage = "linear"\n[data.mood2]\ncorpus = "samples_reviews"\n'
     text = text.replace('heads = ["ner", "mood"]', 'heads = ["mood", "mood2", "ner"]')
     heard = Heard()
     with pytest.raises(ConfigError, match=r"'mood' and 'mood2' both write .* give one a prefix"):

@@ -23,8 +23,7 @@ write = "spans:cities"
 phrases = "lists/cities.jsonl"
 
 [classifiers.mood]
-stage = "bow"
-rows = 500
+stage = "linear"
 
 [data.mood]
 train = "lists/train.jsonl"
@@ -76,7 +75,7 @@ def test_a_pipeline_is_trained_again_from_its_own_folder(with_gazetteer, tmp_pat
 
 def test_a_pipeline_is_trained_again_in_place(with_gazetteer, tmp_path, cli):
     before = weights_of(with_gazetteer)
-    ended = cli("train", with_gazetteer, "-o", with_gazetteer, "--set", "glossator.seed=5")
+    ended = cli("train", with_gazetteer, "-o", with_gazetteer, "--set", "classifiers.mood.strength=0.5")
     assert ended.code == 0, ended.err
     assert finds_cities(with_gazetteer)
     after = weights_of(with_gazetteer)
