@@ -11,7 +11,7 @@ import numpy as np
 
 from glossator.errors import StageError
 from glossator.ml.crf_emissions import CRFEmissions
-from glossator.ml.crf_training import LabelledWords, fit_crf
+from glossator.ml.crf_training import CRFSettings, LabelledWords, fit_crf
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.feature_table import FeatureTable
 from glossator.ml.token_features import TokenFeatures
@@ -19,7 +19,7 @@ from glossator.util.arrays import read_arrays, write_arrays
 from glossator.util.threads import on_one_thread
 from glossator_keras.arrays import Array, Arrays, Floats
 from glossator_keras.saved_files import reading
-from glossator_keras.wide.folds import FOLDS, Folds, answers_of_folds, text_hashes
+from glossator_keras.wide.folds import FOLDS, Folds, answers_of_folds, in_blocks, text_hashes
 
 if TYPE_CHECKING:
     import keras
@@ -70,15 +70,15 @@ class WideCRF:
             lengths=tokens.words.lengths,
         )
         zeros = CRFWeights.zeros(features=len(table), width=0, labels=len(constraints[1]))
-        whole = fit_crf(data, zeros, constraints)
+        whole = fit_crf(data, zeros, constraints, CRFSettings())
         self._model = _SparseModel.pruned(table, whole)
 
         hashes = text_hashes(tokens.words.features[:, 0], tokens.words.sentence_starts)
-        folds = Folds.of(hashes)
-        parts = []
-        for fold in range(FOLDS):
-            others = np.flatnonzero(folds.find(hashes) != fold)
-            parts.append(fit_crf(data.sentences(others), zeros, constraints) if len(others) else zeros)
+        folds = Folds.of(hashes, in_blocks(len(hashes)))
+        parts = [
+            fit_crf(data.sentences(others), zeros, constraints, CRFSettings()) if len(others) else zeros
+            for others in (np.flatnonzero(folds.find(hashes) != fold) for fold in range(FOLDS))
+        ]
         stacked = np.concatenate([part.sparse for part in parts], axis=1)
         self._folds = folds
         emitting = replace(CRFWeights.zeros(features=0, width=0, labels=stacked.shape[1]), sparse=stacked)

@@ -9,12 +9,12 @@ from spacy.tokens import Doc
 
 import glossator_keras.wide.crf as wide_crf
 from glossator.errors import PipelineError, StageError
-from glossator.ml.crf_training import LabelledWords, fit_crf
+from glossator.ml.crf_training import CRFSettings, LabelledWords, fit_crf
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.feature_table import FeatureTable
 from glossator.ml.token_features import TokenFeatures
 from glossator_keras.wide.crf import WIDE, WideCRF
-from glossator_keras.wide.folds import FOLDS, Folds, text_hashes
+from glossator_keras.wide.folds import FOLDS, Folds, in_blocks, text_hashes
 
 VOCAB = spacy.blank("en").vocab
 FREE = (np.zeros((2, 2)), np.zeros(2), np.zeros(2))
@@ -53,10 +53,10 @@ def test_a_sentence_is_answered_by_a_model_that_was_fitted_without_its_fold(monk
     zeros = CRFWeights.zeros(features=len(table), width=0, labels=2)
 
     hashes = text_hashes(tokens.words.features[:, 0], tokens.words.sentence_starts)
-    folds = Folds.of(hashes).find(hashes)
+    folds = Folds.of(hashes, in_blocks(len(hashes))).find(hashes)
     got = wide.unseen_emissions(DOCS)
     for fold in range(FOLDS):
-        weights = fit_crf(data.sentences(np.flatnonzero(folds != fold)), zeros, FREE)
+        weights = fit_crf(data.sentences(np.flatnonzero(folds != fold)), zeros, FREE, CRFSettings())
         words = np.repeat(folds == fold, tokens.words.lengths)
         np.testing.assert_allclose(got[words], weights.emissions(rows, dense)[words], atol=0.02)
 
