@@ -6,8 +6,13 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-pytest_plugins = ["shared_fixtures"]  # of tests/support
+# A busy machine is no fault: no test is timed.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+pytest_plugins = ["shared_fixtures", "stepwise_stages"]  # of tests/support
 
 
 def pytest_configure() -> None:

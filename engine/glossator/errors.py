@@ -33,7 +33,7 @@ class ConfigError(GlossatorError):
     """A config is invalid, or a stage cannot be built from it.
 
     Example:
-        raise ConfigError(f"window: depth must be at least 1, not {depth}")
+        raise ConfigError(f"linear: strength must be more than 0, not {strength}")
     """
 
     exit_code = 2
@@ -51,7 +51,7 @@ class UnknownNameError(PluginError):
     """No plugin provides a stage, format or command of this name.
 
     Example:
-        raise UnknownNameError("no tagger 'windw' (did you mean 'window'?)")
+        raise UnknownNameError("no tagger 'cfr' (did you mean 'crf'?)")
     """
 
     exit_code = 2

@@ -153,7 +153,7 @@ class Specs:
         """Declare taggers: `glossator.stages.TokenTagger` or `SpanTagger`.
 
         Example:
-            yield Stage(name="window", factory="glossator.builtin.window:WindowTagger")
+            yield Stage(name="crf", factory="glossator.builtin.crf:CRFTagger")
         """
 
     @hookspec

@@ -1,7 +1,7 @@
 """Glossator's stages as components of a spaCy pipeline: trained by `nlp.update` and `spacy train`.
 
     nlp = spacy.blank("en")
-    nlp.add_pipe("glossator", name="ner", config={"stage": "window", "write": "ents"})
+    nlp.add_pipe("glossator", name="ner", config={"stage": "crf", "write": "ents"})
 
 spaCy imports this module whenever it makes a pipeline, so it must be fast to import.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from glossator.stages import Vectors
 
-CONFIG = {"stage": "window", "kind": "tagger", "write": "ents", "seed": 0, "settings": {}}
+CONFIG = {"stage": "crf", "kind": "tagger", "write": "ents", "seed": 0, "settings": {}}
 # `spacy train` selects by those of these scores that the component has; set `spans_KEY_f` yourself.
 SCORES: dict[str, float | None] = {"ents_f": 1.0, "tag_acc": 1.0, "pos_acc": 1.0, "cats_score": 1.0}
 
@@ -33,12 +33,12 @@ def make_component(
     """Make the component `glossator`: one tagger or classifier, without vectors.
 
     Example:
-        nlp.add_pipe("glossator", name="pos", config={"stage": "window", "write": "pos"})
+        nlp.add_pipe("glossator", name="pos", config={"stage": "crf", "write": "pos"})
 
     Args:
         nlp: The spaCy pipeline.
         name: The component's name, also the key of its scores in `doc.spans`.
-        stage: A stage's name, "window" or "plugin/name".
+        stage: A stage's name, "crf" or "plugin/name".
         kind: "tagger" or "classifier".
         write: For taggers, "ents", "spans:KEY", "tag" or "pos".
         seed: The seed of all randomness in training.
@@ -52,7 +52,7 @@ class StageComponent:
 
     Example:
         nlp = spacy.blank("en")
-        ner = nlp.add_pipe("glossator", name="ner", config={"stage": "window", "write": "ents"})
+        ner = nlp.add_pipe("glossator", name="ner", config={"stage": "crf", "write": "ents"})
         nlp.initialize(lambda: examples)
         nlp.update(examples)
     """

@@ -17,7 +17,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 import glossator
-from glossator.config.schema import DataConfig, TrainingConfig
+from glossator.config.schema import DataConfig
 from glossator.config.text import read_config
 from glossator.data.corpora import manifest, recipe
 from glossator.evaluation.significance import accuracy_counts
@@ -164,7 +164,7 @@ def test_each_of_several_categories_gets_its_threshold_on_the_dev_set(tmp_path):
 @pytest.fixture(scope="module")
 def pipelines(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pipelines")
-    glossator.train(read_config(recipe("samples"), {"training.max_epochs": 2}), folder / "samples-seed0")
+    glossator.train(read_config(recipe("samples")), folder / "samples-seed0")
     return folder
 
 
@@ -220,8 +220,8 @@ def test_baselines_are_trained_once_and_set_beside_our_recipes(tmp_path, pipelin
 
 def test_the_times_of_learning_are_compared_stage_by_stage():
     data = {"compared": DataConfig(corpus="samples")}
-    pipeline = Pipeline("en").add_tagger("compared", "window", write="ents")
-    pipeline.config = replace(pipeline.config, data=data, training=TrainingConfig(max_epochs=1))
+    pipeline = Pipeline("en").add_tagger("compared", "crf", write="ents")
+    pipeline.config = replace(pipeline.config, data=data)
     model, ours, theirs, ratio, _ = fit_time.compared(pipeline, rounds=1)
     assert model.startswith("python-crfsuite")
     first, second = (float(cell.split()[0]) for cell in (ours, theirs))

@@ -106,9 +106,9 @@ def test_baselines_and_stages_learn_from_the_same_draws():
         "--draws",
         "2",
         "--stage",
-        "window",
+        "crf",
         "--stage",
-        "bow",
+        "linear",
         "--markdown",
     ]
     done = subprocess.run(
@@ -121,9 +121,9 @@ def test_baselines_and_stages_learn_from_the_same_draws():
     lines = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| s")]
     assert [line[:4] for line in lines] == [
         ["samples", "ents_f", "20", "baseline"],
-        ["samples", "ents_f", "20", "window"],
+        ["samples", "ents_f", "20", "crf"],
         ["samples_reviews", "cats_macro_f", "20", "baseline"],
-        ["samples_reviews", "cats_macro_f", "20", "bow"],
+        ["samples_reviews", "cats_macro_f", "20", "linear"],
     ]
     for baseline, stage in (lines[:2], lines[2:]):
         theirs, ours = (float(line[4].split()[0]) for line in (baseline, stage))
@@ -136,5 +136,5 @@ def test_baselines_and_stages_learn_from_the_same_draws():
 
 def test_a_stage_that_no_plugin_has_is_an_error():
     with pytest.raises(click.BadParameter, match="no tagger or classifier is called nonsense"):
-        small_data.stages_for(SPAM, ["bow", "nonsense"])
-    assert small_data.stages_for(SPAM, ["window", "bow"]) == ["bow"]
+        small_data.stages_for(SPAM, ["linear", "nonsense"])
+    assert small_data.stages_for(SPAM, ["crf", "linear"]) == ["linear"]

@@ -65,7 +65,7 @@ def test_a_training_that_fails_or_reports_nothing_is_an_error(training_time, tmp
 def test_each_layer_has_its_peer(training_time):
     def peer_of(layer):
         return training_time.component_for(
-            HeadConfig(name="x", kind="tagger", stage="window", layer=Layer.parse(layer))
+            HeadConfig(name="x", kind="tagger", stage="crf", layer=Layer.parse(layer))
         )
 
     assert [peer_of(layer).entry for layer in ("ents", "pos", "tag")] == ["ner", "tagger", "tagger-xpos"]

@@ -17,9 +17,6 @@ from glossator.errors import ConfigError
 CITIES, PEOPLE = ("Lisbon", "Oslo", "Bergen"), ("Ana", "Joe")
 
 
-SMALL = {"width": 24, "depth": 1}
-
-
 def gold_docs(nlp: Language, count: int) -> list[Doc]:
     docs = []
     for i in range(count):
@@ -49,8 +46,8 @@ def trained(config: dict[str, object], steps: int = 30) -> tuple[Language, list[
 @pytest.mark.parametrize(
     ("config", "score"),
     [
-        ({"stage": "window", "write": "ents", "settings": SMALL}, "ents_f"),
-        ({"stage": "window", "write": "tag", "settings": SMALL}, "tag_acc"),
+        ({"stage": "crf", "write": "ents"}, "ents_f"),
+        ({"stage": "crf", "write": "tag"}, "tag_acc"),
         ({"stage": "builtin/linear", "kind": "classifier"}, "cats_macro_f"),
     ],
 )
@@ -71,7 +68,7 @@ def test_update_learns_and_the_whole_goes_to_disk_and_back(tmp_path, config, sco
 
 
 def test_one_doc_and_a_stream_agree_in_order():
-    nlp, _ = trained({"stage": "window", "write": "ents", "settings": SMALL}, steps=15)
+    nlp, _ = trained({"stage": "crf", "write": "ents"}, steps=15)
     texts = [f"Ana went to Oslo {i} times." for i in range(10)]
     streamed = [(doc.text, [str(ent) for ent in doc.ents]) for doc in nlp.pipe(texts, batch_size=3)]
     assert streamed == [(doc.text, [str(ent) for ent in doc.ents]) for doc in map(nlp, texts)]
@@ -79,7 +76,7 @@ def test_one_doc_and_a_stream_agree_in_order():
 
 def test_gold_tokenized_otherwise_is_aligned():
     nlp = spacy.blank("en")
-    nlp.add_pipe("glossator", name="part", config={"settings": SMALL})
+    nlp.add_pipe("glossator", name="part")
     gold = Doc(nlp.vocab, words=["Ana-Maria", "sails", "."], ents=["B-PER", "O", "O"])
     example = Example(nlp.make_doc("Ana-Maria sails ."), gold)
     assert [token.text for token in example.predicted][:3] == ["Ana", "-", "Maria"]
@@ -89,9 +86,9 @@ def test_gold_tokenized_otherwise_is_aligned():
     assert [(ent.text, ent.label_) for ent in nlp("Ana-Maria sails .").ents] == [("Ana-Maria", "PER")]
 
 
-def test_the_seed_decides():
-    same = [trained({"seed": 4, "settings": SMALL}, steps=3)[1] for _ in range(2)]
-    assert same[0] == same[1] != trained({"seed": 5, "settings": SMALL}, steps=3)[1]
+def test_the_seed_decides(stepwise):
+    same = [trained({"stage": "stepwise", "seed": 4}, steps=3)[1] for _ in range(2)]
+    assert same[0] == same[1] != trained({"stage": "stepwise", "seed": 5}, steps=3)[1]
 
 
 @pytest.mark.parametrize(
@@ -137,12 +134,8 @@ pipeline = ["people"]
 
 [components.people]
 factory = "glossator"
-stage = "window"
+stage = "crf"
 write = "ents"
-
-[components.people.settings]
-width = 32
-depth = 1
 
 [training]
 max_steps = 30

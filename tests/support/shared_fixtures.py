@@ -26,16 +26,12 @@ name = "small"
 heads = ["ner", "pos", "mood"]
 
 [taggers.ner]
-stage = "window"
+stage = "crf"
 write = "ents"
-width = 32
-depth = 1
 
 [taggers.pos]
-stage = "window"
+stage = "crf"
 write = "pos"
-width = 32
-depth = 1
 
 [classifiers.mood]
 stage = "linear"
@@ -48,11 +44,6 @@ corpus = "samples"
 
 [data.mood]
 corpus = "samples_reviews"
-
-[training]
-max_epochs = 4
-patience = 4
-batch_words = 200
 """
 
 # Stages that are real, small, and go wrong where they are told to.

@@ -63,8 +63,8 @@ def train(pipeline: Pipeline) -> Pipeline:
 
 
 def small(pipeline: Pipeline) -> Pipeline:
-    pipeline.add_tagger("ner", "window", width=16, depth=1, learn_rate=0.02)
-    pipeline.add_tagger("tags", "window", write="tag", width=16, depth=1)
+    pipeline.add_tagger("ner", "crf")
+    pipeline.add_tagger("tags", "crf", write="tag")
     return pipeline.add_classifier("topic", "linear")
 
 

@@ -48,11 +48,6 @@ def glossator_taggers() -> Iterator[Stage]:
         summary="linear-chain CRF on sparse features of words and their neighbours",
     )
     yield Stage(
-        name="window",
-        factory="glossator.builtin.window:WindowTagger",
-        summary="feed-forward tagger on a window of hashed word features",
-    )
-    yield Stage(
         name="gazetteer",
         factory="glossator.builtin.gazetteer:Gazetteer",
         summary="finds the phrases of a list",

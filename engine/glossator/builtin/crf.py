@@ -29,10 +29,11 @@ from glossator.ml.phrase_features import named_phrases, phrase_hashes
 from glossator.ml.span_labels import span_labels
 from glossator.ml.span_scheme import SpanScheme
 from glossator.ml.temperature import fit_temperature
-from glossator.ml.token_features import TokenFeatures, neighbours
+from glossator.ml.token_features import VECTOR_OFFSETS, TokenFeatures, vectors_around
 from glossator.ml.word_sequences import WordSequences
 from glossator.stages import Contribution, ScoredSpan, TokenTags, Vectors, VectorSpace
 from glossator.util.arrays import read_arrays, write_arrays
+from glossator.util.json_files import read_json_object
 from glossator.util.threads import on_one_thread
 
 if TYPE_CHECKING:
@@ -50,9 +51,6 @@ if TYPE_CHECKING:
 ARRAYS, METADATA = "weights.npz", "crf.json"
 
 _DECODE_WORDS = 8192  # decoded at a time, padding included
-_VECTOR_OFFSETS = (-1, 0, 1)  # a word has the vectors of the words around it as features, too
-# Features whose weights all stay below this change no probability by much: some three quarters of them.
-_NEGLIGIBLE = 0.15
 
 
 class CRFTagger:
@@ -146,13 +144,10 @@ class CRFTagger:
     def finish(self) -> None:
         """Leave out features that add next to nothing, and round the weights to half precision."""
         self._expect_trained()
-        kept = np.flatnonzero(np.abs(self._weights.sparse[:-1]).max(axis=1, initial=0) > _NEGLIGIBLE)
+        kept = self._weights.influential()
         self._table = self._table.some(kept)
         self._squares = self._squares.some(kept)
-        weights = self._weights.some(kept)
-        self._weights = weights.combined(
-            weights, lambda array, _: array.astype(np.float16).astype(np.float32)
-        )
+        self._weights = self._weights.some(kept).rounded()
         self._model = None
 
     def strongest(self, label: str, count: int) -> list[Contribution]:
@@ -178,7 +173,8 @@ class CRFTagger:
             return []
         columns = self._columns(label, len(words))
         rows = self._rows([doc], tokens)[words]
-        dense = _dense(tokens.words, vectors)[words]
+        given = _vectors_of(tokens.words, vectors)
+        dense = vectors_around(given, tokens.words.lengths)[words]
 
         added: dict[str, float] = {}
         for word, features, column in zip(words.tolist(), rows, columns.tolist(), strict=True):
@@ -216,13 +212,12 @@ class CRFTagger:
 
     def from_disk(self, path: Path) -> None:
         """Read what `to_disk` wrote."""
+        metadata = read_json_object(path / METADATA)
+        arrays = read_arrays(path / ARRAYS)
         try:
-            metadata = json.loads((path / METADATA).read_text(encoding="utf-8"))
-            self._read(metadata, read_arrays(path / ARRAYS))
-        except PipelineError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise PipelineError(f"{path}: the crf is missing or damaged: {error}") from error
+            self._read(metadata, arrays)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise PipelineError(f"{path}: {METADATA} or {ARRAYS} is damaged: {error}") from error
         if metadata.get("phrases"):
             self._phrases = self._phrases or Gazetteer()
             self._phrases.from_disk(path)
@@ -240,7 +235,7 @@ class CRFTagger:
         self._weights, self._squares = (
             CRFWeights.zeros(
                 features=len(self._table),
-                width=space.width * len(_VECTOR_OFFSETS),
+                width=space.width * len(VECTOR_OFFSETS),
                 labels=len(self._chain_labels),
             )
             for _ in range(2)
@@ -271,7 +266,7 @@ class CRFTagger:
         docs = [example.predicted for example in examples]
         return LabelledWords(
             rows=self._rows(docs, tokens),
-            dense=_dense(tokens.words, vectors),
+            vectors=_vectors_of(tokens.words, vectors),
             gold=self._gold(examples, tokens.words),
             lengths=tokens.words.lengths,
         )
@@ -302,7 +297,8 @@ class CRFTagger:
             rows = self._table.find(self._phrase_hashes(docs, words))
             emissions += self._weights.sparse[rows].sum(axis=1)
         if self._weights.dense.size:
-            emissions += _dense(words, vectors) @ self._weights.dense
+            dense = vectors_around(_vectors_of(words, vectors), words.lengths)
+            emissions += dense @ self._weights.dense
         return words, emissions
 
     def _gold_labels(self, example: Example) -> set[str]:
@@ -375,16 +371,11 @@ def _log_likelihood(
     return float((path - log_partition(potentials, lengths, *scaled)).sum())
 
 
-def _dense(words: Words, vectors: Vectors) -> Floats:
-    """Return the (words, width) vectors of each word and its neighbours; 0 beyond the ends of a sentence."""
-    count, width = len(words.positions), vectors.space.width
-    if not width:
-        return np.zeros((count, 0), dtype=np.float32)
-    rows = np.zeros((count + 1, width), dtype=np.float32)
-    rows[:count] = words.gather(vectors.values)
-    every = np.arange(count)
-    around = neighbours(every, words.lengths, _VECTOR_OFFSETS, fill=count)
-    return np.concatenate(rows[around], axis=1)
+def _vectors_of(words: Words, vectors: Vectors) -> Floats:
+    """Return the (words, width) vectors of the words."""
+    if not vectors.space.width:
+        return np.zeros((len(words.positions), 0), dtype=np.float32)
+    return words.gather(vectors.values).astype(np.float32, copy=False)
 
 
 def _smallest(array: Floats) -> Any:

@@ -31,6 +31,7 @@ from glossator.ml.logistic_regression import Choice, Weights, choose_strength, f
 from glossator.ml.temperature import fit_temperature
 from glossator.stages import Contribution, Vectors, VectorSpace
 from glossator.util.arrays import read_arrays, write_arrays
+from glossator.util.json_files import read_json_object
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -186,14 +187,12 @@ class LinearClassifier:
 
     def from_disk(self, path: Path) -> None:
         """Read what `to_disk` wrote."""
+        metadata = read_json_object(path / METADATA)
+        arrays = read_arrays(path / ARRAYS)
         try:
-            metadata = json.loads((path / METADATA).read_text(encoding="utf-8"))
-            arrays = read_arrays(path / ARRAYS)
             self._read(metadata, arrays)
-        except PipelineError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise PipelineError(f"{path}: the linear model is missing or damaged: {error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise PipelineError(f"{path}: {METADATA} or {ARRAYS} is damaged: {error}") from error
 
     def _begin(
         self, examples: Sequence[Example], bags: Bags, texts: Sequence[str], space: VectorSpace

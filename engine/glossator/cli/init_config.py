@@ -24,7 +24,7 @@ def init_config(
     from glossator.config.text import config_to_text
 
     if not taggers and not classifiers:
-        taggers, classifiers = ("window",), ("linear",)
+        taggers, classifiers = ("crf",), ("linear",)
     tagger_names = _names(taggers, "tags")
     classifier_names = _names(classifiers, "topic")
     sections = {

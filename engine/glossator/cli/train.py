@@ -69,7 +69,7 @@ def train(
 ) -> None:
     """Train a pipeline and save it to a folder.
 
-    CONFIG is a config file or the name of a recipe, such as uner_ewt-window. The best epoch and seed are
+    CONFIG is a config file or the name of a recipe, such as uner_ewt-crf. The best epoch and seed are
     chosen on the dev set; the test set is never opened. Ctrl-C keeps the best so far; --resume continues.
     """
     from rich.console import Console

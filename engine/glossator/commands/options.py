@@ -127,7 +127,7 @@ def config_file(name: str) -> Path:
     """Return the config file with this name: a file, a pipeline's folder, or a recipe.
 
     Example:
-        config = read_config(config_file("uner_ewt-window"))
+        config = read_config(config_file("uner_ewt-crf"))
     """
     from glossator.data.corpora import recipe
 

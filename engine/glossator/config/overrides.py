@@ -30,7 +30,7 @@ def parse_value(text: str) -> Any:
 
     Example:
         parse_value("[3, 4]")  # [3, 4]
-        parse_value("window")  # "window"
+        parse_value("crf")  # "crf"
     """
     if text in ("True", "False"):  # config files accept them, too
         return text == "True"

@@ -33,7 +33,7 @@ class HeadConfig:
     """A head: a tagger or classifier of a pipeline.
 
     Example:
-        HeadConfig(name="ner", kind="tagger", stage="window", layer="ents", settings={"width": 128})
+        HeadConfig(name="ner", kind="tagger", stage="bilstm-crf", layer="ents", settings={"width": 128})
 
     Attributes:
         name: Its name in the pipeline.
@@ -107,7 +107,7 @@ class PipelineConfig:
     """A whole pipeline, as a config file describes it.
 
     Example:
-        ner = HeadConfig(name="ner", kind="tagger", stage="window", layer="ents")
+        ner = HeadConfig(name="ner", kind="tagger", stage="crf", layer="ents")
         PipelineConfig(lang="en", heads=(ner,), data={"ner": DataConfig(corpus="samples")})
 
     Attributes:

@@ -29,7 +29,7 @@ def config_from_dict(sections: Mapping[str, Any], *, folder: Path = Path()) -> P
     """Check the sections of a config and return them as typed records.
 
     Example:
-        config_from_dict({"glossator": {"lang": "en"}, "taggers": {"ner": {"stage": "window"}}})
+        config_from_dict({"glossator": {"lang": "en"}, "taggers": {"ner": {"stage": "crf"}}})
 
     Args:
         sections: Settings by section, as thinc reads them from a config file.
@@ -104,7 +104,7 @@ def head_config(name: str, kind: HeadKind, values: Any) -> HeadConfig:
     """Check one `[taggers.NAME]` or `[classifiers.NAME]` section.
 
     Example:
-        head_config("ner", "tagger", {"stage": "window", "write": "ents", "width": 128})
+        head_config("ner", "tagger", {"stage": "bilstm-crf", "write": "ents", "width": 128})
 
     Args:
         name: The head's name.

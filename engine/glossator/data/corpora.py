@@ -195,7 +195,7 @@ def recipe(name: str) -> Path:
     """Return the config file of a recipe; raise `ConfigError` if there is none.
 
     Example:
-        config = read_config(recipe("uner_ewt-window"))
+        config = read_config(recipe("uner_ewt-crf"))
     """
     if name not in recipes():
         raise ConfigError(f"no recipe {name!r}; there are: {', '.join(recipes())}")

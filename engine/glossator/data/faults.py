@@ -72,8 +72,8 @@ def _in_both(train: Sequence[Example], dev: Sequence[Example]) -> str:
     if not both:
         return ""
     return (
-        f"{len(both):,} of the {_counted(dev)} of the dev set are in the training set, too: {_places(both)}; "
-        "they make the dev score too high: remove them from one of the two"
+        f"documents of the dev set that are in the training set, too: {len(both):,} of {len(dev):,} "
+        f"({_places(both)}); they make the dev score too high: remove them from one of the two"
     )
 
 

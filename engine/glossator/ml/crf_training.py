@@ -8,7 +8,7 @@ later epochs (Polyak & Juditsky 1992): it is as good after a tenth of the passes
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from glossator.ml.chain_gradient import ChainGradient, chain_gradient
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.lbfgs import minimize
 from glossator.ml.sparse import sums_by_row
+from glossator.ml.token_features import vectors_around
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +35,7 @@ _L1, _L2, _DECAY = 0.1, 0.05, 1e-4
 _FIRST_SQUARES = 1e-8
 _BATCHES = 200  # in an epoch, but for batches of more than `_LARGEST_BATCH` sentences
 _LARGEST_BATCH = 16
+_STEPS = 8_000  # for which the learning rate is meant
 # The gradient of a word that the model is this sure of is left out: most words, after the first epoch.
 _NEGLIGIBLE = 1e-3
 
@@ -43,19 +45,27 @@ class LabelledWords:
     """Sentences with the features and the gold labels of their words.
 
     Example:
-        data = LabelledWords(tokens.rows(table), dense, gold, tokens.words.lengths)
+        data = LabelledWords(tokens.rows(table), vectors, gold, tokens.words.lengths)
 
     Attributes:
         rows: (words, slots) numbers of sparse features.
-        dense: (words, width) dense features.
+        vectors: (words, width) vectors of the words.
         gold: (words,) labels; `UNLABELLED` where there is none.
         lengths: (sentences,) words of each.
     """
 
     rows: NDArray[np.int32]
-    dense: Floats
+    vectors: Floats
     gold: NDArray[np.int64]
     lengths: NDArray[np.int32]
+
+    @property
+    def dense(self) -> Floats:
+        """(words, 3 * width) dense features: the vectors of each word and its neighbours.
+
+        They are made anew each time: of all training data at once they could need gigabytes.
+        """
+        return vectors_around(self.vectors, self.lengths)
 
     def sentences(self, some: NDArray[np.intp]) -> LabelledWords:
         """Return some of the sentences."""
@@ -63,7 +73,7 @@ class LabelledWords:
         lengths = self.lengths[some]
         offsets = np.cumsum(lengths) - lengths
         words = np.repeat(starts[some] - offsets, lengths) + np.arange(int(lengths.sum()))
-        return LabelledWords(self.rows[words], self.dense[words], self.gold[words], lengths)
+        return LabelledWords(self.rows[words], self.vectors[words], self.gold[words], lengths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +85,18 @@ class CRFSettings:
 
     Attributes:
         strength: The strength of the regularization, more than 0.
-        learn_rate: The rate of AdaGrad's steps, where data is large.
+        learn_rate: The rate of AdaGrad's steps, where data is large: of 8,000 steps; fewer are longer.
     """
 
     strength: float = 1.0
     learn_rate: float = 0.1
 
 
+DEFAULTS = CRFSettings()
+
+
 def fit_crf(
-    data: LabelledWords, zeros: CRFWeights, constraints: Constraints, settings: CRFSettings
+    data: LabelledWords, zeros: CRFWeights, constraints: Constraints, settings: CRFSettings = DEFAULTS
 ) -> CRFWeights:
     """Return the weights that fit the data; nothing depends on chance.
 
@@ -123,7 +136,8 @@ class AdaGrad:
         for name in ("transitions", "start", "end"):
             self._move(weights, name, slice(None), getattr(gradient, name))
         if self.squares.dense.size:
-            self._move(weights, "dense", slice(None), data.dense.T @ gradient.emissions)
+            slopes = data.dense.T @ gradient.emissions.astype(np.float32)
+            self._move(weights, "dense", slice(None), slopes)
 
         uncertain = np.flatnonzero(np.abs(gradient.emissions).max(axis=1) > _NEGLIGIBLE)
         features, slopes = _sparse_gradient(data.rows[uncertain], gradient.emissions[uncertain])
@@ -141,12 +155,15 @@ class AdaGrad:
 def _fit_in_steps(
     data: LabelledWords, zeros: CRFWeights, constraints: Constraints, settings: CRFSettings
 ) -> CRFWeights:
-    weights = zeros.combined(zeros, lambda array, _: array.copy())
-    optimizer = AdaGrad(zeros.combined(zeros, lambda array, _: array.copy()), settings)
-    generator = np.random.default_rng(0)  # a fixed order is as good as any
     count = len(data.lengths)
     size = int(np.clip(count // _BATCHES, 1, _LARGEST_BATCH))
+    # AdaGrad moves weights about as far as its rate times the root of the number of steps.
+    rate = settings.learn_rate * np.sqrt(_STEPS * size / (EPOCHS * count))
 
+    weights = zeros.combined(zeros, lambda array, _: array.copy())
+    squares = zeros.combined(zeros, lambda array, _: array.copy())
+    optimizer = AdaGrad(squares, replace(settings, learn_rate=float(rate)))
+    generator = np.random.default_rng(0)  # a fixed order is as good as any
     total = zeros
     for epoch in range(EPOCHS):
         order = generator.permutation(count)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from glossator.ml.feature_table import Hashes
 
+    Floats = NDArray[np.float32]
+
 # What is used of a word by the words around it, by its distance: 1 is the next word.
 TEMPLATES: dict[int, tuple[int, ...]] = {
     -2: (LOWER, SHAPE),
@@ -45,6 +47,7 @@ TEMPLATES: dict[int, tuple[int, ...]] = {
     2: (LOWER, SHAPE),
 }
 OFFSETS = tuple(TEMPLATES)
+VECTOR_OFFSETS = (-1, 0, 1)
 # A pair that was met once in training says nothing that its two words do not say.
 LEAST_PAIRS = 2
 
@@ -223,6 +226,22 @@ def neighbours(
     spread = np.full(len(index) + reach * (len(lengths) + 1), fill, dtype=np.intp)
     spread[places] = index
     return np.stack([spread[places + offset] for offset in offsets])
+
+
+def vectors_around(vectors: Floats, lengths: NDArray[np.int32]) -> Floats:
+    """Return (words, 3 * width): the vectors of the word before, of each word, and of the word after.
+
+    Example:
+        vectors_around(np.array([[1.0], [2.0]]), np.array([2]))  # [[0, 1, 2], [1, 2, 0]]
+
+    Args:
+        vectors: (words, width) vectors; those beyond the ends of a sentence are 0.
+        lengths: (sentences,) words of each.
+    """
+    count, width = vectors.shape
+    rows = np.concatenate([vectors, np.zeros((1, width), dtype=vectors.dtype)])
+    around = neighbours(np.arange(count), lengths, VECTOR_OFFSETS, fill=count)
+    return np.concatenate(rows[around], axis=1)
 
 
 def is_pair(name: str) -> bool:

@@ -45,7 +45,7 @@ class Pipeline:
         pipeline = glossator.load("models/samples")
         pipeline("Mara lives in Oslo.").ents
 
-        untrained = Pipeline("en").add_tagger("ner", "window", write="ents")
+        untrained = Pipeline("en").add_tagger("ner", "crf", write="ents")
 
     Args:
         lang: spaCy's language code.

@@ -51,7 +51,7 @@ class Declared(Generic[R]):
     """A record and the plugin that declared it.
 
     Example:
-        manager.find("tagger", "window").full_name  # "builtin/window"
+        manager.find("tagger", "crf").full_name  # "builtin/crf"
     """
 
     plugin: Plugin

@@ -52,7 +52,7 @@ class PluginManager:
 
     Example:
         manager = PluginManager(block=["slow-plugin"])
-        tagger = manager.make("tagger", "window", {"width": 128})
+        tagger = manager.make("tagger", "crf", {"write": "pos"})
 
     Args:
         allow: Names of the plugins to use besides the built-in ones; None: all that are installed.
@@ -96,7 +96,7 @@ class PluginManager:
         """Return the record called `name`, or "plugin/name", with its plugin.
 
         Example:
-            manager.find("tagger", "builtin/window").record.summary
+            manager.find("tagger", "builtin/crf").record.summary
 
         Raises:
             UnknownNameError: There is none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # (kind, name): the name of the stage that replaces it.
-REPLACED = {("classifier", "bow"): "linear"}
+REPLACED = {("classifier", "bow"): "linear", ("tagger", "window"): "crf"}
 
 
 def replaced(kind: str, name: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from glossator.annotations.layer import ENTS
 from glossator.config.schema import HeadConfig
+from glossator.ml.words import has_words
 from glossator.pipeline.batch import Batch
 from glossator.pipeline.pipeline import Pipeline
 from glossator.stages import TableEmbedder
@@ -87,7 +88,7 @@ def fault(subject: Subject, pipeline: Pipeline, doc: Doc, answer: Any) -> str:
     if subject.kind == "embedder":
         return _fault_of_vectors(stage, doc, *answer)
     if subject.kind == "classifier":
-        return _fault_of_categories(stage, np.asarray(answer))
+        return _fault_of_categories(stage, doc, np.asarray(answer))
     if subject.written.is_spans:
         faults = (_fault_of_span(stage.labels, doc, span) for span in answer)
         return next((each for each in faults if each), "")
@@ -143,10 +144,11 @@ def _fault_of_vectors(
     return _fault_of_ids(rows, len(doc), len(stage.table), "rows")
 
 
-def _fault_of_categories(stage: Any, row: NDArray[np.float32]) -> str:
+def _fault_of_categories(stage: Any, doc: Doc, row: NDArray[np.float32]) -> str:
     if row.shape != (len(stage.labels),):
         return f"probabilities of shape {row.shape}, not {(len(stage.labels),)}"
-    if stage.exclusive and abs(float(row.sum()) - 1) > SUM_ROUNDING:
+    # The engine answers for a Doc without words, with probabilities of 0.
+    if stage.exclusive and has_words(doc) and abs(float(row.sum()) - 1) > SUM_ROUNDING:
         return f"probabilities that sum to {float(row.sum()):.6g}, not 1, although it is exclusive"
     return _fault_of_probabilities(row)
 

@@ -73,7 +73,7 @@ def check_stage(
     under `if __name__ == "__main__":`.
 
     Example:
-        for result in check_stage("tagger", "builtin/window", layer="tag"):
+        for result in check_stage("tagger", "builtin/crf", layer="tag"):
             print(result.check, result.outcome, result.reason)
 
     Args:
@@ -155,7 +155,7 @@ def run_checks(
     """Run checks one by one and yield each result; `write` in a tagger's settings names its layer.
 
     Example:
-        for result in run_checks("tagger", "window", settings={"write": "tag"}, plugins=PluginManager()):
+        for result in run_checks("tagger", "crf", settings={"write": "tag"}, plugins=PluginManager()):
             print(result.check, result.outcome)
     """
     chosen = _chosen(kind, only)

@@ -30,7 +30,7 @@ class Subject:
 
     Example:
         subject = Subject(
-            kind="tagger", stage="builtin/window", settings={}, layer=TAG, plugins=PluginManager()
+            kind="tagger", stage="builtin/crf", settings={}, layer=TAG, plugins=PluginManager()
         )
         pipeline = subject.compose()
 

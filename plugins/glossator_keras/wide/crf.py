@@ -11,7 +11,7 @@ import numpy as np
 
 from glossator.errors import StageError
 from glossator.ml.crf_emissions import CRFEmissions
-from glossator.ml.crf_training import CRFSettings, LabelledWords, fit_crf
+from glossator.ml.crf_training import LabelledWords, fit_crf
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.feature_table import FeatureTable
 from glossator.ml.token_features import TokenFeatures
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 WIDE = "wide.npz"
 
-# Features whose weights all stay below this change no probability by much: some three quarters of them.
-_NEGLIGIBLE = 0.15
 _PREFIX = "wide."
 
 
@@ -65,18 +63,18 @@ class WideCRF:
         table = FeatureTable.of(tokens.named())
         data = LabelledWords(
             rows=tokens.rows(table),
-            dense=np.zeros((len(gold), 0), dtype=np.float32),
+            vectors=np.zeros((len(gold), 0), dtype=np.float32),
             gold=gold,
             lengths=tokens.words.lengths,
         )
         zeros = CRFWeights.zeros(features=len(table), width=0, labels=len(constraints[1]))
-        whole = fit_crf(data, zeros, constraints, CRFSettings())
+        whole = fit_crf(data, zeros, constraints)
         self._model = _SparseModel.pruned(table, whole)
 
         hashes = text_hashes(tokens.words.features[:, 0], tokens.words.sentence_starts)
         folds = Folds.of(hashes, in_blocks(len(hashes)))
         parts = [
-            fit_crf(data.sentences(others), zeros, constraints, CRFSettings()) if len(others) else zeros
+            fit_crf(data.sentences(others), zeros, constraints) if len(others) else zeros
             for others in (np.flatnonzero(folds.find(hashes) != fold) for fold in range(FOLDS))
         ]
         stacked = np.concatenate([part.sparse for part in parts], axis=1)
@@ -164,10 +162,8 @@ class _SparseModel:
     @classmethod
     def pruned(cls, table: FeatureTable, weights: CRFWeights) -> _SparseModel:
         """Leave out features that add next to nothing, and round the weights to half precision."""
-        kept = np.flatnonzero(np.abs(weights.sparse[:-1]).max(axis=1, initial=0) > _NEGLIGIBLE)
-        some = weights.some(kept)
-        rounded = some.combined(some, lambda array, _: array.astype(np.float16).astype(np.float32))
-        return cls._of(table.some(kept), rounded)
+        kept = weights.influential()
+        return cls._of(table.some(kept), weights.some(kept).rounded())
 
     @classmethod
     def _of(cls, table: FeatureTable, weights: CRFWeights) -> _SparseModel:

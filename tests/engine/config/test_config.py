@@ -30,7 +30,7 @@ stage = "vectors"
 path = "vectors/minilm-128"
 
 [taggers.ner]
-stage = "builtin/window"
+stage = "bilstm-crf"
 write = "ents"
 vectors = ["words"]
 width = 128
@@ -153,7 +153,7 @@ def test_the_design_s_example_means_what_it_says():
     read = config(WHOLE)
     assert [head.name for head in read.heads] == ["ner", "topic"]
     ner, topic = read.heads
-    assert (ner.kind, ner.stage, ner.layer, ner.vectors) == ("tagger", "builtin/window", ENTS, ("words",))
+    assert (ner.kind, ner.stage, ner.layer, ner.vectors) == ("tagger", "bilstm-crf", ENTS, ("words",))
     assert ner.settings == {"width": 128}
     assert (topic.kind, topic.layer, topic.settings) == ("classifier", CATS, {"widths": [3, 4, 5]})
     assert read.embedders == {"words": StageConfig(stage="vectors", settings={"path": "vectors/minilm-128"})}
@@ -305,7 +305,7 @@ def test_names_stay_in_the_folder(section, name):
         ({"tokenizer": {"lang": "de"}}, "[tokenizer] has no setting 'lang': it belongs in [glossator]"),
         ({"tokenizer": {"stage": 3}}, "[tokenizer] needs stage, the name of a stage"),
         ({"taggers": {"ner": {"write": "ents"}}}, "[taggers.ner] needs stage, the name of a stage"),
-        ({"taggers": {"ner": "window"}}, "[taggers.ner] needs stage"),
+        ({"taggers": {"ner": "crf"}}, "[taggers.ner] needs stage"),
         (
             {"taggers": {"ner": {"stage": "x", "write": "lemma"}}},
             "[taggers.ner] write = 'lemma': a tagger writes",

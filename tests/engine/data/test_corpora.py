@@ -99,7 +99,7 @@ def test_recipe_is_a_config_of_known_corpora(name):
 def test_unknown_names_list_what_there_is():
     with pytest.raises(ConfigError, match=r"no corpus 'ewt'; there are: .*samples.*uner_ewt"):
         corpora.corpus("ewt")
-    with pytest.raises(ConfigError, match=r"no recipe 'ewt'; there are: .*samples.*uner_ewt-window"):
+    with pytest.raises(ConfigError, match=r"no recipe 'ewt'; there are: .*samples.*uner_ewt-crf"):
         corpora.recipe("ewt")
     with pytest.raises(ConfigError, match="no split 'validation'; it has: train, dev, test"):
         corpora.split_files(corpora.corpus("samples"), "validation", None)

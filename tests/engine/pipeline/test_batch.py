@@ -102,9 +102,7 @@ def example(words: list[str], write: str) -> Example:
 
 def trained(write: str) -> Pipeline:
     pipeline = Pipeline("en").add_embedder("lengths", record("lengths", Lengths))
-    pipeline.add_tagger(
-        "head", "window", write=write, vectors=["lengths"], width=24, depth=2, learn_rate=0.01
-    )
+    pipeline.add_tagger("head", "crf", write=write, vectors=["lengths"])
     head = pipeline.heads["head"]
     generator = np.random.default_rng(0)
     examples = [example([w for w in sentence(generator) if w != "\n"], write) for _ in range(60)]

@@ -16,12 +16,13 @@ from spacy.training import Example
 from glossator import load
 from glossator.config.schema import DataConfig
 from glossator.config.text import config_to_text, read_config
-from glossator.errors import ConfigError, PipelineError, StageError
+from glossator.errors import ConfigError, PipelineError, PluginError, StageError
 from glossator.pipeline import folder as pipeline_folder
 from glossator.pipeline import golden
 from glossator.pipeline.head import answer_of
 from glossator.pipeline.loading import changed_answers
 from glossator.pipeline.pipeline import Pipeline
+from glossator.util.files import sha256_of
 
 SENTENCES = [
     ("Ana Lee sailed to Skye .", "B-PER I-PER O O B-LOC O", "travel"),
@@ -31,12 +32,12 @@ SENTENCES = [
 TEXT = "Ana sailed to Oslo.\n\nThe soup was Lee's."
 
 
-def compose(folder: Path, seed: int = 0) -> Pipeline:
+def compose(folder: Path, steps: int = 10) -> Pipeline:
     """A pipeline with one head of every built-in stage, trained a little."""
     folder.mkdir(exist_ok=True)
     (folder / "names.jsonl").write_text('{"label": "SHIP", "phrase": "sailed to"}\n')
-    pipeline = Pipeline("en", name="toy", version="2.0", licence="CC0", seed=seed)
-    pipeline.add_tagger("ner", "window", width=16, depth=1, learn_rate=0.02)
+    pipeline = Pipeline("en", name="toy", version="2.0", licence="CC0")
+    pipeline.add_tagger("ner", "crf")
     pipeline.add_tagger("names", "gazetteer", write="spans:names", phrases="names.jsonl")
     pipeline.add_classifier("topic", "linear", prefix="topic=")
     pipeline.config = replace(pipeline.config, folder=folder)
@@ -49,8 +50,8 @@ def compose(folder: Path, seed: int = 0) -> Pipeline:
         data.append(Example(Doc(pipeline.vocab, words=words), gold))
     for name in ("ner", "topic"):
         head = pipeline.heads[name]
-        head.stage.initialize(data, pipeline.vector_space(head.config), seed=seed)
-        for _ in range(10):
+        head.stage.initialize(data, pipeline.vector_space(head.config), seed=0)
+        for _ in range(steps):
             head.stage.update(data, pipeline.vectors(head.config, [e.predicted for e in data]))
         head.stage.calibrate(data, pipeline.vectors(head.config, [e.predicted for e in data]))
     return pipeline
@@ -160,7 +161,7 @@ def test_what_training_found_out_is_kept(pipeline, tmp_path):
 def test_saving_replaces_a_pipeline_and_leaves_nothing_else(pipeline, saved, tmp_path):
     (saved / "taggers" / "stale").mkdir()
     first = pipeline_folder.identity(load(saved).source)
-    other = compose(tmp_path / "source", seed=5)
+    other = compose(tmp_path / "source", steps=5)
     other.save(saved)
     assert answers(load(saved)) == answers(other) != answers(pipeline)
     assert pipeline_folder.identity(load(saved).source) != first
@@ -170,7 +171,7 @@ def test_saving_replaces_a_pipeline_and_leaves_nothing_else(pipeline, saved, tmp
 
 def test_a_save_that_fails_leaves_the_old_pipeline(pipeline, saved, tmp_path):
     before = answers(load(saved))
-    untrained = Pipeline("en").add_tagger("ner", "window")
+    untrained = Pipeline("en").add_tagger("ner", "crf")
     with pytest.raises(StageError, match="not trained yet"):
         untrained.save(saved)
     assert listing(tmp_path) == ["toy"]
@@ -237,7 +238,7 @@ def test_missing_folders_are_named(tmp_path):
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "grown"])
 @pytest.mark.parametrize(
-    "name", ["config.cfg", "golden.jsonl", "taggers/ner/weights.npz", "taggers/ner/network.json"]
+    "name", ["config.cfg", "golden.jsonl", "taggers/ner/weights.npz", "taggers/ner/crf.json"]
 )
 def test_files_missing_or_of_another_size_are_named(saved, name, damage):
     file = saved / name
@@ -256,7 +257,7 @@ def test_files_missing_or_of_another_size_are_named(saved, name, damage):
 
 
 @pytest.mark.parametrize(
-    "name", ["taggers/ner/weights.npz", "taggers/ner/network.json", "classifiers/topic/weights.npz"]
+    "name", ["taggers/ner/weights.npz", "taggers/ner/crf.json", "classifiers/topic/weights.npz"]
 )
 @pytest.mark.parametrize("at", [0, 0.5])
 def test_files_of_the_right_size_with_wrong_bytes_are_named(saved, name, at):
@@ -284,6 +285,24 @@ def test_a_later_format_is_refused(saved):
     with pytest.raises(
         PipelineError, match=r"made by Glossator 9\.1 in folder format 2; this is .* reads format 1"
     ):
+        load(saved)
+
+
+@pytest.mark.parametrize(
+    ("new", "gone", "message"),
+    [
+        ("crf", "window", "the tagger 'window' was replaced by 'crf': .* has to be trained again"),
+        ("linear", "bow", "the classifier 'bow' was replaced by 'linear': .* has to be trained again"),
+    ],
+)
+def test_a_folder_with_a_stage_that_is_gone_says_what_replaces_it(saved, new, gone, message):
+    file = saved / "config.cfg"
+    file.write_text(file.read_text().replace(f'stage = "{new}"', f'stage = "{gone}"'))
+    files = pipeline_folder.read_meta(saved)["files"]
+    files["config.cfg"] = {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
+    change_meta(saved, files=files)
+    assert pipeline_folder.damaged_files(saved) == []
+    with pytest.raises(PluginError, match=message):
         load(saved)
 
 
@@ -328,7 +347,7 @@ def test_a_saved_pipeline_can_be_composed_again_from_its_own_folder(pipeline, sa
     assert config_to_text(config) == (saved / "config.cfg").read_text(encoding="utf-8")
     again = Pipeline.from_config(config).prepare()
     assert again.heads["names"].stage.labels == ("SHIP",)
-    assert again.heads["ner"].labels == ()
+    assert again.heads["topic"].labels == ()
     # A section that was changed means files of the user's again.
     changed = read_config(saved / "config.cfg", {"taggers.names.phrases": "more.jsonl"})
     (saved / "more.jsonl").write_text('{"label": "NEW", "phrase": "x"}')

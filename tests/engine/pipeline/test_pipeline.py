@@ -37,16 +37,11 @@ seed = 3
 heads = ["ner", "tags", "topic"]
 
 [taggers.tags]
-stage = "builtin/window"
+stage = "builtin/crf"
 write = "tag"
-width = 16
-depth = 1
 
 [taggers.ner]
-stage = "window"
-width = 16
-depth = 1
-learn_rate = 0.02
+stage = "crf"
 
 [classifiers.topic]
 stage = "linear"
@@ -61,7 +56,7 @@ def test_composing_in_python_and_from_a_config_is_the_same(trained, tmp_path):
     built = Pipeline.from_config(config)
     assert built.config == config
     assert built.config.training == TrainingConfig(patience=2)
-    assert str(built.heads["ner"]) == ("tagger 'ner' (stage 'window', plugin 'builtin')")
+    assert str(built.heads["ner"]) == ("tagger 'ner' (stage 'crf', plugin 'builtin')")
     train(built)
     for text in ("Ana sailed to Oslo.", "The soup\n\nof Lee  ", ""):
         assert everything(built(text)) == everything(trained(text))
@@ -81,7 +76,7 @@ def test_config_is_kept_while_composing():
 
 
 def test_only_and_without_choose_heads_and_the_embedders_they_need():
-    text = CONFIG.replace("depth = 1\nlearn", 'depth = 1\nvectors = ["v"]\nlearn') + (
+    text = CONFIG.replace('stage = "crf"', 'stage = "crf"\nvectors = ["v"]') + (
         '[embedders.v]\nstage = "no-such-stage"\n[data.topic]\ncorpus = "x"\n[data.ner]\ncorpus = "y"\n'
     )
     config = parse_config(text, folder=Path())
@@ -99,14 +94,14 @@ def test_only_and_without_choose_heads_and_the_embedders_they_need():
 
 def test_unknown_names_list_what_there_is():
     pipeline = Pipeline("en")
-    with pytest.raises(PluginError, match=r"(?s)no tagger 'windw'.*window.*available: .*gazetteer.*window"):
-        pipeline.add_tagger("ner", "windw")
+    with pytest.raises(PluginError, match=r"(?s)no tagger 'cfr'.*crf.*available: .*crf, gazetteer"):
+        pipeline.add_tagger("ner", "cfr")
     with pytest.raises(PluginError, match="whitespace"):
         Pipeline("en", tokenizer="whitspace")
     with pytest.raises(ConfigError, match="no setting 'widht'"):
-        pipeline.add_tagger("ner", "window", widht=3)
+        pipeline.add_tagger("ner", "crf", widht=3)
     with pytest.raises(ConfigError, match=r"no embedder 'words' \(embedders: none\)"):
-        pipeline.add_tagger("ner", "window", vectors=["words"])
+        pipeline.add_tagger("ner", "crf", vectors=["words"])
     with pytest.raises(ConfigError, match="the pipeline has no head 'ner'; it has none"):
         pipeline.remove("ner")
     assert not pipeline.heads
@@ -119,9 +114,9 @@ def test_names_that_clash_or_leave_the_folder_are_refused():
         pipeline.add_classifier("ner", "linear")
     for name in ("../x", "a/b", ".."):
         with pytest.raises(ConfigError, match="a name consists of letters"):
-            pipeline.add_tagger(name, "window")
+            pipeline.add_tagger(name, "crf")
         with pytest.raises(ConfigError, match="a name consists of letters"):
-            pipeline.add_embedder(name, "window")
+            pipeline.add_embedder(name, "crf")
 
 
 @pytest.mark.parametrize(
@@ -269,7 +264,7 @@ def test_a_stage_that_fails_is_named_with_its_plugin(kind, write, answer, messag
 
 
 def test_an_untrained_stage_says_so():
-    pipeline = Pipeline("en").add_tagger("ner", "window")
+    pipeline = Pipeline("en").add_tagger("ner", "crf")
     with pytest.raises(StageError, match="not trained yet"):
         pipeline("Ana")
 
@@ -279,11 +274,11 @@ def test_only_tables_can_be_tuned():
         width = 3
 
     pipeline = Pipeline("en").add_embedder("v", Stage(name="plain", factory=Plain))
-    pipeline.add_tagger("ner", "window", vectors=["v"], tune=True)
+    pipeline.add_tagger("ner", "crf", vectors=["v"], tune=True)
     with pytest.raises(ConfigError, match=r"\[taggers\.ner\] tune = true: embedder 'v' has no table to tune"):
         pipeline.vector_space(pipeline.heads["ner"].config)
     pipeline.remove("ner")
-    pipeline.add_tagger("ner", "window", vectors=["v"])
+    pipeline.add_tagger("ner", "crf", vectors=["v"])
     assert pipeline.vector_space(pipeline.heads["ner"].config) == VectorSpace(width=3)
     with pytest.raises(ConfigError, match="an embedder 'v' already exists"):
         pipeline.add_embedder("v", Stage(name="plain", factory=Plain))

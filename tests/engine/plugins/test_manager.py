@@ -323,9 +323,9 @@ def test_a_name_that_blocks_nothing_is_warned_of(site):
 def test_the_error_for_a_missing_stage_suggests_and_lists(site):
     site.add("good", GOOD)
     manager, _ = discover()
-    message = error(manager, "widow")
-    assert "did you mean 'window'?" in message
-    assert "available: bert, bilstm-crf, gazetteer, good, window" in message
+    message = error(manager, "gazeteer")
+    assert "did you mean 'gazetteer'?" in message
+    assert "available: bert, bilstm-crf, crf, gazetteer, good" in message
     assert "no plugin 'god' is installed" in error(manager, "god/good")
 
 
@@ -449,10 +449,11 @@ def test_the_json_list_has_what_the_manager_knows(site):
 
 def test_a_built_in_stage_that_is_gone_is_said_to_be_replaced():
     manager = PluginManager()
-    for name in ("bow", "builtin/bow"):
-        with pytest.raises(UnknownNameError, match="the classifier 'bow' was replaced by 'linear'"):
-            manager.make("classifier", name, {})
+    assert REPLACED == {("classifier", "bow"): "linear", ("tagger", "window"): "crf"}
     for (kind, name), new in REPLACED.items():
+        for written in (name, f"builtin/{name}"):
+            with pytest.raises(UnknownNameError, match=f"the {kind} '{name}' was replaced by '{new}'"):
+                manager.make(kind, written, {})
         assert manager.find(kind, new)
         assert name not in [each.record.name for each in manager.stages(kind)]
 

@@ -16,8 +16,6 @@ from glossator.testing.answers import difference
 from glossator.testing.examples import TEXTS, eight_examples, wrong_answers
 from glossator.testing.texts import odd_texts
 
-# Small, so that each step is quick; everything else is as it comes.
-SMALL = {"width": 24, "depth": 1, "learn_rate": 0.005}
 PROCESSES = {
     "light import",
     "loads in a fresh process",
@@ -53,16 +51,16 @@ def outcomes(results, outcome):
 
 
 @pytest.mark.slow
-def test_window_conforms(manager):
-    results = check_stage("tagger", "window", settings=SMALL, plugins=manager, layer="ents")
+def test_crf_conforms(manager):
+    results = check_stage("tagger", "crf", plugins=manager, layer="ents")
     assert {result.check for result in results} == {check_name(check) for check in CHECKS["tagger"]}
     assert [result for result in results if result.outcome != "passed"] == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layer", ["spans:names", "tag", "pos"])
-def test_window_conforms_on_its_other_layers(manager, layer):
-    results = check_stage("tagger", "window", settings=SMALL, plugins=manager, layer=layer, only=IN_PROCESS)
+def test_crf_conforms_on_its_other_layers(manager, layer):
+    results = check_stage("tagger", "crf", plugins=manager, layer=layer, only=IN_PROCESS)
     assert len(results) == len(IN_PROCESS)
     assert [result for result in results if result.outcome != "passed"] == []
 
@@ -97,8 +95,8 @@ def test_a_stage_is_checked_for_everything_it_can_predict(manager, phrases):
         return variants(kind, name, settings=settings, plugins=manager)
 
     layers = [{"write": layer} for layer in ("ents", "spans:checked", "tag", "pos")]
-    assert tried("tagger", "window") == layers
-    assert tried("tagger", "window", write="pos") == [{"write": "pos"}]
+    assert tried("tagger", "crf") == layers
+    assert tried("tagger", "crf", write="pos") == [{"write": "pos"}]
     assert tried("tagger", "gazetteer", **phrases) == [phrases | layer for layer in layers[:2]]
     assert tried("classifier", "linear", strength=0.5) == [
         {"strength": 0.5, "exclusive": True},
@@ -116,10 +114,10 @@ def test_a_stage_that_cannot_be_built_has_one_result(manager):
 
 
 def test_unknown_stages_and_checks_are_named(manager):
-    with pytest.raises(PluginError, match="no tagger 'windo'"):
-        check_stage("tagger", "windo", plugins=manager)
+    with pytest.raises(PluginError, match="no tagger 'cfr'"):
+        check_stage("tagger", "cfr", plugins=manager)
     with pytest.raises(UsageError, match=r"no check 'alinment' \(did you mean 'alignment'\?\)"):
-        check_stage("tagger", "window", plugins=manager, only=["alinment"])
+        check_stage("tagger", "crf", plugins=manager, only=["alinment"])
 
 
 @pytest.mark.parametrize("layer", ["ents", "spans:names", "tag", "pos", "cats"])
@@ -187,6 +185,6 @@ def test_a_plugins_name_stands_for_all_its_stages():
 
 
 def test_a_name_nobody_has_is_an_error():
-    error = run("windo").exception
+    error = run("cfr").exception
     assert isinstance(error, PluginError)
-    assert "'window'" in str(error)
+    assert "'crf'" in str(error)

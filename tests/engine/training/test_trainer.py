@@ -293,10 +293,8 @@ lang = "en"
 stage = "counted"
 log = {json.dumps(str(log))}
 [taggers.ner]
-stage = "window"
+stage = "stepwise"
 write = "ents"
-width = 16
-depth = 1
 vectors = ["lengths"]
 [data.ner]
 corpus = "samples"

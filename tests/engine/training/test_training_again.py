@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from training_runs import config_of, weights_of
 
 import glossator
+from glossator.config.text import read_config
 from glossator.training.trainer import train
 
 GAZETTEER = """
@@ -31,6 +33,19 @@ dev = "lists/dev.jsonl"
 
 [training]
 max_epochs = 1
+"""
+
+CRF = """
+[glossator]
+lang = "en"
+
+[taggers.cities]
+stage = "crf"
+gazetteer = "lists/cities.jsonl"
+
+[data.cities]
+train = "train.jsonl"
+dev = "dev.jsonl"
 """
 
 
@@ -71,6 +86,24 @@ def test_a_pipeline_is_trained_again_from_its_own_folder(with_gazetteer, tmp_pat
         assert finds_cities(again)
         left, right = weights_of(with_gazetteer), weights_of(again)
         assert all(np.array_equal(left[name], right[name]) for name in left)
+
+
+def test_a_tagger_that_learns_with_a_list_is_trained_again_from_its_own_folder(with_gazetteer, tmp_path):
+    home = tmp_path / "home"
+    rows = [
+        {"text": f"He lives in {city} .", "spans": [{"start": 12, "end": 12 + len(city), "label": "CITY"}]}
+        for city in ("New York", "Oslo", "New York")
+    ]
+    for split in ("train", "dev"):
+        lines = [json.dumps(row | {"text": f"{row['text']} {split}"}) for row in rows]
+        (home / f"{split}.jsonl").write_text("\n".join(lines))
+    train(config_of(CRF, home), tmp_path / "first-crf")
+    (home / "lists" / "cities.jsonl").unlink()
+    again = read_config(tmp_path / "first-crf" / "config.cfg")
+    train(again, tmp_path / "second-crf")
+    left, right = weights_of(tmp_path / "first-crf"), weights_of(tmp_path / "second-crf")
+    assert left
+    assert all(np.array_equal(left[name], right[name]) for name in left)
 
 
 def test_a_pipeline_is_trained_again_in_place(with_gazetteer, tmp_path, cli):

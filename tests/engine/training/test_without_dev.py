@@ -27,7 +27,7 @@ train = "train.jsonl"
 max_epochs = 6
 patience = 2
 """
-BOW = REMEMBERING.replace('"remembering"', '"bow"\nwidth = 8\nrows = 500\nlearn_rate = 0.02')
+STEPWISE = REMEMBERING.replace('"remembering"', '"stepwise"')
 
 
 class Watched(Heard):
@@ -89,7 +89,7 @@ def test_of_little_data_everything_is_learned(tmp_path, test_stages):
 def test_the_folds_choose_the_number_of_epochs(tmp_path):
     write(tmp_path, 60)
     watched = Watched()
-    result = train(config_of(BOW, tmp_path), tmp_path / "out", progress=watched)
+    result = train(config_of(STEPWISE, tmp_path), tmp_path / "out", progress=watched)
     starts = [i for i, number in enumerate(watched.epochs) if number == 1]
     runs = [watched.epochs[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
     assert len(runs) == 6  # five folds, then all
@@ -104,7 +104,7 @@ def test_the_folds_choose_the_number_of_epochs(tmp_path):
 
 def test_thresholds_come_from_documents_that_were_not_learned(tmp_path):
     write(tmp_path, 60)
-    text = BOW.replace("width = 8", "width = 8\nexclusive = false")
+    text = STEPWISE.replace('"stepwise"', '"stepwise"\nexclusive = false')
     train(config_of(text, tmp_path), tmp_path / "out")
     thresholds = glossator.load(tmp_path / "out").heads["mood"].thresholds
     assert thresholds.keys() == {"good", "bad"}
@@ -114,7 +114,7 @@ def test_thresholds_come_from_documents_that_were_not_learned(tmp_path):
 @pytest.mark.parametrize("stop", [3, 14])
 def test_an_interrupted_run_ends_like_an_undisturbed_one(tmp_path, stop):
     write(tmp_path, 60)
-    config = config_of(BOW, tmp_path)
+    config = config_of(STEPWISE, tmp_path)
     undisturbed = Watched()
     train(config, tmp_path / "one", progress=undisturbed)
     with pytest.raises(KeyboardInterrupt):
@@ -142,7 +142,7 @@ def test_what_is_too_little_is_said_before_anything_is_learned(tmp_path, cats, m
     (tmp_path / "train.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     heard = Heard()
     with pytest.raises(DataError, match=message):
-        train(config_of(BOW, tmp_path), tmp_path / "out", progress=heard)
+        train(config_of(STEPWISE, tmp_path), tmp_path / "out", progress=heard)
     assert heard.started == []
     assert list(tmp_path.iterdir()) == [tmp_path / "train.jsonl"]
 
@@ -150,13 +150,13 @@ def test_what_is_too_little_is_said_before_anything_is_learned(tmp_path, cats, m
 def test_two_documents_of_each_category_are_enough(tmp_path):
     rows = [{"text": f"{label} {i}", "cats": {label: 1.0}} for i in range(2) for label in ("good", "bad")]
     (tmp_path / "train.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    train(config_of(BOW, tmp_path), tmp_path / "out")
+    train(config_of(STEPWISE, tmp_path), tmp_path / "out")
     assert set(glossator.load(tmp_path / "out").heads["mood"].labels) == {"good", "bad"}
 
 
 def test_the_command_line_needs_no_dev_set(tmp_path, cli):
     write(tmp_path, 320)
-    done = cli("train", "--classifier", "bow", "--train", tmp_path / "train.jsonl", "-o", tmp_path / "out")
+    done = cli("train", "--classifier", "linear", "--train", tmp_path / "train.jsonl", "-o", tmp_path / "out")
     assert done.code == 0, done.err
     assert "32 of 320 training documents" in done.err
     done = cli("evaluate", tmp_path / "out", "--split", "dev")

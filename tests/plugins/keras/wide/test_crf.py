@@ -7,9 +7,9 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-import glossator_keras.wide.crf as wide_crf
 from glossator.errors import PipelineError, StageError
-from glossator.ml.crf_training import CRFSettings, LabelledWords, fit_crf
+from glossator.ml import crf_weights
+from glossator.ml.crf_training import LabelledWords, fit_crf
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.feature_table import FeatureTable
 from glossator.ml.token_features import TokenFeatures
@@ -43,7 +43,7 @@ def test_it_is_surer_of_what_it_saw(fitted):
 
 
 def test_a_sentence_is_answered_by_a_model_that_was_fitted_without_its_fold(monkeypatch):
-    monkeypatch.setattr(wide_crf, "_NEGLIGIBLE", 0.0)
+    monkeypatch.setattr(crf_weights, "_NEGLIGIBLE", 0.0)
     wide = WideCRF()
     wide.fit(DOCS, GOLD, FREE)
     tokens = TokenFeatures.of(DOCS)
@@ -56,7 +56,7 @@ def test_a_sentence_is_answered_by_a_model_that_was_fitted_without_its_fold(monk
     folds = Folds.of(hashes, in_blocks(len(hashes))).find(hashes)
     got = wide.unseen_emissions(DOCS)
     for fold in range(FOLDS):
-        weights = fit_crf(data.sentences(np.flatnonzero(folds != fold)), zeros, FREE, CRFSettings())
+        weights = fit_crf(data.sentences(np.flatnonzero(folds != fold)), zeros, FREE)
         words = np.repeat(folds == fold, tokens.words.lengths)
         np.testing.assert_allclose(got[words], weights.emissions(rows, dense)[words], atol=0.02)
 
