@@ -28,16 +28,17 @@ from glossator.ml.activations import sigmoid, softmax
 from glossator.ml.categories import category_matrix, log_likelihood
 from glossator.ml.temperature import fit_temperature
 from glossator.stages import Vectors, VectorSpace
-from glossator_keras.arrays import Array, Floats
+from glossator_keras.arrays import Array, Floats, Positions
 from glossator_keras.encoding.doc_windows import Windows
 from glossator_keras.encoding.hashed_words import HashedWords
 from glossator_keras.encoding.input_encoder import DocumentEncoder, Encoded
 from glossator_keras.inference.runtime import Runtime
 from glossator_keras.keras_stage import KerasStage, Pretrained, StageMetadata, read_metadata
-from glossator_keras.network import BuildNetwork, NetworkSettings
+from glossator_keras.network import WIDE_INPUT, BuildNetwork, NetworkSettings
 from glossator_keras.saved_files import reading
 from glossator_keras.stage_network import MakeOptimizer
 from glossator_keras.training.tuned_vectors import WordVectors
+from glossator_keras.wide.linear import WideLinear
 
 if TYPE_CHECKING:
     import keras
@@ -89,6 +90,8 @@ class KerasClassifier(KerasStage):
         runtime: The runtime that annotates.
         optimizer: Returns another optimizer than Adam, from the network.
         pretrained: The checkpoint that the network starts from.
+        wide: Whether a linear model, fitted beforehand, is part of the network, which then takes its logits
+            for the document as the input "wide": `network.add_logits` adds them to the network's own.
 
     Raises:
         ConfigError: For a setting out of range.
@@ -99,6 +102,8 @@ class KerasClassifier(KerasStage):
             def make_classifier(exclusive=True, *, class_weights=None):
                 return KerasClassifier(build_network, exclusive=exclusive, class_weights=class_weights)
     """
+
+    _wide: WideLinear | None
 
     def __init__(
         self,
@@ -113,6 +118,7 @@ class KerasClassifier(KerasStage):
         runtime: Runtime = "onnx",
         optimizer: MakeOptimizer | None = None,
         pretrained: Pretrained | None = None,
+        wide: bool = False,
     ) -> None:
         check_class_weights(class_weights)
         if not 0 <= label_smoothing < 1:
@@ -126,7 +132,7 @@ class KerasClassifier(KerasStage):
             runtime=runtime,
             optimizer=optimizer,
             pretrained=pretrained,
-            wide=False,
+            wide=wide,
         )
         self.exclusive = exclusive
         self._class_weights = class_weights
@@ -137,7 +143,12 @@ class KerasClassifier(KerasStage):
         labels = tuple(sorted({label for example in examples for label in example.reference.cats}))
         if len(labels) < 1 + self.exclusive:
             raise StageError(f"the training data has the categories {list(labels)}; it takes more to learn")
-        weights = _label_weights(labels, self._class_weights, gold_values(examples, labels, self.exclusive))
+        gold = gold_values(examples, labels, self.exclusive)
+        weights = _label_weights(labels, self._class_weights, gold)
+        self._wide = WideLinear() if self._is_wide else None
+        if self._wide is not None:
+            docs = [example.predicted for example in examples]
+            self._wide.fit(docs, np.where(gold == UNKNOWN, np.nan, gold), exclusive=self.exclusive)
         self._build(labels, WordVectors.of_space(space, self._learn_rate), weights)
         self._start_training(seed)
 
@@ -145,7 +156,8 @@ class KerasClassifier(KerasStage):
         """Take one step down the mean loss of the batch's windows."""
         network = self.network
         generator = network.generator()
-        encoded = self._encoder.encode([example.predicted for example in examples])
+        docs = [example.predicted for example in examples]
+        encoded = self._encoder.encode(docs)
         windows = self._encoder.windows(encoded).sample(TRAIN_WINDOWS, generator)
         gold = gold_values(examples, self.labels, self.exclusive)[windows.docs]
         if not (gold != UNKNOWN).any():
@@ -153,7 +165,9 @@ class KerasClassifier(KerasStage):
 
         ((which, batch),) = self._encoder.window_batches(encoded, windows, training=True)
         rows = network.vectors.of_words(encoded.words, vectors, training=True)
-        loss = network.learn(self._encoder.inputs(batch, rows, generator), gold[which])
+        of_docs = self._wide.unseen_logits(docs) if self._wide else None
+        inputs = self._encoder.inputs(batch, rows, generator)
+        loss = network.learn({**inputs, **_wide_input(of_docs, windows.docs[which])}, gold[which])
         network.tune(encoded.words, vectors, batch)
         return loss
 
@@ -194,9 +208,12 @@ class KerasClassifier(KerasStage):
         with reading(path / METADATA):
             vectors = self._load_shared(path, metadata)
             self.exclusive = bool(metadata["exclusive"])
+            self._wide = WideLinear() if metadata.get("wide") else None
             weights = np.asarray(metadata["label_weights"], dtype=np.float32)
             self._build(tuple(metadata["labels"]), vectors, weights)
         self.network.from_disk(path)
+        if self._wide is not None:
+            self._wide.from_disk(path, len(self.labels))
 
     def _build(self, labels: tuple[str, ...], vectors: WordVectors, label_weights: Floats) -> None:
         self.labels = labels
@@ -215,18 +232,32 @@ class KerasClassifier(KerasStage):
         """Return (docs, labels) logits, those of a document's windows averaged by their words."""
         encoded = self._encoder.encode(docs)
         windows = self._encoder.windows(encoded)
-        return windows.mean(self._window_logits(encoded, windows, vectors), len(docs))
+        # Each window has the linear model's logits of its whole document, and so has their mean.
+        wide = self._wide.logits(docs) if self._wide else None
+        return windows.mean(self._window_logits(encoded, windows, vectors, wide), len(docs))
 
-    def _window_logits(self, encoded: Encoded, windows: Windows, vectors: Vectors) -> Floats:
+    def _window_logits(
+        self, encoded: Encoded, windows: Windows, vectors: Vectors, wide: Floats | None
+    ) -> Floats:
         network = self.network
         rows = network.vectors.of_words(encoded.words, vectors)
         batches = list(self._encoder.window_batches(encoded, windows, training=False))
-        answers = network.predict([self._encoder.inputs(batch, rows) for _, batch in batches])
+        answers = network.predict(
+            [
+                {**self._encoder.inputs(batch, rows), **_wide_input(wide, windows.docs[which])}
+                for which, batch in batches
+            ]
+        )
 
         logits = np.zeros((len(windows.docs), len(self.labels)), dtype=np.float32)
         for (which, _), answer in zip(batches, answers, strict=True):
             logits[which] = answer
         return logits
+
+
+def _wide_input(logits: Floats | None, docs: Positions) -> dict[str, Floats]:
+    """Return the logits of the (windows,) documents as an input; none without a linear model."""
+    return {} if logits is None else {WIDE_INPUT: logits[docs]}
 
 
 def check_class_weights(weights: object) -> None:

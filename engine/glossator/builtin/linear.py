@@ -14,11 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from spacy.attrs import IS_SPACE
 
-from glossator.builtin.linear_features import Bags, Features, add_features, bags_of, collect_features
-from glossator.builtin.linear_model import LinearModel, design_of, with_intercept
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.ml.activations import sigmoid, softmax
 from glossator.ml.categories import category_matrix, log_likelihood
+from glossator.ml.linear_features import Bags, Features, add_features, bags_of, collect_features
+from glossator.ml.linear_model import (
+    MOST_WEIGHTS,
+    LinearModel,
+    as_bytes,
+    design_of,
+    rounded,
+    telling_features,
+    with_intercept,
+)
 from glossator.ml.logistic_regression import Choice, Weights, choose_strength, fit, loss_and_errors
 from glossator.ml.temperature import fit_temperature
 from glossator.stages import Contribution, Vectors, VectorSpace
@@ -26,19 +34,16 @@ from glossator.util.arrays import read_arrays, write_arrays
 from glossator.util.json_files import read_json_object
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from spacy.tokens import Doc
     from spacy.training import Example
 
     from glossator.ml.logistic_regression import Floats, Gold
     from glossator.stages import TrainingState
 
-MOST_WEIGHTS = 7_000_000  # while learning: L-BFGS keeps some 20 arrays of them, 0.6 GB
 ARRAYS, METADATA = "weights.npz", "linear.json"
 
 _RATE = 0.5  # of AdaGrad's steps
 _FIRST_SQUARES = 1.0  # added to AdaGrad's sums: its first steps are no longer than their gradients
-_NEGLIGIBLE = 0.02  # a feature adds at most this share of what the strongest one adds
 
 
 class LinearClassifier:
@@ -122,10 +127,9 @@ class LinearClassifier:
     def finish(self) -> None:
         """Leave out features that add next to nothing, and round the weights to a byte each."""
         self._expect_trained()
-        effects = np.abs(self._weights.sparse * self._features.idf[:, None]).max(axis=1, initial=0)
-        kept = np.flatnonzero(effects > _NEGLIGIBLE * effects.max(initial=0))
+        kept = telling_features(self._features, self._weights)
         self._features = self._features.some(kept)
-        self._weights = Weights(_rounded(self._weights.sparse[kept]), self._weights.dense)
+        self._weights = Weights(rounded(self._weights.sparse[kept]), self._weights.dense)
         self._squares = Weights(self._squares.sparse[kept], self._squares.dense)
         self._model = None
 
@@ -170,7 +174,7 @@ class LinearClassifier:
             "dense": self._weights.dense,
             "center": self._center,
         }
-        steps, scales = _as_bytes(self._weights.sparse)
+        steps, scales = as_bytes(self._weights.sparse)
         if np.array_equal(steps * scales, self._weights.sparse):
             arrays |= {"steps": steps, "scales": scales}
         else:
@@ -288,17 +292,3 @@ def _mean_vectors(docs: Sequence[Doc], vectors: Vectors) -> Floats:
             words = rows[doc.to_array([IS_SPACE]) == 0]
             mean += words.sum(axis=0) / max(len(words), 1)
     return means
-
-
-def _rounded(array: Floats) -> Floats:
-    """Return the nearest values that one byte each can hold, with a scale for each row."""
-    bytes_, scales = _as_bytes(array)
-    return bytes_ * scales
-
-
-def _as_bytes(array: Floats) -> tuple[NDArray[np.int8], Floats]:
-    """Return (rows, labels) bytes and (rows, 1) scales; of rounded values they are exact."""
-    # A scale of few digits times 127, and that divided by 127 again, are exact in single precision.
-    scales = (np.abs(array).max(axis=1, keepdims=True, initial=0) / 127).astype(np.float16).astype(np.float32)
-    steps = np.round(array / np.where(scales > 0, scales, 1))
-    return np.clip(steps, -127, 127).astype(np.int8), scales

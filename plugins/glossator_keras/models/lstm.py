@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from glossator_keras.classifier import ClassWeights, KerasClassifier
 from glossator_keras.inference.runtime import Runtime
-from glossator_keras.network import NetworkConfig, NetworkSettings, embed_words
+from glossator_keras.network import NetworkConfig, NetworkSettings, add_logits, embed_words
 from glossator_keras.settings import SettingsCheck, StageFactory
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class LSTMSettings:
         class_weights: As in `KerasClassifier`.
         label_smoothing: As in `KerasClassifier`.
         word_dropout: Share of words that are left out wholly, in training.
+        wide: Whether a linear model, fitted beforehand, is part of the network: its logits are added to
+            those of the layers.
         learn_rate: Adam's learning rate.
         runtime: The runtime that annotates.
 
@@ -59,6 +61,7 @@ class LSTMSettings:
     class_weights: ClassWeights = None
     label_smoothing: float = 0.0
     word_dropout: float = 0.3
+    wide: bool = True
     learn_rate: float = 0.002
     runtime: Runtime = "onnx"
 
@@ -93,6 +96,7 @@ def _build_stage(settings: LSTMSettings) -> KerasClassifier:
         build_network,
         exclusive=settings.exclusive,
         settings=settings.of_network,
+        wide=settings.wide,
         class_weights=settings.class_weights,
         label_smoothing=settings.label_smoothing,
         learn_rate=settings.learn_rate,
@@ -124,7 +128,7 @@ def build_network(config: NetworkConfig) -> keras.Model:
         hidden = pooling.mean_over_words(hidden, words.mask)
     elif settings["pooling"] == "attention":
         hidden = pooling.attention_over_words(hidden, words.mask)
-    return keras.Model(words.inputs, keras.layers.Dense(config.outputs, name="logits")(hidden))
+    return keras.Model(*add_logits(config, words.inputs, hidden))
 
 
 def _recurrent(settings: NetworkSettings, width: int, *, sequences: bool) -> keras.Layer:

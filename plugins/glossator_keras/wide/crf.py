@@ -19,7 +19,7 @@ from glossator.util.arrays import read_arrays, write_arrays
 from glossator.util.threads import on_one_thread
 from glossator_keras.arrays import Array, Arrays, Floats
 from glossator_keras.saved_files import reading
-from glossator_keras.wide.folds import FOLDS, Folds, answers_of_folds, text_hashes
+from glossator_keras.wide.folds import FOLDS, Folds, answers_of_folds, in_blocks, text_hashes
 
 if TYPE_CHECKING:
     import keras
@@ -72,11 +72,11 @@ class WideCRF:
         self._model = _SparseModel.pruned(table, whole)
 
         hashes = text_hashes(tokens.words.features[:, 0], tokens.words.sentence_starts)
-        folds = Folds.of(hashes)
-        parts = []
-        for fold in range(FOLDS):
-            others = np.flatnonzero(folds.find(hashes) != fold)
-            parts.append(fit_crf(data.sentences(others), zeros, constraints) if len(others) else zeros)
+        folds = Folds.of(hashes, in_blocks(len(hashes)))
+        parts = [
+            fit_crf(data.sentences(others), zeros, constraints) if len(others) else zeros
+            for others in (np.flatnonzero(folds.find(hashes) != fold) for fold in range(FOLDS))
+        ]
         stacked = np.concatenate([part.sparse for part in parts], axis=1)
         self._folds = folds
         emitting = replace(CRFWeights.zeros(features=0, width=0, labels=stacked.shape[1]), sparse=stacked)

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     Hashes = NDArray[np.uint64]
 
 FOLDS = 4
-# Neighbouring texts are often of one document and repeat its names. Folds of single texts would let a model
-# answer for half of a document after seeing the other half.
 BLOCKS = 10  # of neighbouring texts, in each fold
 
 _SALT = 0
@@ -34,7 +32,7 @@ class Folds:
     """The fold of each text of the training data; equal texts share one.
 
     Example:
-        folds = Folds.of(hashes)
+        folds = Folds.of(hashes, in_blocks(len(hashes)))
         folds.find(hashes[:3])  # [0, 0, 0]
 
     Attributes:
@@ -46,16 +44,15 @@ class Folds:
     numbers: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, hashes: Hashes) -> Folds:
-        """Deal blocks of neighbouring texts out to the folds.
+    def of(cls, hashes: Hashes, numbers: Positions) -> Folds:
+        """Return the folds of texts that are equal where their hashes are.
 
         Args:
-            hashes: (texts,) hashes of the texts of the training data, in its order.
+            hashes: (texts,) hashes of the texts of the training data.
+            numbers: (texts,) the fold of each; of equal texts, that of the first counts.
         """
-        count = len(hashes)
-        blocks = np.arange(count) * min(FOLDS * BLOCKS, count) // max(count, 1)
         distinct, first = np.unique(hashes, return_index=True)
-        return cls(distinct, (blocks[first] % FOLDS).astype(np.uint8))
+        return cls(distinct, numbers[first].astype(np.uint8))
 
     def find(self, hashes: Hashes) -> Positions:
         """Return the (texts,) fold of each text; `FOLDS` for those that are not of the training data."""
@@ -72,6 +69,29 @@ class Folds:
     def from_arrays(cls, arrays: Arrays) -> Folds:
         """Return what `to_arrays` returned."""
         return cls(arrays["fold_hashes"], arrays["fold_numbers"])
+
+
+def in_blocks(count: int) -> Positions:
+    """Return the (texts,) folds of texts that stand in the order of their documents.
+
+    Neighbours are often of one document and repeat its names. Folds of single texts would let a model answer
+    for half of a document after seeing the other half.
+
+    Example:
+        in_blocks(8000)[:400]  # 200 of the first fold, 200 of the second
+    """
+    return np.arange(count) * min(FOLDS * BLOCKS, count) // max(count, 1) % FOLDS
+
+
+def by_label(labels: Positions) -> Positions:
+    """Return the (texts,) folds of texts by their (texts,) labels: each label has its share in every fold.
+
+    Example:
+        by_label(np.array([0, 0, 0, 0, 1, 1, 1, 1]))  # [0, 1, 2, 3, 0, 1, 2, 3]
+    """
+    folds = np.empty(len(labels), dtype=np.intp)
+    folds[np.argsort(labels, kind="stable")] = np.arange(len(labels)) % FOLDS
+    return folds
 
 
 def text_hashes(words: Hashes, starts: Positions) -> Hashes:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from glossator.builtin import linear_model
 from glossator.builtin.linear import LinearClassifier
-from glossator.builtin.linear_features import NGRAM, PAIR, WORD, bags_of, collect_features
-from glossator.builtin.linear_model import design_of, with_intercept
 from glossator.errors import ConfigError, PipelineError, StageError
+from glossator.ml import linear_model
+from glossator.ml.linear_features import NGRAM, PAIR, WORD, bags_of, collect_features
+from glossator.ml.linear_model import design_of, with_intercept
 from glossator.stages import Calibratable, Explainable, Finishable, Fittable, Updatable, Vectors, VectorSpace
 
 NLP = spacy.blank("en")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,6 +24,7 @@ from glossator_keras.encoding.hashed_words import HashedWords, encode, padded_se
 from glossator_keras.models import cnn, lstm  # noqa: E402
 from glossator_keras.network import NetworkConfig  # noqa: E402
 from glossator_keras.training.losses import exclusive_loss, independent_loss  # noqa: E402
+from glossator_keras.wide.linear import WIDE, WideLinear  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +53,7 @@ KINDS = {
     ),
     "gru, mean": (lstm.make_classifier, {**LSTM, "pooling": "mean", "cell": "gru"}),
     "lstm, attention": (lstm.make_classifier, {**LSTM, "pooling": "attention"}),
+    "cnn, no linear model": (cnn.make_classifier, {**CNN, "wide": False}),
 }
 
 
@@ -283,7 +287,7 @@ def test_label_smoothing_keeps_it_from_being_sure():
     data = examples(40)
     for stage in (sure, smooth):
         teach(stage, data, steps=30)
-    docs = [example.predicted for example in data]
+    docs = [example.predicted for example in examples(40, seed=1)]  # new to the linear model, too
     assert predict(smooth, docs).max(axis=1).mean() < predict(sure, docs).max(axis=1).mean() - 0.05
 
 
@@ -323,6 +327,40 @@ def test_one_that_was_saved_in_training_goes_on_as_if_it_had_not_been(tmp_path):
     again.restore(state)
     assert [again.update(data, vectors_of(docs)) for _ in range(3)] == ahead
     np.testing.assert_array_equal(predict(again, docs), predict(whole, docs))
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_network_starts_as_the_linear_model_that_it_contains(exclusive, tmp_path):
+    stage = cnn.make_classifier(exclusive=exclusive, **CNN)
+    teach(stage, examples(40, exclusive=exclusive), steps=0)
+    stage.to_disk(tmp_path)
+    wide = WideLinear()
+    wide.from_disk(tmp_path, len(LABELS))
+    docs = [example.predicted for example in examples(10, seed=1)]
+    docs += [NLP.make_doc("nest of the " * 300), NLP.make_doc("")]  # several windows, and none
+    logits = wide.logits(docs)
+    wanted = probabilities_of(logits) if exclusive else 1 / (1 + np.exp(-logits))
+    np.testing.assert_allclose(predict(stage, docs), wanted, atol=1e-5)
+
+
+def test_folders_of_the_first_versions_have_no_linear_model(trained, tmp_path):
+    stage = trained("cnn, no linear model")
+    stage.to_disk(tmp_path)
+    file = tmp_path / "classifier.json"
+    metadata = json.loads(file.read_text())
+    del metadata["wide"]
+    file.write_text(json.dumps(metadata))
+    loaded = cnn.make_classifier(**CNN)
+    loaded.from_disk(tmp_path)
+    docs = [example.predicted for example in examples(10, seed=1)]
+    np.testing.assert_array_equal(predict(loaded, docs), predict(stage, docs))
+
+
+def test_a_linear_model_that_is_missing_is_named(trained, tmp_path):
+    trained("cnn").to_disk(tmp_path)
+    (tmp_path / WIDE).unlink()
+    with pytest.raises(PipelineError, match=r"wide\.npz is missing"):
+        cnn.make_classifier().from_disk(tmp_path)
 
 
 def test_documents_without_gold_teach_nothing():

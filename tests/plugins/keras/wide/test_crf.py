@@ -14,7 +14,7 @@ from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.feature_table import FeatureTable
 from glossator.ml.token_features import TokenFeatures
 from glossator_keras.wide.crf import WIDE, WideCRF
-from glossator_keras.wide.folds import FOLDS, Folds, text_hashes
+from glossator_keras.wide.folds import FOLDS, Folds, in_blocks, text_hashes
 
 VOCAB = spacy.blank("en").vocab
 FREE = (np.zeros((2, 2)), np.zeros(2), np.zeros(2))
@@ -53,7 +53,7 @@ def test_a_sentence_is_answered_by_a_model_that_was_fitted_without_its_fold(monk
     zeros = CRFWeights.zeros(features=len(table), width=0, labels=2)
 
     hashes = text_hashes(tokens.words.features[:, 0], tokens.words.sentence_starts)
-    folds = Folds.of(hashes).find(hashes)
+    folds = Folds.of(hashes, in_blocks(len(hashes))).find(hashes)
     got = wide.unseen_emissions(DOCS)
     for fold in range(FOLDS):
         weights = fit_crf(data.sentences(np.flatnonzero(folds != fold)), zeros, FREE)

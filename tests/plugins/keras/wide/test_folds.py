@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from glossator_keras.wide.folds import FOLDS, Folds, answers_of_folds, text_hashes
+from glossator_keras.wide.folds import FOLDS, Folds, answers_of_folds, by_label, in_blocks, text_hashes
 
 HASHES = arrays(np.uint64, st.integers(0, 60), elements=st.integers(0, 2**64 - 1))
 
@@ -18,7 +18,7 @@ def starts_of(texts: list) -> np.ndarray:
 
 @given(HASHES)
 def test_texts_of_the_training_data_have_a_fold_and_others_have_none(hashes):
-    folds = Folds.of(hashes)
+    folds = Folds.of(hashes, in_blocks(len(hashes)))
     assert (folds.find(hashes) < FOLDS).all()
     others = np.setdiff1d(np.arange(5, dtype=np.uint64), hashes)
     assert (folds.find(others) == FOLDS).all()
@@ -26,22 +26,30 @@ def test_texts_of_the_training_data_have_a_fold_and_others_have_none(hashes):
 
 @given(HASHES)
 def test_equal_texts_share_a_fold_that_does_not_depend_on_the_order_of_a_batch(hashes):
-    folds = Folds.of(np.concatenate([hashes, hashes[::-1]]))
+    twice = np.concatenate([hashes, hashes[::-1]])
+    folds = Folds.of(twice, in_blocks(len(twice)))
     assert np.array_equal(folds.find(hashes[::-1]), folds.find(hashes)[::-1])
 
 
 def test_folds_are_of_the_same_size_and_made_of_neighbours():
-    found = Folds.of(np.arange(8000, dtype=np.uint64)).find(np.arange(8000, dtype=np.uint64))
+    found = in_blocks(8000)
     assert np.bincount(found).tolist() == [2000] * FOLDS
     assert (np.diff(found) != 0).sum() < 80  # of 8000 neighbours, few are in different folds
 
 
 @given(st.integers(FOLDS, 200))
 def test_a_few_texts_are_spread_over_all_folds(count):
-    hashes = np.arange(count, dtype=np.uint64)
-    sizes = np.bincount(Folds.of(hashes).find(hashes), minlength=FOLDS)
+    sizes = np.bincount(in_blocks(count), minlength=FOLDS)
     assert sizes.min() >= 1
     assert sizes.max() <= count / 2
+
+
+@given(arrays(np.intp, st.integers(0, 60), elements=st.integers(0, 3)))
+def test_each_label_has_its_share_in_every_fold(labels):
+    folds = by_label(labels)
+    for label in range(4):
+        sizes = np.bincount(folds[labels == label], minlength=FOLDS)
+        assert sizes.max() - sizes.min() <= 1
 
 
 @given(st.lists(arrays(np.uint64, st.integers(0, 6), elements=st.integers(0, 9)), max_size=8))
@@ -66,6 +74,6 @@ def test_each_row_gets_the_answer_of_its_fold(rows, labels, random):
 
 
 def test_they_are_restored_from_arrays():
-    folds = Folds.of(np.arange(9, dtype=np.uint64))
+    folds = Folds.of(np.arange(9, dtype=np.uint64), in_blocks(9))
     again = Folds.from_arrays(folds.to_arrays())
     assert np.array_equal(again.find(folds.hashes), folds.find(folds.hashes))

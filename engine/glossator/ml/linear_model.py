@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glossator.builtin.linear_features import PAIR, Bags, Features, Units, pair_units, word_units
+from glossator.ml.linear_features import PAIR, Bags, Features, Units, pair_units, word_units
 from glossator.ml.logistic_regression import Design, Weights
 from glossator.ml.sparse import SparseMatrix, sums_by_row
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 # The intercept is a weight like the others, of a feature with this small value: with few documents, most
 # features of a new one are unknown, and a free intercept would give it the most frequent label.
 INTERCEPT = 0.25
+MOST_WEIGHTS = 7_000_000  # while learning: L-BFGS keeps some 20 arrays of them, 0.6 GB
 MOST_CACHED = 200_000  # words whose sums are kept
+
+_NEGLIGIBLE = 0.02  # a feature adds at most this share of what the strongest one adds
 
 
 def design_of(bags: Bags, features: Features, texts: Sequence[str], dense: Floats) -> Design:
@@ -61,6 +64,40 @@ def with_intercept(dense: Floats) -> Floats:
         with_intercept(np.zeros((2, 0), dtype="f"))  # [[0.25], [0.25]]
     """
     return np.hstack([dense, np.full((len(dense), 1), INTERCEPT, dtype=np.float32)])
+
+
+def telling_features(features: Features, weights: Weights) -> NDArray[np.intp]:
+    """Return the indices of the features that add more than next to nothing, rising.
+
+    Example:
+        kept = telling_features(features, weights)
+        LinearModel(features.some(kept), Weights(weights.sparse[kept], weights.dense))
+    """
+    effects = np.abs(weights.sparse * features.idf[:, None]).max(axis=1, initial=0)
+    return np.flatnonzero(effects > _NEGLIGIBLE * effects.max(initial=0))
+
+
+def rounded(array: Floats) -> Floats:
+    """Return the nearest values that one byte each can hold, with a scale for each row.
+
+    Example:
+        rounded(np.array([[1.0, 0.301]], dtype="f"))  # [[1, 0.299]]
+    """
+    steps, scales = as_bytes(array)
+    return steps * scales
+
+
+def as_bytes(array: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """Return (rows, labels) bytes and (rows, 1) scales; of rounded values they are exact.
+
+    Example:
+        steps, scales = as_bytes(rounded(weights))
+        steps * scales  # the rounded weights
+    """
+    # A scale of few digits times 127, and that divided by 127 again, are exact in single precision.
+    scales = (np.abs(array).max(axis=1, keepdims=True, initial=0) / 127).astype(np.float16).astype(np.float32)
+    steps = np.round(array / np.where(scales > 0, scales, 1))
+    return np.clip(steps, -127, 127).astype(np.int8), scales
 
 
 class LinearModel:
