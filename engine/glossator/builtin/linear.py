@@ -41,7 +41,9 @@ ARRAYS, METADATA = "weights.npz", "linear.json"
 
 _RATE = 0.5  # of AdaGrad's steps
 _FIRST_SQUARES = 1.0  # added to AdaGrad's sums: its first steps are no longer than their gradients
-_NEGLIGIBLE = 0.02  # a feature adds at most this share of what the strongest one adds
+_NEGLIGIBLE = 0.003  # a feature adds at most this share of what the strongest one adds
+_MOST_BYTES = 8_000_000  # of a saved model, about
+_BYTES_OF_FEATURE = 28  # besides one for each label: hash, kind, factor, scale, and a name
 
 
 class LinearClassifier:
@@ -135,10 +137,12 @@ class LinearClassifier:
         )
 
     def finish(self) -> None:
-        """Leave out features that add next to nothing, and round the weights to a byte each."""
+        """Leave out features that add next to nothing, or are too many, and round weights to a byte each."""
         self._expect_trained()
         effects = np.abs(self._weights.sparse * self._features.factors[:, None]).max(axis=1, initial=0)
         kept = np.flatnonzero(effects > _NEGLIGIBLE * effects.max(initial=0))
+        most = _MOST_BYTES // (_BYTES_OF_FEATURE + len(self.labels))
+        kept = np.sort(kept[np.argsort(-effects[kept], kind="stable")[:most]])
         self._features = self._features.some(kept)
         self._weights = Weights(_rounded(self._weights.sparse[kept]), self._weights.dense)
         self._squares = Weights(self._squares.sparse[kept], self._squares.dense)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from glossator.builtin import linear_model
+from glossator.builtin import linear, linear_model
 from glossator.builtin.linear import LinearClassifier
 from glossator.builtin.linear_features import NGRAM, PAIR, WORD, bags_of, collect_features
 from glossator.builtin.linear_model import with_intercept
@@ -367,6 +367,20 @@ def test_finishing_leaves_out_what_tells_nothing_and_changes_no_answer_by_much()
     stage.finish()
     assert names - set(stage._features.names) == {"x", "| x", "_x", "x_", "_x_", "_s"}
     assert predicted(stage, data) == pytest.approx(before, abs=0.01)
+
+
+def test_a_finished_model_takes_a_limited_number_of_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(linear, "_MOST_BYTES", 3_000)
+    data = examples(200)
+    stage = fitted(data)
+    best = [contribution.feature for contribution in stage.strongest("boats", 5)]
+    stage.finish()
+    stage.to_disk(tmp_path)
+    assert len(stage._features.hashes) == 3_000 // (28 + 3)
+    assert (tmp_path / "weights.npz").stat().st_size < 3_000 + 4_000  # npz adds a header to each array
+    assert [contribution.feature for contribution in stage.strongest("boats", 5)] == best
+    answers = predicted(stage, data)
+    assert (answers.argmax(axis=1) == gold_of(stage, data).argmax(axis=1)).mean() > 0.95
 
 
 def test_answers_do_not_depend_on_the_batch_or_white_space():
