@@ -1,13 +1,15 @@
 """The `linear` classifier: regularized logistic regression on words, their n-grams, and pairs of words.
 
-Words and pairs are features as in Wang & Manning 2012, "Baselines and bigrams"; character n-grams stand in
-for stems, and for words that the training data spells otherwise.
+Words and pairs are features as in Wang & Manning 2012, "Baselines and bigrams", and as there a feature counts
+more, the more it tells of the labels; character n-grams stand in for stems, and for words that the training
+data spells otherwise.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +24,11 @@ from glossator.ml.linear_model import (
     MOST_WEIGHTS,
     LinearModel,
     as_bytes,
-    design_of,
     rounded,
     telling_features,
     with_intercept,
 )
+from glossator.ml.linear_occurrences import design_of, occurrences_of
 from glossator.ml.logistic_regression import Choice, Weights, choose_strength, fit, loss_and_errors
 from glossator.ml.temperature import fit_temperature
 from glossator.stages import Contribution, Vectors, VectorSpace
@@ -77,21 +79,33 @@ class LinearClassifier:
         means = _mean_vectors(docs, vectors)
         self._center = means.mean(axis=0)
 
-        design = design_of(bags, self._features, texts, self._dense(docs, vectors))
-        gold = self._gold(examples)
+        occurrences = occurrences_of(bags, self._features, texts)
+        gold, dense, rarity = self._gold(examples), self._dense(docs, vectors), self._features.factors
         if self._strength is None:
-            choice = choose_strength(design, gold, exclusive=self.exclusive)
+            choice = choose_strength(
+                lambda known: occurrences.design(rarity * occurrences.label_factors(known), dense),
+                gold,
+                exclusive=self.exclusive,
+            )
         else:
             choice = Choice(self._strength)
+
+        self._features = replace(self._features, factors=rarity * occurrences.label_factors(gold))
         self._temperature = choice.temperature
         self._weights = fit(
-            design, gold, strength=choice.strength, exclusive=self.exclusive, start=choice.weights
+            occurrences.design(self._features.factors, dense),
+            gold,
+            strength=choice.strength,
+            exclusive=self.exclusive,
+            start=choice.weights,
         )
 
     def initialize(self, examples: Sequence[Example], space: VectorSpace, *, seed: int) -> None:
-        """Collect labels and features, and start from weights of 0."""
+        """Collect labels and features, weigh these, and start from weights of 0."""
         bags, texts = _bags_and_texts([example.predicted for example in examples])
         self._begin(examples, bags, texts, space)
+        factors = occurrences_of(bags, self._features, texts).label_factors(self._gold(examples))
+        self._features = replace(self._features, factors=self._features.factors * factors)
 
     def update(self, examples: Sequence[Example], vectors: Vectors) -> float:
         """Take one step of AdaGrad (Duchi et al. 2011) from the present weights; new words are learned."""
@@ -125,7 +139,7 @@ class LinearClassifier:
         )
 
     def finish(self) -> None:
-        """Leave out features that add next to nothing, and round the weights to a byte each."""
+        """Leave out features that add next to nothing, or are too many, and round weights to a byte each."""
         self._expect_trained()
         kept = telling_features(self._features, self._weights)
         self._features = self._features.some(kept)
@@ -134,9 +148,9 @@ class LinearClassifier:
         self._model = None
 
     def strongest(self, label: str, count: int) -> list[Contribution]:
-        """Return the features with the largest weights, times how much a rare feature counts."""
+        """Return the features with the largest weights, times what these count in a document."""
         self._expect_trained()
-        values = self._weights.sparse[:, self.labels.index(label)] * self._features.idf
+        values = self._weights.sparse[:, self.labels.index(label)] * self._features.factors
         return _largest(self._features.names, values, count)
 
     def explain(
@@ -169,7 +183,7 @@ class LinearClassifier:
         arrays = {
             "hashes": self._features.hashes,
             "kinds": self._features.kinds,
-            "idf": self._features.idf,
+            "factors": self._features.factors,
             "names": np.frombuffer(names, dtype=np.uint8),
             "dense": self._weights.dense,
             "center": self._center,
@@ -253,7 +267,7 @@ class LinearClassifier:
 
     def _read(self, metadata: dict[str, Any], arrays: dict[str, Any]) -> None:
         names = tuple(arrays["names"].tobytes().decode().split("\n")) if len(arrays["hashes"]) else ()
-        features = Features(arrays["hashes"], arrays["kinds"], arrays["idf"], names)
+        features = Features(arrays["hashes"], arrays["kinds"], arrays["factors"], names)
         sparse = arrays["steps"] * arrays["scales"] if "steps" in arrays else arrays["sparse"]
         weights = Weights(sparse, arrays["dense"])
         labels = tuple(metadata["labels"])
@@ -262,7 +276,7 @@ class LinearClassifier:
             (count, len(labels)): weights.sparse,
             (len(arrays["center"]) + 1, len(labels)): weights.dense,
         }
-        sizes = {len(each) for each in (features.kinds, features.idf, features.names)}
+        sizes = {len(each) for each in (features.kinds, features.factors, features.names)}
         if sizes != {count} or any(array.shape != shape for shape, array in shapes.items()):
             raise PipelineError(f"{ARRAYS} is damaged: its arrays do not fit each other")
         self.labels, self.exclusive = labels, bool(metadata["exclusive"])

@@ -93,13 +93,14 @@ class Features:
     Attributes:
         hashes: (features,) 64-bit hashes, rising.
         kinds: (features,) `WORD`, `NGRAM` or `PAIR`.
-        idf: (features,) inverse document frequencies.
+        factors: (features,) what each counts in a document that has it: its inverse document frequency,
+            times how much it tells of the labels.
         names: The features as text.
     """
 
     hashes: Hashes
     kinds: NDArray[np.uint8]
-    idf: Floats
+    factors: Floats
     names: tuple[str, ...]
 
     def find(self, hashes: Hashes) -> NDArray[np.intp]:
@@ -112,7 +113,7 @@ class Features:
     def some(self, kept: NDArray[Any]) -> Features:
         """Return the features at some rising indices."""
         names = tuple(self.names[i] for i in kept.tolist())
-        return Features(self.hashes[kept], self.kinds[kept], self.idf[kept], names)
+        return Features(self.hashes[kept], self.kinds[kept], self.factors[kept], names)
 
 
 def collect_features(bags: Bags, texts: Sequence[str], most: int) -> Features:
@@ -161,7 +162,7 @@ def add_features(
     joined = Features(
         hashes[order],
         np.concatenate([features.kinds, new.kinds])[order],
-        np.concatenate([features.idf, new.idf])[order],
+        np.concatenate([features.factors, new.factors])[order],
         tuple(names[i] for i in order.tolist()),
     )
     return joined, np.searchsorted(joined.hashes, features.hashes)
@@ -175,7 +176,7 @@ class Units:
         units = word_units(features, bags.keys, texts)
 
     Attributes:
-        matrix: (units, features) inverse document frequencies of the features of each unit.
+        matrix: (units, features) factors of the features of each unit.
         squares: (units,) squared lengths of the rows.
     """
 
@@ -208,7 +209,7 @@ def pair_units(features: Features, hashes: Hashes) -> Units:
 def _units(features: Features, found: NDArray[np.intp], rows: NDArray[np.int32], count: int) -> Units:
     known = found >= 0
     columns = found[known].astype(np.int32)
-    matrix = SparseMatrix((count, len(features.hashes)), rows[known], columns, features.idf[columns])
+    matrix = SparseMatrix((count, len(features.hashes)), rows[known], columns, features.factors[columns])
     return Units(matrix, matrix.row_sums_of_squares())
 
 

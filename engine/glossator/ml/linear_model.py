@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glossator.ml.linear_features import PAIR, Bags, Features, Units, pair_units, word_units
-from glossator.ml.logistic_regression import Design, Weights
-from glossator.ml.sparse import SparseMatrix, sums_by_row
+from glossator.ml.linear_features import PAIR, Bags, Features, word_units
+from glossator.ml.logistic_regression import Weights
+from glossator.ml.sparse import inverse_roots, sums_by_row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,37 +24,9 @@ INTERCEPT = 0.25
 MOST_WEIGHTS = 7_000_000  # while learning: L-BFGS keeps some 20 arrays of them, 0.6 GB
 MOST_CACHED = 200_000  # words whose sums are kept
 
-_NEGLIGIBLE = 0.02  # a feature adds at most this share of what the strongest one adds
-
-
-def design_of(bags: Bags, features: Features, texts: Sequence[str], dense: Floats) -> Design:
-    """Return the features of documents, each of the two groups (words and pairs; n-grams) of length 1.
-
-    Example:
-        design = design_of(bags, features, texts, with_intercept(vectors))
-
-    Args:
-        bags: The words and pairs of the documents.
-        features: The features that the model knows.
-        texts: The text of each of `bags.keys`.
-        dense: (docs, width) further features, the intercept last.
-    """
-    hashes, pairs = np.unique(bags.pairs, return_inverse=True)
-    of_words, of_pairs = word_units(features, bags.keys, texts), pair_units(features, hashes)
-    # A pair that occurs twice in a document counts once, like a word.
-    entries = np.unique(bags.pair_docs * max(len(hashes), 1) + pairs.reshape(-1))
-    pair_docs, pairs = np.divmod(entries, max(len(hashes), 1))
-
-    words = len(bags.keys)
-    rows = np.concatenate([bags.word_docs, bags.word_docs, pair_docs])
-    columns = np.concatenate([bags.words, bags.words + words, pairs + 2 * words])
-    units = _stacked(of_words, of_pairs)
-    is_ngrams = (columns >= words) & (columns < 2 * words)
-    scales = _group_scales(rows, units.squares[columns], is_ngrams, bags.count)
-
-    shape = (bags.count, 2 * words + len(hashes))
-    documents = SparseMatrix(shape, rows.astype(np.int32), columns.astype(np.int32), scales)
-    return Design(documents, units.matrix, dense)
+_NEGLIGIBLE = 0.003  # a feature adds at most this share of what the strongest one adds
+_MOST_BYTES = 8_000_000  # of a saved model, about
+_BYTES_OF_FEATURE = 28  # besides one for each label: hash, kind, factor, scale, and a name
 
 
 def with_intercept(dense: Floats) -> Floats:
@@ -67,14 +39,18 @@ def with_intercept(dense: Floats) -> Floats:
 
 
 def telling_features(features: Features, weights: Weights) -> NDArray[np.intp]:
-    """Return the indices of the features that add more than next to nothing, rising.
+    """Return the indices of the features that add most, rising: as many as a model of a few MB holds.
+
+    Those that add next to nothing are never among them.
 
     Example:
         kept = telling_features(features, weights)
         LinearModel(features.some(kept), Weights(weights.sparse[kept], weights.dense))
     """
-    effects = np.abs(weights.sparse * features.idf[:, None]).max(axis=1, initial=0)
-    return np.flatnonzero(effects > _NEGLIGIBLE * effects.max(initial=0))
+    effects = np.abs(weights.sparse * features.factors[:, None]).max(axis=1, initial=0)
+    kept = np.flatnonzero(effects > _NEGLIGIBLE * effects.max(initial=0))
+    most = _MOST_BYTES // (_BYTES_OF_FEATURE + weights.sparse.shape[1])
+    return np.sort(kept[np.argsort(-effects[kept], kind="stable")[:most]])
 
 
 def rounded(array: Floats) -> Floats:
@@ -122,9 +98,9 @@ class LinearModel:
         self._keys: Hashes = np.zeros(0, dtype=np.uint64)
         self._rows: Floats = np.zeros((0, 2 * self._labels + 2), dtype=np.float32)
         is_pair = np.flatnonzero(features.kinds == PAIR)
-        idf = features.idf[is_pair, None]
+        factors = features.factors[is_pair, None]
         self._pair_hashes = features.hashes[is_pair]
-        self._pair_rows = np.hstack([weights.sparse[is_pair] * idf, idf**2])
+        self._pair_rows = np.hstack([weights.sparse[is_pair] * factors, factors**2])
 
     def logits(self, bags: Bags, strings: StringStore, dense: Floats) -> Floats:
         """Return the (docs, labels) logits.
@@ -138,8 +114,8 @@ class LinearModel:
         words = sums_by_row(bags.word_docs, self._rows_of(bags.keys, strings)[bags.words], bags.count)
         pairs = self._pair_sums(bags)
         own = words[:, :labels] + pairs[:, :labels]
-        own_scale = _inverse_root(words[:, -2] + pairs[:, -1])
-        ngrams, ngram_scale = words[:, labels : 2 * labels], _inverse_root(words[:, -1])
+        own_scale = inverse_roots(words[:, -2] + pairs[:, -1])
+        ngrams, ngram_scale = words[:, labels : 2 * labels], inverse_roots(words[:, -1])
         sparse = own * own_scale[:, None] + ngrams * ngram_scale[:, None]
         return np.asarray(sparse + dense @ self.weights.dense, dtype=np.float32)
 
@@ -177,33 +153,3 @@ class LinearModel:
         known = self._pair_hashes[places] == bags.pairs
         docs, pairs = np.divmod(np.unique(bags.pair_docs[known] * count + places[known]), count)
         return sums_by_row(docs, self._pair_rows[pairs], bags.count)
-
-
-def _stacked(words: Units, pairs: Units) -> Units:
-    first, second = words.matrix, pairs.matrix
-    count = first.shape[0]
-    matrix = SparseMatrix(
-        (count + second.shape[0], first.shape[1]),
-        rows=np.concatenate([first.rows, second.rows + np.int32(count)]),
-        columns=np.concatenate([first.columns, second.columns]),
-        values=np.concatenate([first.values, second.values]),
-    )
-    return Units(matrix, np.concatenate([words.squares, pairs.squares]))
-
-
-def _group_scales(
-    rows: NDArray[np.intp], squares: NDArray[np.float64], is_ngrams: NDArray[np.bool_], count: int
-) -> Floats:
-    """Return for each entry the inverse length of its group of features in its document.
-
-    Units count as orthogonal, so that lengths are sums over units.
-    """
-    scales = np.empty(len(rows), dtype=np.float32)
-    for group in (is_ngrams, ~is_ngrams):
-        lengths: Any = np.bincount(rows[group], squares[group], count)
-        scales[group] = _inverse_root(lengths)[rows[group]]
-    return scales
-
-
-def _inverse_root(squares: NDArray[Any]) -> NDArray[Any]:
-    return np.where(squares > 0, 1 / np.sqrt(np.where(squares > 0, squares, 1)), 0)

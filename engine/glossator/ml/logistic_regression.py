@@ -120,7 +120,7 @@ class Choice:
     """A strength of regularization, and what was seen when it was chosen.
 
     Example:
-        choice = choose_strength(design, gold, exclusive=True)
+        choice = choose_strength(lambda known: design, gold, exclusive=True)
         fit(design, gold, strength=choice.strength, exclusive=True, start=choice.weights)
 
     Attributes:
@@ -153,21 +153,27 @@ def fit(
     return _fit(design, gold, strength, exclusive, start, effort=_FIT)
 
 
-def choose_strength(design: Design, gold: Gold, *, exclusive: bool) -> Choice:
+def choose_strength(design_of: Callable[[Gold], Design], gold: Gold, *, exclusive: bool) -> Choice:
     """Return the strength with which held-out documents have the highest likelihood, once calibrated.
 
     Calibrated, because weak regularization makes probabilities extreme long before it makes them wrong, and
     a temperature is fitted afterwards.
 
     Example:
-        choose_strength(design, gold, exclusive=True).strength  # 0.1
+        choose_strength(lambda known: design, gold, exclusive=True).strength  # 0.06
+
+    Args:
+        design_of: Returns the features of all documents, given their gold, (docs, labels), which is NaN for
+            those that are held out: what features count may depend on it.
+        gold: (docs, labels) values from 0 to 1, NaN where unknown.
+        exclusive: Whether a document has exactly one label, or any number of them.
     """
     if len(gold) < _FEWEST_DOCUMENTS:
         return Choice(USUAL_STRENGTH)
 
     folds = _folds(gold)
     held_out = range(_FOLDS if len(gold) < _FEW_DOCUMENTS else 1)
-    paths = [_along_path(design, gold, folds == fold, exclusive) for fold in held_out]
+    paths = [_along_path(design_of, gold, folds == fold, exclusive) for fold in held_out]
     tested = gold[np.concatenate([np.flatnonzero(folds == fold) for fold in held_out])]
 
     best, best_score, misses = Choice(USUAL_STRENGTH), -np.inf, 0
@@ -234,9 +240,10 @@ def _fit(
 
 
 def _along_path(
-    design: Design, gold: Gold, held_out: NDArray[np.bool_], exclusive: bool
+    design_of: Callable[[Gold], Design], gold: Gold, held_out: NDArray[np.bool_], exclusive: bool
 ) -> Iterator[tuple[Weights, Floats]]:
     """Yield the weights learned at each strength, and the logits of the held-out documents."""
+    design = design_of(np.where(held_out[:, None], np.nan, gold))
     learnt, test = design.some(np.flatnonzero(~held_out)), design.some(np.flatnonzero(held_out))
     weights: Weights | None = None
     for strength in STRENGTHS:

@@ -64,6 +64,15 @@ def sums_by_row(rows: NDArray[Any], values: Floats, count: int) -> Floats:
     return sums
 
 
+def inverse_roots(squares: NDArray[Any]) -> NDArray[Any]:
+    """Return the inverse square roots of values of 0 or more, and 0 for 0.
+
+    Example:
+        inverse_roots(np.array([4.0, 0.0]))  # [0.5, 0]
+    """
+    return np.where(squares > 0, 1 / np.sqrt(np.where(squares > 0, squares, 1)), 0)
+
+
 def _product(
     sources: NDArray[Any], targets: NDArray[Any], values: Floats, dense: Floats, count: int
 ) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,11 @@ from glossator.ml.linear_model import (
     MOST_WEIGHTS,
     LinearModel,
     as_bytes,
-    design_of,
     rounded,
     telling_features,
     with_intercept,
 )
+from glossator.ml.linear_occurrences import occurrences_of
 from glossator.ml.logistic_regression import Weights, choose_strength, fit
 from glossator.ml.words import words_of
 from glossator.util.arrays import read_arrays, write_arrays
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
     from spacy.tokens import Doc
+
+    from glossator.ml.logistic_regression import Gold
 
 WIDE = "wide.npz"
 
@@ -67,18 +70,36 @@ class WideLinear:
         bags, strings = bags_of(docs), docs[0].vocab.strings
         texts = [strings[key] for key in bags.keys.tolist()]
         features = collect_features(bags, texts, most=MOST_WEIGHTS // gold.shape[1])
-        design = design_of(bags, features, texts, _intercept(docs))
-        choice = choose_strength(design, gold, exclusive=exclusive)
-        weights = fit(design, gold, strength=choice.strength, exclusive=exclusive, start=choice.weights)
-        self._model = _pruned(features, weights, choice.temperature)
+        occurrences, dense = occurrences_of(bags, features, texts), _intercept(docs)
+
+        def factors(known: Gold) -> Floats:
+            """Return what features count, by the labels that may be known."""
+            return features.factors * occurrences.label_factors(known)
+
+        choice = choose_strength(
+            lambda known: occurrences.design(factors(known), dense), gold, exclusive=exclusive
+        )
+        whole = replace(features, factors=factors(gold))
+        weights = fit(
+            occurrences.design(whole.factors, dense),
+            gold,
+            strength=choice.strength,
+            exclusive=exclusive,
+            start=choice.weights,
+        )
+        self._model = _pruned(whole, weights, choice.temperature)
 
         hashes = _hashes(docs)
         self._folds = Folds.of(hashes, by_label(np.nan_to_num(gold).argmax(axis=1)))
         self._unseen = []
         for fold in range(FOLDS):
             others = np.flatnonzero(self._folds.find(hashes) != fold)
-            part = fit(design.some(others), gold[others], strength=choice.strength, exclusive=exclusive)
-            self._unseen.append(_pruned(features, part, choice.temperature))
+            known = np.full_like(gold, np.nan)
+            known[others] = gold[others]
+            of_others = replace(features, factors=factors(known))
+            design = occurrences.design(of_others.factors, dense).some(others)
+            part = fit(design, gold[others], strength=choice.strength, exclusive=exclusive)
+            self._unseen.append(_pruned(of_others, part, choice.temperature))
 
     @on_one_thread
     def logits(self, docs: Sequence[Doc]) -> Floats:
@@ -168,7 +189,7 @@ def _arrays_of(model: LinearModel) -> dict[str, Array]:
     return {
         "hashes": features.hashes,
         "kinds": features.kinds,
-        "idf": features.idf,
+        "factors": features.factors,
         "steps": steps,
         "scales": scales,
         "dense": model.weights.dense,
@@ -182,13 +203,14 @@ def _model_of(arrays: Arrays, prefix: str = "") -> LinearModel:
         KeyError: An array is missing.
         ValueError: The arrays do not fit each other.
     """
-    hashes, kinds, idf, steps, scales, dense = (
-        np.asarray(arrays[prefix + name]) for name in ("hashes", "kinds", "idf", "steps", "scales", "dense")
+    hashes, kinds, factors, steps, scales, dense = (
+        np.asarray(arrays[prefix + name])
+        for name in ("hashes", "kinds", "factors", "steps", "scales", "dense")
     )
     count, labels = len(hashes), dense.shape[-1]
     shapes = [(count,), (count,), (count,), (count, labels), (count, 1), (1, labels)]
-    if [each.shape for each in (hashes, kinds, idf, steps, scales, dense)] != shapes:
+    if [each.shape for each in (hashes, kinds, factors, steps, scales, dense)] != shapes:
         raise ValueError("its arrays do not fit each other")
-    if not all(np.isfinite(each).all() for each in (idf, scales, dense)):
+    if not all(np.isfinite(each).all() for each in (factors, scales, dense)):
         raise ValueError("it has weights that are no numbers")
-    return LinearModel(Features(hashes, kinds, idf, ("",) * count), Weights(steps * scales, dense))
+    return LinearModel(Features(hashes, kinds, factors, ("",) * count), Weights(steps * scales, dense))

@@ -12,7 +12,8 @@ from glossator.builtin.linear import LinearClassifier
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.ml import linear_model
 from glossator.ml.linear_features import NGRAM, PAIR, WORD, bags_of, collect_features
-from glossator.ml.linear_model import design_of, with_intercept
+from glossator.ml.linear_model import with_intercept
+from glossator.ml.linear_occurrences import design_of, occurrences_of
 from glossator.stages import Calibratable, Explainable, Finishable, Fittable, Updatable, Vectors, VectorSpace
 
 NLP = spacy.blank("en")
@@ -93,9 +94,9 @@ def logits_by_hand(stage, doc) -> np.ndarray:
     logits = 0.25 * weights.dense[-1].astype(float)
     for group in (own, grams):
         known = [index[feature] for feature in group if feature in index]
-        length = sum(float(features.idf[i]) ** 2 for i in known) ** 0.5
+        length = sum(float(features.factors[i]) ** 2 for i in known) ** 0.5
         for i in known:
-            logits = logits + float(features.idf[i]) / length * weights.sparse[i]
+            logits = logits + float(features.factors[i]) / length * weights.sparse[i]
     return logits
 
 
@@ -230,8 +231,39 @@ def test_document_frequencies_of_ngrams_are_near_the_true_ones():
     features = collect_features(bags, texts, most=10_000)
     for gram in ("ain", "te", "_s"):
         true = sum(any(gram in f"_{token.text}_" for token in doc) for doc in docs)
-        estimated = 501 / np.exp(features.idf[features.names.index(gram)] - 1) - 1
+        estimated = 501 / np.exp(features.factors[features.names.index(gram)] - 1) - 1
         assert estimated == pytest.approx(true, rel=0.15)
+
+
+def test_the_documents_of_features_are_counted_once_for_each_distinct_word():
+    docs = [NLP("tea teapot tea"), NLP("tea pot"), NLP("rain")]
+    bags = bags_of(docs)
+    texts = [NLP.vocab.strings[key] for key in bags.keys.tolist()]
+    features = collect_features(bags, texts, most=10_000)
+    counts = occurrences_of(bags, features, texts)._counts(np.eye(3))
+    for name, expected in (
+        ("tea", [1, 1, 0]),
+        ("_te", [2, 1, 0]),
+        ("tea teapot", [1, 0, 0]),
+        ("in_", [0, 0, 1]),
+    ):
+        assert counts[features.names.index(name)].tolist() == expected
+
+
+@pytest.mark.parametrize("make", [fitted, stepped])
+def test_features_that_tell_of_labels_count_more(make):
+    stage = make(examples(60))
+    factors = dict(zip(stage._features.names, stage._features.factors.tolist(), strict=True))
+    rarity = dict(zip(*collected_from(examples(60)), strict=True))
+    shares = {name: factor / rarity[name] for name, factor in factors.items()}
+    assert shares["the"] < 1 < shares["soup"]
+
+
+def collected_from(data) -> tuple[tuple[str, ...], list[float]]:
+    bags = bags_of([e.predicted for e in data])
+    texts = [NLP.vocab.strings[key] for key in bags.keys.tolist()]
+    features = collect_features(bags, texts, most=10_000)
+    return features.names, features.factors.tolist()
 
 
 def test_labels_the_gold_does_not_spell_out():
@@ -327,13 +359,28 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path, exclusive):
     assert np.array_equal(predicted(loaded, data, 2), predicted(stage, data, 2))
 
 
-def test_finishing_leaves_out_features_and_changes_no_answer_by_much():
-    data, test = examples(200), examples(50, seed=4)
+def test_finishing_leaves_out_what_tells_nothing_and_changes_no_answer_by_much():
+    data = [example(["x", "soup"], {"food": 1.0, "boats": 0.0}) for _ in range(20)]
+    data += [example(["x", "sail"], {"food": 0.0, "boats": 1.0}) for _ in range(20)]
     stage = fitted(data)
-    before, count = predicted(stage, test), len(stage._features.hashes)
+    before, names = predicted(stage, data), set(stage._features.names)
     stage.finish()
-    assert len(stage._features.hashes) < count
-    assert predicted(stage, test) == pytest.approx(before, abs=0.05)
+    assert names - set(stage._features.names) == {"x", "| x", "_x", "x_", "_x_", "_s"}
+    assert predicted(stage, data) == pytest.approx(before, abs=0.01)
+
+
+def test_a_finished_model_takes_a_limited_number_of_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(linear_model, "_MOST_BYTES", 3_000)
+    data = examples(200)
+    stage = fitted(data)
+    best = [contribution.feature for contribution in stage.strongest("boats", 5)]
+    stage.finish()
+    stage.to_disk(tmp_path)
+    assert len(stage._features.hashes) == 3_000 // (28 + 3)
+    assert (tmp_path / "weights.npz").stat().st_size < 3_000 + 4_000  # npz adds a header to each array
+    assert [contribution.feature for contribution in stage.strongest("boats", 5)] == best
+    answers = predicted(stage, data)
+    assert (answers.argmax(axis=1) == gold_of(stage, data).argmax(axis=1)).mean() > 0.95
 
 
 def test_answers_do_not_depend_on_the_batch_or_white_space():

@@ -115,25 +115,47 @@ def test_documents_without_gold_teach_nothing():
     assert whole.sparse == pytest.approx(part.sparse, abs=1e-3)
 
 
+def chosen(design, gold, exclusive):
+    return choose_strength(lambda known: design, gold, exclusive=exclusive)
+
+
 def test_noisy_labels_ask_for_stronger_regularization():
-    clean = choose_strength(*separable(400), exclusive=True).strength
-    noisy = choose_strength(*separable(400, noise=0.7), exclusive=True).strength
+    clean = chosen(*separable(400), exclusive=True).strength
+    noisy = chosen(*separable(400, noise=0.7), exclusive=True).strength
     assert noisy > clean
     assert {clean, noisy} <= set(STRENGTHS)
+
+
+@pytest.mark.parametrize("docs", [100, 1200])
+def test_features_of_a_search_know_no_label_that_is_held_out(docs):
+    design, gold = separable(docs, noise=0.3)
+    seen = []
+
+    def design_of(known):
+        seen.append(known)
+        return design
+
+    choose_strength(design_of, gold, exclusive=True)
+    for known in seen:
+        held_out = np.isnan(known).all(axis=1)
+        assert held_out.sum() == docs / 5
+        assert np.array_equal(known[~held_out], gold[~held_out])
+    if docs == 100:
+        assert (sum(np.isnan(known) for known in seen) == 1).all()
 
 
 @pytest.mark.parametrize("docs", [400, 1200])
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_choosing_again_chooses_the_same(docs, exclusive):
     design, gold = separable(docs, noise=0.3)
-    first, second = (choose_strength(design, gold, exclusive=exclusive) for _ in range(2))
+    first, second = (chosen(design, gold, exclusive=exclusive) for _ in range(2))
     assert (first.strength, first.temperature) == (second.strength, second.temperature)
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_where_fitting_starts_changes_the_time_and_not_the_result(exclusive):
     design, gold = separable(300, noise=0.3)
-    choice = choose_strength(design, gold, exclusive=exclusive)
+    choice = chosen(design, gold, exclusive=exclusive)
     fresh, warm = (
         fit(design, gold, strength=choice.strength, exclusive=exclusive, start=start)
         for start in (None, choice.weights)
@@ -142,7 +164,7 @@ def test_where_fitting_starts_changes_the_time_and_not_the_result(exclusive):
 
 
 def test_too_few_documents_get_the_usual_strength():
-    choice = choose_strength(*separable(10), exclusive=True)
+    choice = chosen(*separable(10), exclusive=True)
     assert (choice.strength, choice.temperature) == (USUAL_STRENGTH, 1.0)
 
 
