@@ -66,14 +66,15 @@ class CRFTagger:
         gazetteer: A file of phrases as for the `gazetteer` tagger, relative to the config's folder: to be
             part of one is a feature.
         strength: The strength of the regularization.
-        learn_rate: The rate of AdaGrad's steps: of `update`, and of `fit` where data is large.
+        learn_rate: The rate of AdaGrad's steps: of `update` (by default 0.1), and of `fit` where data is
+            large (by default the best of three on a part of the training data).
     """
 
     def __init__(
-        self, write: str = "ents", gazetteer: str = "", strength: float = 1.0, learn_rate: float = 0.1
+        self, write: str = "ents", gazetteer: str = "", strength: float = 1.0, learn_rate: float | None = None
     ) -> None:
         for name, value in (("strength", strength), ("learn_rate", learn_rate)):
-            if not value > 0:
+            if value is not None and not value > 0:
                 raise ConfigError(f"crf: {name} must be more than 0, not {value}")
         self._settings = CRFSettings(strength=strength, learn_rate=learn_rate)
         self._layer = Layer.for_tagger(write)
@@ -269,6 +270,7 @@ class CRFTagger:
             vectors=_vectors_of(tokens.words, vectors),
             gold=self._gold(examples, tokens.words),
             lengths=tokens.words.lengths,
+            outside=-1 if self._scheme is None else 0,
         )
 
     def _rows(self, docs: Sequence[Doc], tokens: TokenFeatures) -> NDArray[np.int32]:

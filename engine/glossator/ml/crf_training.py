@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glossator.ml.chain_gradient import ChainGradient, chain_gradient
+from glossator.ml.batching import bucket_by_length
+from glossator.ml.chain_gradient import UNLABELLED, ChainGradient, chain_gradient
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.lbfgs import minimize
+from glossator.ml.linear_chain import viterbi
 from glossator.ml.sparse import sums_by_row
 from glossator.ml.token_features import vectors_around
+from glossator.ml.word_sequences import WordSequences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +39,14 @@ _FIRST_SQUARES = 1e-8
 _BATCHES = 200  # in an epoch, but for batches of more than `_LARGEST_BATCH` sentences
 _LARGEST_BATCH = 16
 _STEPS = 8_000  # for which the learning rate is meant
+_UPDATE_RATE = 0.1  # of single steps, where none is given
+_RATES = (0.025, 0.05, 0.1)  # tried on a part of the data
+# Neighbouring sentences are often of one text: they stay together.
+_BLOCK, _HELD_OUT = 20, 5  # sentences in a block; every fifth block is held out
+_MOST_TRIED = 3_000  # sentences
 # The gradient of a word that the model is this sure of is left out: most words, after the first epoch.
 _NEGLIGIBLE = 1e-3
+_CHUNK = 4_096  # words decoded at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +61,14 @@ class LabelledWords:
         vectors: (words, width) vectors of the words.
         gold: (words,) labels; `UNLABELLED` where there is none.
         lengths: (sentences,) words of each.
+        outside: The label of words outside of any span; -1 if the labels are no spans.
     """
 
     rows: NDArray[np.int32]
     vectors: Floats
     gold: NDArray[np.int64]
     lengths: NDArray[np.int32]
+    outside: int = -1
 
     @property
     def dense(self) -> Floats:
@@ -73,7 +84,7 @@ class LabelledWords:
         lengths = self.lengths[some]
         offsets = np.cumsum(lengths) - lengths
         words = np.repeat(starts[some] - offsets, lengths) + np.arange(int(lengths.sum()))
-        return LabelledWords(self.rows[words], self.vectors[words], self.gold[words], lengths)
+        return LabelledWords(self.rows[words], self.vectors[words], self.gold[words], lengths, self.outside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +96,12 @@ class CRFSettings:
 
     Attributes:
         strength: The strength of the regularization, more than 0.
-        learn_rate: The rate of AdaGrad's steps, where data is large: of 8,000 steps; fewer are longer.
+        learn_rate: The rate of AdaGrad's steps, where data is large: of 8,000 steps; fewer are longer. By
+            default it is chosen inside the training data.
     """
 
     strength: float = 1.0
-    learn_rate: float = 0.1
+    learn_rate: float | None = None
 
 
 DEFAULTS = CRFSettings()
@@ -110,8 +122,38 @@ def fit_crf(
         constraints: (transitions, start, end): -inf for what is forbidden, else 0.
         settings: How to train.
     """
-    fit = _fit_at_once if len(data.gold) < SMALL else _fit_in_steps
-    return fit(data, zeros, constraints, settings)
+    if len(data.gold) < SMALL:
+        return _fit_at_once(data, zeros, constraints, settings)
+    return _fit_in_steps(data, zeros, constraints, with_learn_rate(data, zeros, constraints, settings))
+
+
+def with_learn_rate(
+    data: LabelledWords, zeros: CRFWeights, constraints: Constraints, settings: CRFSettings = DEFAULTS
+) -> CRFSettings:
+    """Return settings with a learning rate: the one that is best on a held-out part of the training data.
+
+    Example:
+        settings = with_learn_rate(data, zeros, constraints)  # once, for several fits of the same data
+
+    Args:
+        data: The training data, in its order; of large data a part is tried.
+        zeros: Where to start.
+        constraints: As in `fit_crf`.
+        settings: Returned as they are if they have a rate, or if the data is small.
+    """
+    if settings.learn_rate is not None or len(data.gold) < SMALL:
+        return settings
+    blocks = np.arange(len(data.lengths)) // _BLOCK
+    tried = blocks % max(-(-len(blocks) // _MOST_TRIED), 1) == 0
+    numbers = np.cumsum(np.diff(blocks[tried], prepend=-1) > 0)  # of the blocks that are tried
+    held_out = numbers % _HELD_OUT == 0
+    known, unseen = (data.sentences(np.flatnonzero(tried)[part]) for part in (~held_out, held_out))
+
+    def score(rate: float) -> float:
+        weights = _fit_in_steps(known, zeros, constraints, replace(settings, learn_rate=rate))
+        return _f1(weights, unseen, constraints)
+
+    return replace(settings, learn_rate=max(_RATES, key=score))
 
 
 class AdaGrad:
@@ -128,7 +170,7 @@ class AdaGrad:
     def __init__(self, squares: CRFWeights, settings: CRFSettings) -> None:
         self.squares = squares
         self._decay = np.float32(_DECAY * settings.strength)
-        self._learn_rate = settings.learn_rate
+        self._learn_rate = _UPDATE_RATE if settings.learn_rate is None else settings.learn_rate
 
     def step(self, weights: CRFWeights, data: LabelledWords, constraints: Constraints) -> float:
         """Change the weights by one step on a batch; return its mean loss per word, in nats."""
@@ -158,7 +200,7 @@ def _fit_in_steps(
     count = len(data.lengths)
     size = int(np.clip(count // _BATCHES, 1, _LARGEST_BATCH))
     # AdaGrad moves weights about as far as its rate times the root of the number of steps.
-    rate = settings.learn_rate * np.sqrt(_STEPS * size / (EPOCHS * count))
+    rate = (settings.learn_rate or _UPDATE_RATE) * np.sqrt(_STEPS * size / (EPOCHS * count))
 
     weights = zeros.combined(zeros, lambda array, _: array.copy())
     squares = zeros.combined(zeros, lambda array, _: array.copy())
@@ -196,6 +238,22 @@ def _fit_at_once(
     start = _packed(zeros.arrays().values())
     best = minimize(function, start, l1=l1, max_iterations=MOST_ITERATIONS, tolerance=TOLERANCE)
     return _unpacked(best, zeros)
+
+
+def _f1(weights: CRFWeights, data: LabelledWords, constraints: Constraints) -> float:
+    """Return the F1 of the words inside of spans, or the accuracy of tags."""
+    emissions, chain = weights.emissions(data.rows, data.dense), weights.chain(constraints)
+    starts = np.cumsum(data.lengths) - data.lengths
+    labels = np.zeros(len(data.gold), dtype=np.int64)
+    for batch in bucket_by_length(data.lengths, _CHUNK):
+        sentences = WordSequences.between(starts[batch], starts[batch] + data.lengths[batch])
+        best = viterbi(emissions[sentences.positions], sentences.lengths, *chain)
+        labels[sentences.positions[sentences.mask]] = best[sentences.mask]
+    gold = data.gold[data.gold != UNLABELLED]
+    labels = labels[data.gold != UNLABELLED]
+    inside = (gold != data.outside, labels != data.outside)
+    correct = int(((gold == labels) & inside[0]).sum())
+    return 2 * correct / max(int(inside[0].sum()) + int(inside[1].sum()), 1)
 
 
 def _gradient(weights: CRFWeights, data: LabelledWords, constraints: Constraints) -> ChainGradient:

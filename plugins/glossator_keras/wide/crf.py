@@ -11,7 +11,7 @@ import numpy as np
 
 from glossator.errors import StageError
 from glossator.ml.crf_emissions import CRFEmissions
-from glossator.ml.crf_training import LabelledWords, fit_crf
+from glossator.ml.crf_training import LabelledWords, fit_crf, with_learn_rate
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.feature_table import FeatureTable
 from glossator.ml.token_features import TokenFeatures
@@ -66,15 +66,17 @@ class WideCRF:
             vectors=np.zeros((len(gold), 0), dtype=np.float32),
             gold=gold,
             lengths=tokens.words.lengths,
+            outside=-1 if np.isfinite(constraints[1]).all() else 0,
         )
         zeros = CRFWeights.zeros(features=len(table), width=0, labels=len(constraints[1]))
-        whole = fit_crf(data, zeros, constraints)
+        settings = with_learn_rate(data, zeros, constraints)
+        whole = fit_crf(data, zeros, constraints, settings)
         self._model = _SparseModel.pruned(table, whole)
 
         hashes = text_hashes(tokens.words.features[:, 0], tokens.words.sentence_starts)
         folds = Folds.of(hashes, in_blocks(len(hashes)))
         parts = [
-            fit_crf(data.sentences(others), zeros, constraints) if len(others) else zeros
+            fit_crf(data.sentences(others), zeros, constraints, settings) if len(others) else zeros
             for others in (np.flatnonzero(folds.find(hashes) != fold) for fold in range(FOLDS))
         ]
         stacked = np.concatenate([part.sparse for part in parts], axis=1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from glossator.ml import crf_training
 from glossator.ml.chain_gradient import chain_gradient
-from glossator.ml.crf_training import AdaGrad, CRFSettings, LabelledWords, fit_crf
+from glossator.ml.crf_training import AdaGrad, CRFSettings, LabelledWords, fit_crf, with_learn_rate
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.span_scheme import SpanScheme
 
@@ -73,9 +73,33 @@ def test_steps_come_near_what_fitting_at_once_reaches(monkeypatch):
     words = data(1, sentences=60)
     at_once = fit_crf(words, zeros(), CONSTRAINTS, CRFSettings(strength=0.01))
     monkeypatch.setattr(crf_training, "SMALL", 0)
-    in_steps = fit_crf(words, zeros(), CONSTRAINTS, CRFSettings(strength=0.01))
+    in_steps = fit_crf(words, zeros(), CONSTRAINTS, CRFSettings(strength=0.01, learn_rate=0.1))
     start, end = loss(zeros(), words), loss(at_once, words)
     assert loss(in_steps, words) - end < 0.2 * (start - end)
+
+
+def learnable(sentences: int) -> LabelledWords:
+    """Feature 0 is a person's first word, 1 a later one; the others say nothing."""
+    generator = np.random.default_rng(5)
+    lengths = generator.integers(1, 5, size=sentences).astype(np.int32)
+    gold = np.concatenate([SCHEME.encode([(0, n, "PER")] if n % 2 else [], n) for n in lengths])
+    rows = generator.integers(2, FEATURES + 1, size=(len(gold), 3)).astype(np.int32)
+    rows[gold == 1, 0], rows[gold == 2, 0] = 0, 1
+    return LabelledWords(rows, np.zeros((len(gold), 0), np.float32), gold, lengths, outside=0)
+
+
+@pytest.mark.parametrize("most", [40, 10**6])
+def test_the_learning_rate_is_the_one_that_answers_best_for_what_is_held_out(monkeypatch, most):
+    monkeypatch.setattr(crf_training, "SMALL", 0)
+    monkeypatch.setattr(crf_training, "_RATES", (1e-7, 0.1, 1e-8))
+    monkeypatch.setattr(crf_training, "_MOST_TRIED", most)
+    start = CRFWeights.zeros(features=FEATURES, width=0, labels=3)
+    assert with_learn_rate(learnable(300), start, CONSTRAINTS).learn_rate == 0.1
+
+
+def test_a_given_learning_rate_and_small_data_are_left_alone():
+    for settings in (CRFSettings(learn_rate=0.3), CRFSettings(strength=2.0)):
+        assert with_learn_rate(data(1), zeros(), CONSTRAINTS, settings) == settings
 
 
 def test_the_first_step_goes_down_the_slope_of_every_weight():

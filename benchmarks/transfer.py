@@ -30,7 +30,7 @@ from glossator.config.schema import DataConfig, PipelineConfig
 from glossator.data.corpora import corpus
 from glossator.pipeline.pipeline import Pipeline
 
-SCORES = Path(__file__).with_name("defaults_scores.json")
+SCORES = Path(__file__).with_name("transfer_scores.json")
 MOST_DOCUMENTS, MOST_DEV = 3_000, 1_000
 HEAD = "head"
 
