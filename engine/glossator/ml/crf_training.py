@@ -42,7 +42,7 @@ _STEPS = 8_000  # for which the learning rate is meant
 _UPDATE_RATE = 0.1  # of single steps, where none is given
 _RATES = (0.025, 0.05, 0.1)  # tried on a part of the data
 # Neighbouring sentences are often of one text: they stay together.
-_BLOCK, _HELD_OUT = 20, 5  # sentences in a block; every fifth block is held out
+_BLOCK, _HELD_OUT = 20, 5  # sentences in a block, at most; every fifth block is held out
 _MOST_TRIED = 3_000  # sentences
 # The gradient of a word that the model is this sure of is left out: most words, after the first epoch.
 _NEGLIGIBLE = 1e-3
@@ -139,14 +139,17 @@ def with_learn_rate(
         data: The training data, in its order; of large data a part is tried.
         zeros: Where to start.
         constraints: As in `fit_crf`.
-        settings: Returned as they are if they have a rate, or if the data is small.
+        settings: Returned as they are if they have a rate, or if there is too little data to choose one.
     """
     if settings.learn_rate is not None or len(data.gold) < SMALL:
         return settings
-    blocks = np.arange(len(data.lengths)) // _BLOCK
-    tried = blocks % max(-(-len(blocks) // _MOST_TRIED), 1) == 0
-    numbers = np.cumsum(np.diff(blocks[tried], prepend=-1) > 0)  # of the blocks that are tried
+    count = len(data.lengths)
+    blocks = np.arange(count) // int(np.clip(count // (2 * _HELD_OUT), 1, _BLOCK))
+    tried = blocks % -(-count // _MOST_TRIED) == 0
+    numbers = np.cumsum(np.diff(blocks[tried], prepend=0) > 0)  # of the blocks that are tried, from 0
     held_out = numbers % _HELD_OUT == 0
+    if held_out.all():
+        return settings
     known, unseen = (data.sentences(np.flatnonzero(tried)[part]) for part in (~held_out, held_out))
 
     def score(rate: float) -> float:

@@ -98,8 +98,8 @@ def test_the_learning_rate_is_the_one_that_answers_best_for_what_is_held_out(mon
 
 
 def test_a_given_learning_rate_and_small_data_are_left_alone():
-    for settings in (CRFSettings(learn_rate=0.3), CRFSettings(strength=2.0)):
-        assert with_learn_rate(data(1), zeros(), CONSTRAINTS, settings) == settings
+    for given_settings in (CRFSettings(learn_rate=0.3), CRFSettings(strength=2.0)):
+        assert with_learn_rate(data(1), zeros(), CONSTRAINTS, given_settings) == given_settings
 
 
 def test_the_first_step_goes_down_the_slope_of_every_weight():
