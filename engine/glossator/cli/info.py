@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from glossator.pipeline.pipeline import Pipeline
 
 MOST_LABELS_SHOWN = 20
-FEATURES_SHOWN = 30
+FEATURES_SHOWN = 15  # for a label, and as many against it
+MOST_FEATURES = 1_000_000
 
 
 @click.command()
@@ -91,6 +92,10 @@ def _print_weights(pipeline: Pipeline, label: str) -> None:
     for head in chosen:
         table = Table("feature", "weight", title=Text(f"{head.name}: {label}"))
         own = label.removeprefix(head.config.prefix)
-        for feature, value in head.stage.strongest(own, FEATURES_SHOWN):
-            table.add_row(Text(feature), f"{value:+.3f}")
+        # What speaks for a label can be weaker than all that speaks against it, and says more.
+        features = head.stage.strongest(own, MOST_FEATURES)
+        for sign in (1, -1):
+            for feature, value in [each for each in features if sign * each.value > 0][:FEATURES_SHOWN]:
+                table.add_row(Text(feature), f"{value:+.3f}")
+            table.add_section()
         Console().print(table)
