@@ -50,6 +50,8 @@ def evaluated(trained_samples):
     for name, head in pipeline.heads.items():
         source = DataSource(pipeline.config.data[name], pipeline.config.folder, None, pipeline.plugins)
         examples = read_gold(source.records("test"), head.config.layer, pipeline.tokenizer).examples
+        if name == "mood":  # which makes no error on the samples: so one document has the wrong gold
+            examples[0].reference.cats = {key: 1 - value for key, value in examples[0].reference.cats.items()}
         evaluation = evaluate_head(pipeline, head, examples)
         found[name] = (head.config.layer, evaluation, [example.reference for example in examples])
     return found
