@@ -50,7 +50,7 @@ def grid(**values: Sequence[Any]) -> list[Settings]:
 
 # The first setting of each grid is the default.
 GRIDS: dict[str, list[Settings]] = {
-    "crf": grid(learn_rate=[0.1, 0.05, 0.2], strength=[1.0, 10.0, 100.0]),
+    "crf": [{}, *grid(learn_rate=[0.025, 0.05, 0.1, 0.2], strength=[1.0, 100.0])],
     "linear": [{}, *grid(strength=[0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])],
     "bilstm-crf": grid(word_dropout=[0.1, 0.3], dropout=[0.5, 0.3], width=[100, 50]),
     "cnn": grid(word_dropout=[0.4, 0.1], dropout=[0.5, 0.3], learn_rate=[0.002, 0.001]),
