@@ -9,6 +9,7 @@ import numpy as np
 
 from glossator.ml.linear_features import PAIR, Bags, Features, word_units
 from glossator.ml.logistic_regression import Weights
+from glossator.ml.row_cache import RowCache
 from glossator.ml.sparse import inverse_roots, sums_by_row
 
 if TYPE_CHECKING:
@@ -95,8 +96,7 @@ class LinearModel:
         self.weights = weights
         self._labels = weights.sparse.shape[1]
         # A word's row: what it adds, what its n-grams add, and the squared lengths of both.
-        self._keys: Hashes = np.zeros(0, dtype=np.uint64)
-        self._rows: Floats = np.zeros((0, 2 * self._labels + 2), dtype=np.float32)
+        self._cache = RowCache(MOST_CACHED)
         is_pair = np.flatnonzero(features.kinds == PAIR)
         factors = features.factors[is_pair, None]
         self._pair_hashes = features.hashes[is_pair]
@@ -121,22 +121,11 @@ class LinearModel:
 
     def _rows_of(self, keys: Hashes, strings: StringStore) -> Floats:
         """Return the rows of words, keys rising; those of new ones are computed and cached."""
-        known = np.zeros(len(keys), dtype=bool)
-        if len(self._keys):
-            places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-            known = self._keys[places] == keys
-        if known.all():
-            return self._rows[places] if len(keys) else self._rows[:0]
 
-        new = keys[~known]
-        if len(self._keys) + len(new) > MOST_CACHED:
-            self._keys, self._rows = self._keys[:0], self._rows[:0]
-            new = keys
-        rows = self._computed(new, [strings[key] for key in new.tolist()])
-        places = np.searchsorted(self._keys, new)
-        self._keys = np.insert(self._keys, places, new)
-        self._rows = np.insert(self._rows, places, rows, axis=0)
-        return self._rows[np.searchsorted(self._keys, keys)]
+        def compute(new: NDArray[np.intp]) -> Floats:
+            return self._computed(keys[new], [strings[key] for key in keys[new].tolist()])
+
+        return self._cache.rows(keys, compute)
 
     def _computed(self, keys: Hashes, texts: Sequence[str]) -> Floats:
         units = word_units(self.features, keys, texts)
