@@ -139,7 +139,8 @@ def config_of(stage: str, settings: Settings, name: str, layer: str, folder: Pat
     if layer == "cats":
         pipeline.add_classifier(HEAD, stage, exclusive=name not in SEVERAL_LABELS, **settings)
     else:
-        pipeline.add_tagger(HEAD, stage, write=layer, **settings)
+        # `gold_docs` gives universal parts of speech as `tag`, as spaCy learns them.
+        pipeline.add_tagger(HEAD, stage, write="tag" if layer == "pos" else layer, **settings)
     data = {HEAD: DataConfig(train="train.spacy", dev="dev.spacy")}
     return replace(pipeline.config, data=data, folder=folder)
 
