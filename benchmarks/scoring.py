@@ -62,17 +62,17 @@ class Metric:
 
 
 def accuracy_of(evaluation: Evaluation) -> Any:
-    """Return right and all, a row a document."""
+    """Return the numbers of correct and of all labels, one row per document."""
     return accuracy_counts(evaluation.matches, evaluation.documents)
 
 
 def f1_of(evaluation: Evaluation) -> Any:
-    """Return right, spurious and missed, a row a document."""
+    """Return the numbers of correct, spurious and missed labels, one row per document."""
     return f1_counts(evaluation.matches, evaluation.documents)
 
 
 def f1_by_label(evaluation: Evaluation) -> Any:
-    """Return right, spurious and missed of each label, a row a document."""
+    """Return the numbers of correct, spurious and missed labels of each kind, one row per document."""
     labels = sorted(evaluation.scores["cats_f_per_type"])
     return label_counts(evaluation.matches, evaluation.documents, labels)
 

@@ -1,6 +1,6 @@
 """Do our defaults suit corpora that they were not chosen on? Each stage over a grid.
 
-The grid below was written down before anything was run. Each setting is trained on each corpus, cut to
+The grids reach beyond what a stage chooses by itself. Each setting is trained on each corpus, cut to
 3,000 documents, and scored on the dev set. For each corpus the settings that are best on average on the
 other corpora are set beside the best ones there: what is lost is the price of not tuning.
 """
@@ -51,7 +51,7 @@ def grid(**values: Sequence[Any]) -> list[Settings]:
 # The first setting of each grid is the default.
 GRIDS: dict[str, list[Settings]] = {
     "crf": [{}, *grid(learn_rate=[0.025, 0.05, 0.1, 0.2], strength=[1.0, 100.0])],
-    "linear": [{}, *grid(strength=[0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])],
+    "linear": [{}, *grid(strength=[0.004, 0.015, 0.06, 0.25, 1.0, 3.0, 10.0])],
     "bilstm-crf": grid(word_dropout=[0.1, 0.3], dropout=[0.5, 0.3], width=[100, 50]),
     "cnn": grid(word_dropout=[0.4, 0.1], dropout=[0.5, 0.3], learn_rate=[0.002, 0.001]),
     "lstm": grid(word_dropout=[0.3, 0.1], dropout=[0.5, 0.3], learn_rate=[0.002, 0.001]),
