@@ -25,9 +25,15 @@ from glossator.annotations.gold import GoldSpan, gold_spans, gold_tags, missing_
 from glossator.annotations.layer import Layer
 from glossator.annotations.overlaps import without_overlaps
 from glossator.errors import ConfigError, StageError
-from glossator.ml.chain_decoding import Answer, Chain, decode_spans, decode_tags, join_sentences
+from glossator.ml.chain_decoding import (
+    Answer,
+    Chain,
+    decode_spans,
+    decode_tags,
+    join_sentences,
+    log_likelihood,
+)
 from glossator.ml.chain_gradient import UNLABELLED
-from glossator.ml.linear_chain import log_partition, path_score
 from glossator.ml.span_labels import span_labels
 from glossator.ml.span_scheme import SpanScheme
 from glossator.ml.temperature import fit_temperature, softmax_nll
@@ -319,7 +325,4 @@ def _softmax_nll(batch: Layout, logits: Floats, gold: Ints, temperature: float) 
 def _chain_nll(batch: Layout, logits: Floats, gold: Ints, chain: Chain, temperature: float) -> float:
     """Return the negative log likelihood of the sentences whose words all have gold labels."""
     whole = ((gold != UNLABELLED) == batch.mask).all(axis=1)
-    emissions, lengths = logits[whole] / temperature, batch.lengths[whole]
-    scaled = chain.divided_by(temperature)
-    path = path_score(emissions, lengths, gold[whole], *scaled)
-    return float((log_partition(emissions, lengths, *scaled) - path).sum())
+    return -log_likelihood(logits[whole], batch.lengths[whole], gold[whole], chain, temperature)

@@ -18,13 +18,12 @@ from glossator.annotations.overlaps import without_overlaps
 from glossator.builtin.gazetteer import Gazetteer
 from glossator.errors import ConfigError, PipelineError, StageError
 from glossator.ml.batching import bucket_by_length
-from glossator.ml.chain_decoding import Chain, decode_spans, decode_tags
+from glossator.ml.chain_decoding import decode_spans, decode_tags, log_likelihood
 from glossator.ml.chain_gradient import UNLABELLED
 from glossator.ml.crf_emissions import CRFEmissions
 from glossator.ml.crf_training import AdaGrad, CRFSettings, LabelledWords, fit_crf
 from glossator.ml.crf_weights import CRFWeights
 from glossator.ml.feature_table import FeatureTable
-from glossator.ml.linear_chain import log_partition, path_score
 from glossator.ml.phrase_features import named_phrases, phrase_hashes
 from glossator.ml.span_labels import span_labels
 from glossator.ml.span_scheme import SpanScheme
@@ -139,7 +138,7 @@ class CRFTagger:
             whole = (labels != UNLABELLED).all(axis=1)
             batches.append((logits[whole], sentences.lengths[whole], labels[whole]))
         self._temperature = fit_temperature(
-            lambda temperature: sum(_log_likelihood(*batch, chain, temperature) for batch in batches)
+            lambda temperature: sum(log_likelihood(*batch, chain, temperature) for batch in batches)
         )
 
     def finish(self) -> None:
@@ -359,18 +358,6 @@ def _sentences(words: Words, emissions: Floats) -> Iterator[tuple[WordSequences,
     for batch in bucket_by_length(words.lengths, _DECODE_WORDS):
         sentences = WordSequences.between(starts[batch], starts[batch + 1])
         yield sentences, emissions[sentences.positions]
-
-
-def _log_likelihood(
-    emissions: Floats,
-    lengths: NDArray[np.int32],
-    labels: NDArray[np.int64],
-    chain: Chain,
-    temperature: float,
-) -> float:
-    scaled, potentials = chain.divided_by(temperature), emissions / temperature
-    path = path_score(potentials, lengths, labels, *scaled)
-    return float((path - log_partition(potentials, lengths, *scaled)).sum())
 
 
 def _vectors_of(words: Words, vectors: Vectors) -> Floats:

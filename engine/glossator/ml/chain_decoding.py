@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glossator.ml.batching import bucket_by_length
-from glossator.ml.linear_chain import forward_backward, marginals, span_posteriors, viterbi
+from glossator.ml.linear_chain import (
+    forward_backward,
+    log_partition,
+    marginals,
+    path_score,
+    span_posteriors,
+    viterbi,
+)
 from glossator.ml.span_scheme import SpanScheme
 from glossator.ml.word_sequences import Ints, Layout, Positions, WordSequences
 from glossator.ml.words import Words
@@ -50,6 +57,26 @@ class Chain(NamedTuple):
 
 Answer: TypeAlias = tuple[Layout, Reals]
 """Sequences and their logits, (batch, time, labels)."""
+
+
+def log_likelihood(
+    emissions: Reals, lengths: Ints, labels: NDArray[np.integer[Any]], chain: Chain, temperature: float
+) -> float:
+    """Return the log-likelihood of the labels of some sequences, in nats.
+
+    Example:
+        fit_temperature(lambda temperature: log_likelihood(emissions, lengths, labels, chain, temperature))
+
+    Args:
+        emissions: (batch, time, labels) potentials.
+        lengths: (batch,) words of each sequence.
+        labels: (batch, time) gold labels of all words; any in the padding.
+        chain: The potentials of transitions, beside the emissions.
+        temperature: The divisor of all potentials.
+    """
+    scaled, potentials = chain.divided_by(temperature), emissions / temperature
+    path = path_score(potentials, lengths, labels, *scaled)
+    return float((path - log_partition(potentials, lengths, *scaled)).sum())
 
 
 def join_sentences(answers: Iterable[Answer], words: Words, labels: int) -> Iterator[Answer]:
